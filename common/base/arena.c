@@ -1,0 +1,111 @@
+#include "common/base/arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_BYTES = 64 * 1024 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size;
+    size_t used;
+    alignas(max_align_t) unsigned char data[];
+};
+
+static void *protobuf_alloc(void *arena, size_t bytes)
+{
+    return arena_alloc(arena, bytes);
+}
+
+static void protobuf_free(void *arena, void *memory)
+{
+    (void)arena;
+    (void)memory;
+}
+
+void arena_init(struct arena *arena, size_t budget_bytes)
+{
+    *arena = (struct arena){.budget_bytes = budget_bytes};
+    arena->allocator =
+        (ProtobufCAllocator){.alloc = protobuf_alloc, .free = protobuf_free, .allocator_data = arena};
+}
+
+/* Makes a block with room for `bytes` the current one. */
+static int arena_grow(struct arena *arena, size_t bytes)
+{
+    size_t size = bytes > BLOCK_BYTES / 4 ? bytes + BLOCK_BYTES : BLOCK_BYTES;
+    struct arena_block *block = malloc(sizeof *block + size);
+    if (!block)
+        return -1;
+    block->next = NULL;
+    block->size = size;
+    block->used = 0;
+    if (arena->current)
+        arena->current->next = block;
+    else
+        arena->first = block;
+    arena->current = block;
+    return 0;
+}
+
+void *arena_alloc(struct arena *arena, size_t bytes)
+{
+    if (bytes > arena->budget_bytes - arena->used_bytes)
+        return NULL;
+    size_t rounded = (bytes + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
+    if (rounded == 0)
+        rounded = alignof(max_align_t);
+    if (rounded > arena->budget_bytes - arena->used_bytes)
+        return NULL;
+    struct arena_block *block = arena->current;
+    if (!block || rounded > block->size - block->used) {
+        if (arena_grow(arena, rounded))
+            return NULL;
+        block = arena->current;
+    }
+    void *memory = block->data + block->used;
+    block->used += rounded;
+    arena->used_bytes += rounded;
+    return memory;
+}
+
+void *arena_zalloc(struct arena *arena, size_t bytes)
+{
+    void *memory = arena_alloc(arena, bytes);
+    return memory ? memset(memory, 0, bytes) : NULL;
+}
+
+char *arena_copy(struct arena *arena, const char *text, size_t length)
+{
+    char *copy = arena_alloc(arena, length + 1);
+    if (!copy)
+        return NULL;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return copy;
+}
+
+void arena_reset(struct arena *arena)
+{
+    struct arena_block *first = arena->first;
+    arena->used_bytes = 0;
+    if (!first)
+        return;
+    for (struct arena_block *block = first->next, *next; block; block = next) {
+        next = block->next;
+        free(block);
+    }
+    first->next = NULL;
+    first->used = 0;
+    arena->current = first;
+}
+
+void arena_free(struct arena *arena)
+{
+    arena_reset(arena);
+    free(arena->first);
+    arena->first = NULL;
+    arena->current = NULL;
+}

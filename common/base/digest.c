@@ -1,0 +1,153 @@
+/* The low-level SHA-256 functions, deprecated since OpenSSL 3.0 but kept there: through EVP the same
+ * digest costs two allocations and a lookup more, several times an event. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "common/base/digest.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <openssl/sha.h>
+
+#include "common/base/clock.h"
+
+struct digest {
+    SHA256_CTX context;
+};
+
+static const char hex_digits[] = "0123456789abcdef";
+
+void digest_of(const void *data, size_t bytes, uint8_t out[DIGEST_BYTES])
+{
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    SHA256_Update(&context, data, bytes);
+    SHA256_Final(out, &context);
+}
+
+struct digest *digest_new(void)
+{
+    struct digest *digest = malloc(sizeof *digest);
+    if (digest)
+        SHA256_Init(&digest->context);
+    return digest;
+}
+
+void digest_update(struct digest *digest, const void *data, size_t bytes)
+{
+    SHA256_Update(&digest->context, data, bytes);
+}
+
+void digest_finish(struct digest *digest, uint8_t out[DIGEST_BYTES])
+{
+    SHA256_Final(out, &digest->context);
+    SHA256_Init(&digest->context);
+}
+
+void digest_peek(const struct digest *digest, uint8_t out[DIGEST_BYTES])
+{
+    SHA256_CTX copy = digest->context;
+    SHA256_Final(out, &copy);
+}
+
+void digest_free(struct digest *digest)
+{
+    free(digest);
+}
+
+static void merkle_hash(uint8_t kind, const uint8_t *data, size_t bytes, uint8_t out[DIGEST_BYTES])
+{
+    SHA256_CTX context;
+    SHA256_Init(&context);
+    SHA256_Update(&context, &kind, 1);
+    SHA256_Update(&context, data, bytes);
+    SHA256_Final(out, &context);
+}
+
+void digest_merkle_root(uint8_t (*leaves)[DIGEST_BYTES], size_t count, uint8_t out[DIGEST_BYTES])
+{
+    if (count == 0) {
+        digest_of("", 0, out);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        merkle_hash(0, leaves[i], DIGEST_BYTES, leaves[i]);
+    /* Level by level: an odd last node moves up as it is, which gives the RFC's tree. */
+    while (count > 1) {
+        size_t pairs = count / 2;
+        for (size_t i = 0; i < pairs; i++)
+            merkle_hash(1, leaves[2 * i], (size_t)2 * DIGEST_BYTES, leaves[i]);
+        if (count % 2) {
+            memmove(leaves[pairs], leaves[count - 1], DIGEST_BYTES);
+            pairs++;
+        }
+        count = pairs;
+    }
+    memcpy(out, leaves[0], DIGEST_BYTES);
+}
+
+void digest_hex(const uint8_t *data, size_t bytes, char *out)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        out[2 * i] = hex_digits[data[i] >> 4];
+        out[2 * i + 1] = hex_digits[data[i] & 15];
+    }
+    out[2 * bytes] = '\0';
+}
+
+enum err uuid_make(uint8_t out[UUID_BYTES])
+{
+    if (getrandom(out, UUID_BYTES, 0) != UUID_BYTES)
+        return ERR_SYSTEM;
+    uint64_t now_ms = (uint64_t)clock_wall_ms();
+    for (int i = 0; i < 6; i++)
+        out[i] = (uint8_t)(now_ms >> (40 - 8 * i));
+    out[6] = (uint8_t)(0x70 | (out[6] & 0x0f));
+    out[8] = (uint8_t)(0x80 | (out[8] & 0x3f));
+    return ERR_OK;
+}
+
+static int is_dash_position(size_t position)
+{
+    return position == 8 || position == 13 || position == 18 || position == 23;
+}
+
+void uuid_text(const uint8_t uuid[UUID_BYTES], char out[UUID_TEXT + 1])
+{
+    size_t nibble = 0;
+    for (size_t i = 0; i < UUID_TEXT; i++) {
+        if (is_dash_position(i)) {
+            out[i] = '-';
+            continue;
+        }
+        uint8_t byte = uuid[nibble / 2];
+        out[i] = hex_digits[nibble % 2 ? byte & 15 : byte >> 4];
+        nibble++;
+    }
+    out[UUID_TEXT] = '\0';
+}
+
+enum err uuid_parse(const char *text, uint8_t out[UUID_BYTES])
+{
+    if (strlen(text) != UUID_TEXT)
+        return ERR_INPUT;
+    size_t nibble = 0;
+    memset(out, 0, UUID_BYTES);
+    for (size_t i = 0; i < UUID_TEXT; i++) {
+        char c = text[i];
+        if (is_dash_position(i)) {
+            if (c != '-')
+                return ERR_INPUT;
+            continue;
+        }
+        int value = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
+        if (value < 0)
+            return ERR_INPUT;
+        out[nibble / 2] |= (uint8_t)(nibble % 2 ? value : value << 4);
+        nibble++;
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,102 @@
+#include "common/base/options.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_USAGE = 2 };
+
+_Noreturn void options_fail(const char *program, const char *format, ...)
+{
+    const char *slash = strrchr(program, '/');
+    const char *name = slash ? slash + 1 : program;
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "%s: ", name);
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "\nTry '%s --help'.\n", name);
+    va_end(arguments);
+    exit(EXIT_USAGE);
+}
+
+static void print_help(const struct option_entry *entries, int count, const char *usage)
+{
+    printf("%s\nOptions:\n", usage);
+    for (int i = 0; i < count; i++) {
+        const struct option_entry *entry = &entries[i];
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", entry->name, entry->value ? " " : "",
+                 entry->value ? entry->value : "");
+        printf("  %-32s %s", left, entry->help);
+        if (entry->kind == OPTION_NUMBER)
+            printf(" [%" PRIu64 "]", *(uint64_t *)entry->target);
+        else if (entry->kind == OPTION_TEXT && *(const char **)entry->target)
+            printf(" [%s]", *(const char **)entry->target);
+        printf("\n");
+    }
+    printf("  %-32s %s\n", "--help", "print this and exit");
+}
+
+static const struct option_entry *find_entry(const struct option_entry *entries, int count, const char *name,
+                                             size_t length)
+{
+    for (int i = 0; i < count; i++)
+        if (strlen(entries[i].name) == length && memcmp(entries[i].name, name, length) == 0)
+            return &entries[i];
+    return NULL;
+}
+
+static void set_number(const char *program, const struct option_entry *entry, const char *text)
+{
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (errno || *end || end == text || *text == '-' || number < entry->minimum || number > entry->maximum)
+        options_fail(program, "--%s takes a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'",
+                     entry->name, entry->minimum, entry->maximum, text);
+    *(uint64_t *)entry->target = number;
+}
+
+void options_parse(int *argc, char **argv, const struct option_entry *entries, int count, const char *usage)
+{
+    int kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        const char *word = argv[i];
+        if (strcmp(word, "--") == 0) {
+            while (++i < *argc)
+                argv[kept++] = argv[i];
+            break;
+        }
+        if (strncmp(word, "--", 2) != 0) {
+            argv[kept++] = argv[i];
+            continue;
+        }
+        if (strcmp(word, "--help") == 0) {
+            print_help(entries, count, usage);
+            exit(EXIT_SUCCESS);
+        }
+        const char *equals = strchr(word, '=');
+        size_t length = equals ? (size_t)(equals - word) - 2 : strlen(word) - 2;
+        const struct option_entry *entry = find_entry(entries, count, word + 2, length);
+        if (!entry)
+            options_fail(argv[0], "unknown option '%s'", word);
+        if (entry->kind == OPTION_FLAG) {
+            if (equals)
+                options_fail(argv[0], "--%s takes no value", entry->name);
+            *(bool *)entry->target = true;
+            continue;
+        }
+        const char *value = equals ? equals + 1 : i + 1 < *argc ? argv[++i] : NULL;
+        if (!value)
+            options_fail(argv[0], "--%s needs a value: %s", entry->name, entry->value);
+        if (entry->kind == OPTION_NUMBER)
+            set_number(argv[0], entry, value);
+        else
+            *(const char **)entry->target = value;
+    }
+    *argc = kept;
+    argv[kept] = NULL;
+}

@@ -1,0 +1,30 @@
+/* Command-line options as a table: one line an option gives its name, default, bounds and help. Every
+ * program's configuration is such a table; `--help` prints it. Main thread only. */
+#ifndef EPCISD_BASE_OPTIONS_H
+#define EPCISD_BASE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG };
+
+struct option_entry {
+    const char *name; /* without the dashes */
+    enum option_kind kind;
+    void *target;     /* const char **, uint64_t * or bool *; holds the default beforehand */
+    uint64_t minimum; /* OPTION_NUMBER */
+    uint64_t maximum;
+    const char *value; /* what the help calls the value: "DIR" */
+    const char *help;
+};
+
+/* Takes the options out of argv and leaves the rest there, argv[0] first, `--` ended; *argc is their
+ * number. `--name value` and `--name=value` are the same. `--help` prints usage, table and exit codes
+ * and exits 0. A wrong option prints what and why to standard error and exits 2. */
+void options_parse(int *argc, char **argv, const struct option_entry *entries, int count, const char *usage);
+
+/* Prints "PROGRAM: message" and how to get help to standard error, exits 2. */
+_Noreturn void options_fail(const char *program, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
