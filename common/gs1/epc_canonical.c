@@ -1,0 +1,193 @@
+#include "common/gs1/epc.h"
+
+#include <string.h>
+
+#include "common/gs1/digital_link.h"
+#include "common/gs1/epc_urn.h"
+#include "common/gs1/set82.h"
+
+/* Characters of a GIAI or CPI, the longest that AIs of this kind have. */
+enum { REFERENCE_MAX = 30 };
+
+/* Text into a bounded place; counts on past its end. */
+struct writer {
+    char *out;
+    size_t size;
+    size_t length;
+};
+
+static void put(struct writer *writer, const char *text, size_t length)
+{
+    if (writer->length + length <= writer->size)
+        memcpy(writer->out + writer->length, text, length);
+    else if (writer->length < writer->size)
+        memcpy(writer->out + writer->length, text, writer->size - writer->length);
+    writer->length += length;
+}
+
+static void put_text(struct writer *writer, const char *text)
+{
+    put(writer, text, strlen(text));
+}
+
+static size_t finish(struct writer *writer)
+{
+    if (writer->size > 0)
+        writer->out[writer->length < writer->size ? writer->length : writer->size - 1] = '\0';
+    return writer->length;
+}
+
+/* Percent escapes stay as written (CBV 8.9 leaves their case alone). */
+static void put_tail(struct writer *writer, const char *text, size_t length)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t plain = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (!set82_escaped_in_link(text[i]))
+            continue;
+        char escape[3] = {'%', digits[(unsigned char)text[i] >> 4], digits[text[i] & 15]};
+        put(writer, text + plain, i - plain);
+        put(writer, escape, sizeof escape);
+        plain = i + 1;
+    }
+    put(writer, text + plain, length - plain);
+}
+
+static bool is_star(const char *text, size_t length)
+{
+    return length == 1 && *text == '*';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* ITIP: two digits of piece, two of total, then the serial or a star. */
+static bool put_pieces(struct writer *writer, const struct epc_urn *urn)
+{
+    const char *tail = urn->tail;
+    if (urn->tail_length < 7 || tail[2] != '.' || tail[5] != '.' || !is_digit(tail[0]) ||
+        !is_digit(tail[1]) || !is_digit(tail[3]) || !is_digit(tail[4]))
+        return false;
+    put(writer, tail, 2);
+    put(writer, tail + 3, 2);
+    if (urn->scheme->tail == TAIL_PIECES_STAR)
+        return is_star(tail + 6, urn->tail_length - 6);
+    put_text(writer, urn->scheme->link_tail);
+    put_tail(writer, tail + 6, urn->tail_length - 6);
+    return set82_ok(tail + 6, urn->tail_length - 6, true, SET82_MAX);
+}
+
+static bool put_urn_tail(struct writer *writer, const struct epc_urn *urn)
+{
+    switch (urn->scheme->tail) {
+    case TAIL_NONE:
+        return true;
+    case TAIL_STAR:
+        return urn->tail && is_star(urn->tail, urn->tail_length);
+    case TAIL_PIECES:
+    case TAIL_PIECES_STAR:
+        return put_pieces(writer, urn);
+    case TAIL_EXTENSION:
+        if (urn->tail_length == 1 && *urn->tail == '0')
+            return true;
+        break;
+    case TAIL_REQUIRED:
+        break;
+    }
+    size_t most = urn->scheme->kind == EPC_OTHER ? REFERENCE_MAX : SET82_MAX;
+    if (!urn->tail || !set82_ok(urn->tail, urn->tail_length, true, most))
+        return false;
+    put_text(writer, urn->scheme->link_tail);
+    put_tail(writer, urn->tail, urn->tail_length);
+    return true;
+}
+
+static bool put_urn(struct writer *writer, const struct epc_urn *urn)
+{
+    char digits[19];
+    put_text(writer, "https://id.gs1.org");
+    put_text(writer, urn->scheme->link);
+    if (urn->scheme->digits > 0) {
+        if (!epc_urn_digits(urn, digits))
+            return false;
+        put_text(writer, digits);
+    } else {
+        if (!epc_urn_company_ok(urn) || !urn->item ||
+            !set82_ok(urn->item, urn->item_length, true, REFERENCE_MAX))
+            return false;
+        put(writer, urn->company, urn->company_length);
+        put_tail(writer, urn->item, urn->item_length);
+    }
+    return put_urn_tail(writer, urn);
+}
+
+/* True where AI (21) is among the qualifiers. */
+static bool has_serial(const struct digital_link *link)
+{
+    const char *rest = link->rest;
+    size_t length = link->rest_length;
+    struct link_part name, value;
+    while (digital_link_next(&rest, &length, &name) && digital_link_next(&rest, &length, &value)) {
+        const char *ai = digital_link_qualifier(&name);
+        if (ai && strcmp(ai, "21") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* CBV 8.9's constrained form: no consumer product variant, no lot beside a serial. */
+static void put_qualifiers(struct writer *writer, const struct digital_link *link)
+{
+    const char *rest = link->rest;
+    size_t length = link->rest_length;
+    bool serial = has_serial(link);
+    struct link_part name, value;
+    while (digital_link_next(&rest, &length, &name)) {
+        const char *ai = digital_link_qualifier(&name);
+        bool dropped = ai && (strcmp(ai, "22") == 0 || (serial && strcmp(ai, "10") == 0));
+        bool paired = digital_link_next(&rest, &length, &value);
+        if (dropped)
+            continue;
+        put(writer, "/", 1);
+        put(writer, ai ? ai : name.text, ai ? strlen(ai) : name.length);
+        if (paired) {
+            put(writer, "/", 1);
+            put(writer, value.text, value.length);
+        }
+    }
+}
+
+static void put_link(struct writer *writer, const struct digital_link *link)
+{
+    put_text(writer, "https://id.gs1.org/");
+    put_text(writer, link->ai);
+    put(writer, "/", 1);
+    if (strcmp(link->ai, "01") == 0 && link->value.length < 14)
+        put(writer, "000000", 14 - link->value.length);
+    put(writer, link->value.text, link->value.length);
+    put_qualifiers(writer, link);
+}
+
+size_t epc_canonical(const char *text, size_t length, char *out, size_t size)
+{
+    struct writer writer = {out, size, 0};
+    struct epc_urn urn;
+    struct digital_link link;
+    bool done = false;
+    if (length == 0)
+        done = false;
+    else if (epc_urn_split(text, length, &urn))
+        done = put_urn(&writer, &urn);
+    else if (text[0] == 'h' && !memchr(text, '#', length) && digital_link_split(text, length, &link) &&
+             link.well_formed) {
+        put_link(&writer, &link);
+        done = true;
+    }
+    if (done)
+        return finish(&writer);
+    if (size > 0)
+        out[0] = '\0';
+    return 0;
+}
