@@ -1,0 +1,552 @@
+#include "common/epcis/assembler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum err assembler_init(struct assembler *assembler, const struct parser_limits *limits,
+                        const struct parser_sink *sink)
+{
+    *assembler = (struct assembler){.limits = *limits, .sink = *sink};
+    arena_init(&assembler->document_arena, limits->event_bytes);
+    arena_init(&assembler->event_arena, limits->event_bytes);
+    assembler->arena = &assembler->document_arena;
+    assembler->frames = calloc(limits->depth ? limits->depth : 1, sizeof *assembler->frames);
+    assembler->document = arena_alloc(&assembler->document_arena, sizeof *assembler->document);
+    if (!assembler->frames || !assembler->document) {
+        assembler_free(assembler);
+        return ERR_MEMORY;
+    }
+    *assembler->document = (Epcis__V1__Document)EPCIS__V1__DOCUMENT__INIT;
+    return ERR_OK;
+}
+
+void assembler_free(struct assembler *assembler)
+{
+    arena_free(&assembler->document_arena);
+    arena_free(&assembler->event_arena);
+    buffer_free(&assembler->text);
+    buffer_free(&assembler->vocabulary_type);
+    free(assembler->frames);
+    assembler->frames = NULL;
+}
+
+static struct frame *top(struct assembler *assembler)
+{
+    return assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
+}
+
+static struct frame *push(struct assembler *assembler, enum frame_kind kind,
+                          const struct assembler_name *name)
+{
+    struct frame *frame = &assembler->frames[assembler->depth++];
+    *frame = (struct frame){.kind = (uint8_t)kind, .local = name->local, .prefix = name->prefix};
+    return frame;
+}
+
+static void push_part(struct assembler *assembler, const struct assembler_name *name, uint8_t context,
+                      void *message)
+{
+    struct frame *frame = push(assembler, FRAME_PART, name);
+    frame->context = context;
+    frame->message = message;
+    frame->extensions = grammar_contents[context].extensions;
+}
+
+static void push_node(struct assembler *assembler, const struct assembler_name *name,
+                      const struct frame *parent, uint16_t extensions)
+{
+    struct frame target = *parent;
+    target.extensions = extensions;
+    Epcis__V1__Node *node =
+        assembler_add_node(assembler, &target, EPCIS__V1__NODE_KIND__NODE_KIND_ELEMENT, name);
+    if (!node) {
+        assembler->skip++;
+        return;
+    }
+    struct frame *frame = push(assembler, FRAME_NODE, name);
+    frame->message = target.message;
+    frame->extensions = extensions;
+    frame->node = node;
+    frame->node_depth = target.node_depth + 1;
+}
+
+/* "extension" and "baseExtension" only say that what is inside came with a later version of EPCIS. */
+static void push_wrapper(struct assembler *assembler, const struct assembler_name *name,
+                         const struct frame *parent)
+{
+    struct frame copy = *parent;
+    struct frame *frame = push(assembler, copy.kind, name);
+    *frame = copy;
+    frame->local = name->local;
+    frame->prefix = name->prefix;
+    frame->children = 0;
+    frame->end = END_NOTHING;
+    frame->wrapper = true;
+}
+
+/* Puts the text collected in the top frame where it belongs: before a child element, or at its end. */
+static void settle_text(struct assembler *assembler, struct frame *frame, bool at_end)
+{
+    size_t length = assembler->text.length;
+    const char *text = length > 0 ? assembler_trim((const char *)assembler->text.data, &length) : "";
+    assembler->text.length = 0;
+    if (frame->kind == FRAME_LEAF) {
+        const struct assembler_name name = {.local = frame->local, .prefix = frame->prefix};
+        /* The path in an error is the parent's, then the name. */
+        assembler->depth--;
+        assembler_set(assembler, frame->message, frame->rule, &name, text, length);
+        if (assembler->refused)
+            assembler->skip++;
+        else
+            assembler->depth++;
+    } else if (length == 0) {
+        return;
+    } else if (frame->kind == FRAME_NODE) {
+        bool value = at_end && frame->children == 0 && !frame->wrapper;
+        Epcis__V1__Node *node =
+            value ? frame->node
+                  : assembler_add_node(assembler, frame, EPCIS__V1__NODE_KIND__NODE_KIND_TEXT, NULL);
+        char *copy = node ? assembler_copy(assembler, text, length) : NULL;
+        if (copy)
+            node->text = copy;
+    } else if (grammar_contents[frame->context].text) {
+        const struct grammar_rule rule = {SHAPE_TEXT, 0, 0, grammar_contents[frame->context].text};
+        assembler_set(assembler, frame->message, &rule, NULL, text, length);
+    }
+}
+
+static void give_document(struct assembler *assembler)
+{
+    if (assembler->document_given || assembler->err != ERR_OK)
+        return;
+    assembler->document_given = true;
+    if (assembler->sink.document)
+        assembler->err = assembler->sink.document(assembler->sink.context, assembler->document);
+}
+
+/* What event and vocabulary element share: fresh memory and counts. */
+static void begin_unit(struct assembler *assembler)
+{
+    assembler->arena = &assembler->event_arena;
+    assembler->nodes = 0;
+    assembler->epcs = 0;
+    assembler->seen = 0;
+}
+
+static void end_unit(struct assembler *assembler)
+{
+    arena_reset(&assembler->event_arena);
+    assembler->arena = &assembler->document_arena;
+    assembler->nodes = 0;
+}
+
+/* An event whose very kind is unknown has type 0. */
+static void begin_event(struct assembler *assembler, const struct assembler_name *name, uint8_t type)
+{
+    if (assembler->events >= assembler->limits.events) {
+        assembler_fail(assembler, ERR_LIMIT,
+                       "more than %llu events (limit events): several documents would be right",
+                       (unsigned long long)assembler->limits.events);
+        return;
+    }
+    if (assembler->depth == 0)
+        assembler->document->kind = EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_EVENT;
+    begin_unit(assembler);
+    assembler->current = (struct parser_event){.index = assembler->events};
+    assembler->locate(assembler->locate_context, true, &assembler->current.line,
+                      &assembler->current.byte_offset);
+    assembler->refused = false;
+    assembler->event_frame = assembler->depth;
+    Epcis__V1__Event *event = arena_alloc(assembler->arena, sizeof *event);
+    if (!event) {
+        assembler_fail(assembler, ERR_MEMORY, "out of memory");
+        return;
+    }
+    *event = (Epcis__V1__Event)EPCIS__V1__EVENT__INIT;
+    event->type = (Epcis__V1__EventType)type;
+    assembler->event = event;
+    push_part(assembler, name, IN_EVENT, event);
+    top(assembler)->end = END_EVENT;
+}
+
+static void begin_unknown_event(struct assembler *assembler, const struct assembler_name *name)
+{
+    begin_event(assembler, name, 0);
+    assembler_refuse(
+        assembler, ERR_INPUT, NULL, NULL,
+        "%s is no event of EPCIS: ObjectEvent, AggregationEvent, TransactionEvent, TransformationEvent, "
+        "AssociationEvent or QuantityEvent would be right",
+        name->local);
+}
+
+static void end_event(struct assembler *assembler)
+{
+    uint64_t line, end_offset;
+    assembler->locate(assembler->locate_context, false, &line, &end_offset);
+    assembler->current.bytes = end_offset - assembler->current.byte_offset;
+    assembler->current.event = assembler->refused ? NULL : assembler->event;
+    give_document(assembler);
+    if (assembler->err != ERR_OK)
+        return;
+    assembler->events++;
+    if (assembler->sink.event)
+        assembler->err = assembler->sink.event(assembler->sink.context, &assembler->current);
+    assembler->event = NULL;
+    assembler->refused = false;
+    end_unit(assembler);
+}
+
+static void begin_vocabulary_element(struct assembler *assembler, const struct assembler_name *name)
+{
+    begin_unit(assembler);
+    Epcis__V1__VocabularyElement *element = assembler_alloc(assembler, sizeof *element);
+    if (!element)
+        return;
+    *element = (Epcis__V1__VocabularyElement)EPCIS__V1__VOCABULARY_ELEMENT__INIT;
+    if (assembler->vocabulary_type.length > 0)
+        element->type = (char *)assembler->vocabulary_type.data;
+    push_part(assembler, name, IN_VOCABULARY_ELEMENT, element);
+    top(assembler)->end = END_VOCABULARY_ELEMENT;
+}
+
+static void end_vocabulary_element(struct assembler *assembler, const void *element)
+{
+    give_document(assembler);
+    if (assembler->err == ERR_OK && assembler->sink.vocabulary_element)
+        assembler->err = assembler->sink.vocabulary_element(assembler->sink.context, element);
+    end_unit(assembler);
+}
+
+static void begin_root(struct assembler *assembler, const struct assembler_name *name,
+                       const struct grammar_rule *rule)
+{
+    assembler->document->kind = (Epcis__V1__DocumentKind)rule->detail;
+    push_part(assembler, name, rule->context, assembler->document);
+}
+
+/* An element that the grammar knows here. */
+static void start_known(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
+                        const struct grammar_rule *rule)
+{
+    void *message = parent ? parent->message : NULL;
+    switch (rule->shape) {
+    case SHAPE_ONCE:
+        if (assembler->seen >> rule->context & 1) {
+            assembler_refuse(assembler, ERR_INPUT, name, NULL,
+                             "%s stands here a second time: once would be right", name->local);
+            assembler->skip++;
+            return;
+        }
+        assembler->seen |= (uint64_t)1 << rule->context;
+        push_part(assembler, name, rule->context, message);
+        return;
+    case SHAPE_VOCABULARY:
+        buffer_clear(&assembler->vocabulary_type);
+        push_part(assembler, name, rule->context, message);
+        return;
+    case SHAPE_ENTER:
+        push_part(assembler, name, rule->context, message);
+        return;
+    case SHAPE_MESSAGE:
+    case SHAPE_MESSAGES:
+        message = assembler_add_message(assembler, message, rule, name);
+        if (message)
+            push_part(assembler, name, rule->context, message);
+        else
+            assembler->skip++;
+        return;
+    case SHAPE_NODES:
+        push_node(assembler, name, parent, rule->offset);
+        return;
+    case SHAPE_ROOT:
+        begin_root(assembler, name, rule);
+        return;
+    case SHAPE_EVENT:
+        begin_event(assembler, name, rule->detail);
+        return;
+    case SHAPE_VOCABULARY_ELEMENT:
+        begin_vocabulary_element(assembler, name);
+        return;
+    default:
+        break;
+    }
+    struct frame *frame = push(assembler, FRAME_LEAF, name);
+    frame->message = message;
+    frame->rule = rule;
+}
+
+/* In the inner of two <extension> elements the schema of 1.2 takes any element without a namespace, for later
+ * versions. */
+static bool in_extension_point(const struct assembler *assembler)
+{
+    unsigned wrappers = 0;
+    for (uint32_t i = 0; assembler->event && i < assembler->depth; i++)
+        wrappers += assembler->frames[i].wrapper;
+    return wrappers >= 2;
+}
+
+/* An element that the grammar does not know here. */
+static void start_unknown(struct assembler *assembler, const struct assembler_name *name,
+                          struct frame *parent)
+{
+    const struct grammar_content *content = &grammar_contents[parent->context];
+    bool any_name = content->any_name || in_extension_point(assembler);
+    bool foreign = !name->home || (any_name && !name->uri[0]);
+    bool query = assembler->document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_QUERY_DOCUMENT;
+    if (parent->kind == FRAME_LEAF) {
+        assembler_refuse(assembler, ERR_INPUT, name, NULL,
+                         "element %s stands in %s: text alone would be right", name->local, parent->local);
+        assembler->skip++;
+    } else if (foreign && parent->extensions) {
+        push_node(assembler, name, parent, parent->extensions);
+    } else if (parent->context == IN_EVENT_LIST) {
+        begin_unknown_event(assembler, name);
+    } else if (assembler->event) {
+        assembler_refuse(assembler, ERR_INPUT, name, NULL,
+                         "element %s is not known in %s: one of the EPCIS 1.2 or 2.0 schema, or one with a "
+                         "namespace of its own where extensions may stand, would be right",
+                         name->local, parent->local);
+        assembler->skip++;
+    } else if (!foreign && (parent->context == IN_DOCUMENT || (parent->context == IN_BODY && !query))) {
+        assembler_fail(assembler, ERR_INPUT, "element %s is not known in %s: %s would be right", name->local,
+                       parent->local, parent->context == IN_BODY ? "EventList" : "EPCISHeader or EPCISBody");
+    } else {
+        assembler->skip++;
+    }
+}
+
+static void start_root(struct assembler *assembler, const struct assembler_name *name)
+{
+    const struct grammar_rule *rule = &grammar[IN_NOTHING][name->id];
+    if (name->home && rule->shape != SHAPE_UNKNOWN)
+        start_known(assembler, name, NULL, rule);
+    else
+        assembler_fail(
+            assembler, ERR_INPUT,
+            "the root element is %s: EPCISDocument or EPCISQueryDocument in the namespace "
+            "urn:epcglobal:epcis:xsd:1 or :2 (or urn:epcglobal:epcis-query:xsd:1 or :2) would be right",
+            name->local);
+}
+
+void assembler_declare(struct assembler *assembler, const char *prefix, const char *uri)
+{
+    Epcis__V1__Document *document = assembler->document;
+    struct arena *arena = &assembler->document_arena;
+    size_t count = document->n_namespaces;
+    if (assembler->err != ERR_OK || assembler->document_given)
+        return;
+    if ((count & (count - 1)) == 0) { /* room doubles at each power of two */
+        Epcis__V1__Namespace **grown =
+            arena_alloc(arena, (count ? 2 * count : 1) * sizeof(Epcis__V1__Namespace *));
+        if (grown && count > 0)
+            memcpy(grown, document->namespaces, count * sizeof *grown);
+        document->namespaces = grown;
+    }
+    Epcis__V1__Namespace *declared = document->namespaces ? arena_alloc(arena, sizeof *declared) : NULL;
+    if (declared) {
+        epcis__v1__namespace__init(declared);
+        declared->prefix = arena_copy(arena, prefix, strlen(prefix));
+        declared->uri = arena_copy(arena, uri, strlen(uri));
+    }
+    if (!declared || !declared->prefix || !declared->uri) {
+        document->n_namespaces = 0;
+        assembler_fail(assembler, ERR_LIMIT,
+                       "the document's head takes too much memory: less would be right");
+        return;
+    }
+    document->namespaces[document->n_namespaces++] = declared;
+}
+
+void assembler_start(struct assembler *assembler, const struct assembler_name *name)
+{
+    if (assembler->err != ERR_OK)
+        return;
+    if (assembler->depth + assembler->skip >= assembler->limits.depth) {
+        assembler_fail(assembler, ERR_LIMIT,
+                       "elements are nested more than %u deep (limit depth): fewer would be right",
+                       assembler->limits.depth);
+        return;
+    }
+    if (assembler->skip > 0 || assembler->refused) {
+        assembler->skip++;
+        return;
+    }
+    struct frame *parent = top(assembler);
+    if (!parent) {
+        start_root(assembler, name);
+        return;
+    }
+    if (assembler->text.length > 0 && parent->kind != FRAME_LEAF)
+        settle_text(assembler, parent, false);
+    if (assembler->err != ERR_OK || assembler->refused) {
+        assembler->skip += assembler->refused;
+        return;
+    }
+    parent->children++;
+    if ((name->id == NAME_EXTENSION || name->id == NAME_BASE_EXTENSION) && name->home &&
+        parent->kind != FRAME_LEAF) {
+        push_wrapper(assembler, name, parent);
+        return;
+    }
+    if (parent->kind == FRAME_NODE) {
+        push_node(assembler, name, parent, parent->extensions);
+        return;
+    }
+    const struct grammar_rule *rule = &grammar[parent->context][name->id];
+    if (parent->kind == FRAME_PART && name->home && rule->shape != SHAPE_UNKNOWN)
+        start_known(assembler, name, parent, rule);
+    else
+        start_unknown(assembler, name, parent);
+}
+
+static void add_attribute_node(struct assembler *assembler, const struct frame *frame,
+                               const struct assembler_name *name, const char *value, size_t length)
+{
+    Epcis__V1__Node *node =
+        assembler_add_node(assembler, frame, EPCIS__V1__NODE_KIND__NODE_KIND_ATTRIBUTE, name);
+    value = assembler_trim(value, &length);
+    char *copy = node ? assembler_copy(assembler, value, length) : NULL;
+    if (copy)
+        node->text = copy;
+}
+
+/* What only tells validators how to read the document. */
+static bool is_markup(const struct assembler_name *name)
+{
+    return strcmp(name->uri, "http://www.w3.org/2001/XMLSchema-instance") == 0 ||
+           strcmp(name->uri, "http://www.w3.org/XML/1998/namespace") == 0;
+}
+
+/* A bare event carries the attributes of the document that it has not. */
+static bool set_root_attribute(struct assembler *assembler, const struct assembler_name *name,
+                               const char *value, size_t length)
+{
+    const struct grammar_rule *rule = &grammar[IN_DOCUMENT][name->id];
+    if (name->uri[0] || rule->shape != SHAPE_TEXT)
+        return false;
+    assembler->arena = &assembler->document_arena;
+    assembler_set(assembler, assembler->document, rule, name, value, length);
+    assembler->arena = &assembler->event_arena;
+    return true;
+}
+
+void assembler_attribute(struct assembler *assembler, const struct assembler_name *name, const char *value,
+                         size_t length)
+{
+    struct frame *frame = top(assembler);
+    if (assembler->err != ERR_OK || assembler->skip > 0 || assembler->refused || !frame || frame->wrapper)
+        return;
+    if (length > assembler->limits.text_bytes) {
+        assembler_refuse(
+            assembler, ERR_LIMIT, name, NULL,
+            "attribute %s is longer than %u bytes (limit text_bytes): a shorter one would be right",
+            name->local, assembler->limits.text_bytes);
+        return;
+    }
+    if (frame->kind == FRAME_NODE) {
+        add_attribute_node(assembler, frame, name, value, length);
+        return;
+    }
+    if (frame->context == IN_VOCABULARY && name->id == NAME_TYPE) {
+        value = assembler_trim(value, &length);
+        buffer_append(&assembler->vocabulary_type, value, length);
+        buffer_append(&assembler->vocabulary_type, "", 1);
+        if (assembler->vocabulary_type.failed)
+            assembler_fail(assembler, ERR_MEMORY, "out of memory");
+        return;
+    }
+    if (frame->end == END_EVENT && assembler->depth == 1 &&
+        set_root_attribute(assembler, name, value, length))
+        return;
+    uint8_t context = frame->kind == FRAME_LEAF ? frame->rule->context : frame->context;
+    const struct grammar_rule *rule = &grammar[context][name->id];
+    if (grammar_contents[context].attributes && !name->uri[0] && rule->shape >= SHAPE_TEXT &&
+        rule->shape <= SHAPE_TIME) {
+        assembler_set(assembler, frame->message, rule, name, value, length);
+    } else if (is_markup(name)) {
+        return;
+    } else if (frame->extensions) {
+        add_attribute_node(assembler, frame, name, value, length);
+    } else if (assembler->event) {
+        assembler_refuse(assembler, ERR_INPUT, name, NULL,
+                         "attribute %s is not known on %s: none would be right", name->local, frame->local);
+    }
+}
+
+static bool is_blank(const char *text, size_t length)
+{
+    assembler_trim(text, &length);
+    return length == 0;
+}
+
+void assembler_text(struct assembler *assembler, const char *text, size_t length)
+{
+    struct frame *frame = top(assembler);
+    if (assembler->err != ERR_OK || assembler->skip > 0 || assembler->refused || !frame)
+        return;
+    if (frame->kind == FRAME_PART && !grammar_contents[frame->context].text) {
+        if (assembler->event && !is_blank(text, length))
+            assembler_refuse(assembler, ERR_INPUT, NULL, NULL,
+                             "text stands in %s: elements alone would be right", frame->local);
+        return;
+    }
+    if (length > assembler->limits.text_bytes - assembler->text.length) {
+        assembler_refuse(
+            assembler, ERR_LIMIT, NULL, NULL,
+            "the text of %s is longer than %u bytes (limit text_bytes): a shorter one would be right",
+            frame->local, assembler->limits.text_bytes);
+        return;
+    }
+    buffer_append(&assembler->text, text, length);
+    if (assembler->text.failed)
+        assembler_fail(assembler, ERR_MEMORY, "out of memory");
+}
+
+void assembler_node_value(struct assembler *assembler, Epcis__V1__ValueType type, bool in_array)
+{
+    struct frame *frame = top(assembler);
+    if (assembler->err != ERR_OK || assembler->skip > 0 || assembler->refused || !frame ||
+        frame->kind != FRAME_NODE)
+        return;
+    frame->node->value_type = type;
+    frame->node->in_array = in_array;
+}
+
+bool assembler_knows(const struct assembler *assembler, enum grammar_name name)
+{
+    const struct frame *frame = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
+    return frame && frame->kind == FRAME_PART && grammar[frame->context][name].shape != SHAPE_UNKNOWN;
+}
+
+void assembler_end(struct assembler *assembler)
+{
+    if (assembler->err != ERR_OK)
+        return;
+    if (assembler->skip > 0) {
+        assembler->skip--;
+        return;
+    }
+    struct frame *frame = top(assembler);
+    if (!assembler->refused && (assembler->text.length > 0 || frame->kind == FRAME_LEAF))
+        settle_text(assembler, frame, true);
+    assembler->text.length = 0;
+    if (assembler->err != ERR_OK)
+        return;
+    if (assembler->skip > 0) { /* its own text refused the event */
+        assembler->skip--;
+        return;
+    }
+    enum frame_end end = frame->end;
+    const void *message = frame->message;
+    if (end == END_EVENT)
+        end_event(assembler);
+    else if (end == END_VOCABULARY_ELEMENT)
+        end_vocabulary_element(assembler, message);
+    assembler->depth--;
+}
+
+void assembler_finish(struct assembler *assembler)
+{
+    if (assembler->err == ERR_OK)
+        give_document(assembler);
+}

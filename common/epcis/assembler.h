@@ -1,0 +1,147 @@
+/* Builds documents and events out of named elements, attributes and texts, whichever syntax they came
+ * in, by the grammar's rules. One per parser, on the parser's thread. Internal to common/epcis.
+ *
+ * What is wrong inside one event refuses that event: what is left of it is skipped, and it is handed on
+ * as an error. What is wrong elsewhere finishes the document: `err` is set, and all calls then do
+ * nothing. */
+#ifndef EPCISD_EPCIS_ASSEMBLER_H
+#define EPCISD_EPCIS_ASSEMBLER_H
+
+#include "common/base/buffer.h"
+#include "common/epcis/grammar.h"
+#include "common/epcis/parser.h"
+
+/* The name of an element, attribute or member. Strings live as long as the parser. */
+struct assembler_name {
+    enum grammar_name id; /* NAME_UNKNOWN: not one of the grammar's */
+    bool home;            /* no namespace, or one of EPCIS or SBDH: the grammar decides */
+    const char *uri;      /* "": no namespace */
+    const char *local;
+    const char *prefix; /* "": none */
+};
+
+enum frame_kind {
+    FRAME_PART, /* of the grammar, with elements inside */
+    FRAME_LEAF, /* of the grammar, with text inside */
+    FRAME_NODE, /* of an extension tree */
+};
+
+enum frame_end { END_NOTHING, END_EVENT, END_VOCABULARY_ELEMENT };
+
+/* An open element. */
+struct frame {
+    void *message;                   /* what its content belongs to */
+    const struct grammar_rule *rule; /* of a leaf: where its text goes */
+    Epcis__V1__Node *node;           /* of a node */
+    const char *local;
+    const char *prefix;
+    uint32_t children;   /* elements inside so far */
+    uint32_t node_depth; /* of nodes that it gets */
+    uint16_t extensions; /* offset of the node list in the message; 0: none */
+    uint8_t kind;
+    uint8_t context;
+    uint8_t end; /* what its end completes */
+    bool wrapper;
+};
+
+/* Texts of a parser_error. */
+struct assembler_fault {
+    struct parser_error error;
+    char message[512];
+    char field[128];
+    char value[257];
+    char path[512];
+};
+
+struct assembler {
+    struct parser_limits limits;
+    struct parser_sink sink;
+    /* Tells where the parser stands: at the start of what it reads now, or behind what it has read. */
+    void (*locate)(void *context, bool start, uint64_t *line, uint64_t *byte_offset);
+    void *locate_context;
+    bool pointers; /* paths are JSON pointers, not XPath */
+    enum err err;
+
+    struct frame *frames; /* limits.depth of them */
+    uint32_t depth;
+    uint32_t skip;      /* elements open inside the top frame that are passed over */
+    struct buffer text; /* of the top frame */
+
+    struct arena document_arena;
+    struct arena event_arena; /* of one event or vocabulary element */
+    struct arena *arena;      /* the one of the two that is filled now */
+    Epcis__V1__Document *document;
+    bool document_given;
+    struct buffer vocabulary_type;
+
+    struct parser_event current;
+    Epcis__V1__Event *event; /* NULL outside events */
+    uint32_t event_frame;    /* its index */
+    bool refused;
+    uint64_t seen;  /* contexts that the event had, a bit each */
+    uint32_t epcs;  /* identifiers and list entries in the event */
+    uint32_t nodes; /* in the event, vocabulary element or header */
+    uint64_t events;
+
+    struct assembler_fault event_fault;
+    struct assembler_fault document_fault;
+};
+
+enum err assembler_init(struct assembler *assembler, const struct parser_limits *limits,
+                        const struct parser_sink *sink); /* ERR_MEMORY */
+void assembler_free(struct assembler *assembler);
+
+/* An element begins, its attributes follow, then its content, then its end. */
+void assembler_start(struct assembler *assembler, const struct assembler_name *name);
+void assembler_attribute(struct assembler *assembler, const struct assembler_name *name, const char *value,
+                         size_t length);
+void assembler_text(struct assembler *assembler, const char *text, size_t length);
+
+/* Says of the node that just began what JSON tells of its value; elsewhere nothing. */
+void assembler_node_value(struct assembler *assembler, Epcis__V1__ValueType type, bool in_array);
+
+/* True where the grammar knows the name inside the element that is open now. */
+bool assembler_knows(const struct assembler *assembler, enum grammar_name name);
+void assembler_end(struct assembler *assembler);
+
+/* A prefix that holds for the whole document; before its first event. */
+void assembler_declare(struct assembler *assembler, const char *prefix, const char *uri);
+
+/* The document is complete: hands it on where nothing did before. */
+void assembler_finish(struct assembler *assembler);
+
+/* Within common/epcis/assembler*.c */
+
+/* Ends the document with an error at the present place; the first one counts. `err` is ERR_INPUT,
+ * ERR_LIMIT or, without text, another. */
+void assembler_fail(struct assembler *assembler, enum err err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Refuses the present event; outside events as assembler_fail. `name` is the element or attribute that
+ * is not entered yet, or NULL; `value` may be NULL. */
+void assembler_refuse(struct assembler *assembler, enum err err, const struct assembler_name *name,
+                      const char *value, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Memory of the present event or header, zeroed where `zero`; NULL after refusing. */
+void *assembler_alloc(struct assembler *assembler, size_t bytes);
+char *assembler_copy(struct assembler *assembler, const char *text, size_t length);
+
+/* Appends to the list whose count stands at `offset` of `message`; false after refusing. */
+bool assembler_append(struct assembler *assembler, void *message, size_t offset, void *item);
+
+/* Sets a field of a scalar shape from text, which is trimmed here. */
+void assembler_set(struct assembler *assembler, void *message, const struct grammar_rule *rule,
+                   const struct assembler_name *name, const char *text, size_t length);
+
+/* A new message in the field; NULL after refusing. */
+void *assembler_add_message(struct assembler *assembler, void *message, const struct grammar_rule *rule,
+                            const struct assembler_name *name);
+
+/* A new node in the top frame's node list; NULL after refusing. */
+Epcis__V1__Node *assembler_add_node(struct assembler *assembler, const struct frame *frame,
+                                    Epcis__V1__NodeKind kind, const struct assembler_name *name);
+
+/* The part of the text without white space (XML's) around it. */
+const char *assembler_trim(const char *text, size_t *length);
+
+#endif

@@ -1,0 +1,244 @@
+#include "common/epcis/assembler.h"
+
+#include <string.h>
+
+#include "common/epcis/cbv.h"
+#include "common/epcis/event_text.h"
+
+void *assembler_alloc(struct assembler *assembler, size_t bytes)
+{
+    void *memory = arena_alloc(assembler->arena, bytes);
+    if (memory)
+        return memory;
+    if (bytes > assembler->arena->budget_bytes - assembler->arena->used_bytes)
+        assembler_refuse(
+            assembler, ERR_LIMIT, NULL, NULL,
+            "takes more memory than one event may (%llu bytes): several smaller events would be right",
+            (unsigned long long)assembler->limits.event_bytes);
+    else
+        assembler_refuse(assembler, ERR_MEMORY, NULL, NULL, "out of memory");
+    return NULL;
+}
+
+char *assembler_copy(struct assembler *assembler, const char *text, size_t length)
+{
+    char *copy = assembler_alloc(assembler, length + 1);
+    if (!copy)
+        return NULL;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    return copy;
+}
+
+/* Lists hold 4, 8, 16, … entries, so that the count alone tells when one is full. */
+static bool list_is_full(size_t count)
+{
+    return count == 0 || (count >= 4 && (count & (count - 1)) == 0);
+}
+
+bool assembler_append(struct assembler *assembler, void *message, size_t offset, void *item)
+{
+    size_t *count = (size_t *)((char *)message + offset);
+    void ***items = (void ***)((char *)message + offset + sizeof *count);
+    if (list_is_full(*count)) {
+        void **grown = assembler_alloc(assembler, (*count ? *count * 2 : 4) * sizeof *grown);
+        if (!grown)
+            return false;
+        if (*count > 0)
+            memcpy(grown, *items, *count * sizeof *grown);
+        *items = grown;
+    }
+    (*items)[(*count)++] = item;
+    return true;
+}
+
+static bool count_entry(struct assembler *assembler, const struct assembler_name *name)
+{
+    if (!assembler->event || ++assembler->epcs <= assembler->limits.epcs)
+        return true;
+    assembler_refuse(
+        assembler, ERR_LIMIT, name, NULL,
+        "more than %u identifiers in one event (limit epcs): several smaller events would be right",
+        assembler->limits.epcs);
+    return false;
+}
+
+static void refuse_second(struct assembler *assembler, const struct assembler_name *name, const char *value)
+{
+    assembler_refuse(assembler, ERR_INPUT, name, value, "%s stands here a second time: once would be right",
+                     name ? name->local : "text");
+}
+
+const char *assembler_trim(const char *text, size_t *length)
+{
+    size_t count = *length;
+    while (count > 0 && (unsigned char)text[count - 1] <= ' ')
+        count--;
+    while (count > 0 && (unsigned char)*text <= ' ') {
+        text++;
+        count--;
+    }
+    *length = count;
+    return text;
+}
+
+static void set_text(struct assembler *assembler, void *message, const struct grammar_rule *rule,
+                     const struct assembler_name *name, const char *text, size_t length)
+{
+    char **field = (char **)((char *)message + rule->offset);
+    char *copy = assembler_copy(assembler, text, length);
+    if (!copy)
+        return;
+    if (*field != protobuf_c_empty_string)
+        refuse_second(assembler, name, copy);
+    else
+        *field = copy;
+}
+
+static void set_time(struct assembler *assembler, void *message, const struct grammar_rule *rule,
+                     const struct assembler_name *name, const char *text, size_t length)
+{
+    Epcis__V1__Time **field = (Epcis__V1__Time **)((char *)message + rule->offset);
+    char short_text[64];
+    /* An empty time is an absent one: without text it could not be told from a good one. */
+    if (length == 0)
+        return;
+    bool fits = length < sizeof short_text;
+    char *copy = fits ? short_text : assembler_copy(assembler, text, length);
+    Epcis__V1__Time *time = assembler_alloc(assembler, sizeof *time);
+    if (!copy || !time)
+        return;
+    if (fits) {
+        memcpy(short_text, text, length);
+        short_text[length] = '\0';
+    }
+    if (event_time_parse(copy, time) != ERR_OK)
+        time->invalid_text = fits ? assembler_copy(assembler, text, length) : copy;
+    if (*field)
+        refuse_second(assembler, name, copy);
+    else
+        *field = time;
+}
+
+static void set_action(struct assembler *assembler, Epcis__V1__Event *event,
+                       const struct assembler_name *name, const char *text, size_t length)
+{
+    char *copy = assembler_copy(assembler, text, length);
+    if (!copy)
+        return;
+    if (event->action != EPCIS__V1__ACTION__ACTION_UNSPECIFIED ||
+        event->action_text != protobuf_c_empty_string) {
+        refuse_second(assembler, name, copy);
+        return;
+    }
+    for (int action = EPCIS__V1__ACTION__ACTION_ADD; action <= EPCIS__V1__ACTION__ACTION_DELETE; action++)
+        if (strcmp(copy, event_action_name((Epcis__V1__Action)action)) == 0)
+            event->action = (Epcis__V1__Action)action;
+    if (event->action == EPCIS__V1__ACTION__ACTION_UNSPECIFIED)
+        event->action_text = copy;
+}
+
+static void set_quantity(struct assembler *assembler, Epcis__V1__Event *event,
+                         const struct grammar_rule *rule, const struct assembler_name *name, const char *text,
+                         size_t length)
+{
+    if (event->n_quantity_list == 0) {
+        Epcis__V1__QuantityElement *element = assembler_alloc(assembler, sizeof *element);
+        if (!element)
+            return;
+        *element = (Epcis__V1__QuantityElement)EPCIS__V1__QUANTITY_ELEMENT__INIT;
+        if (!assembler_append(assembler, event, offsetof(Epcis__V1__Event, n_quantity_list), element))
+            return;
+    }
+    set_text(assembler, event->quantity_list[0], rule, name, text, length);
+}
+
+static void append_text(struct assembler *assembler, void *message, const struct grammar_rule *rule,
+                        const struct assembler_name *name, const char *text, size_t length)
+{
+    if (!count_entry(assembler, name))
+        return;
+    char *copy = assembler_copy(assembler, text, length);
+    if (copy)
+        assembler_append(assembler, message, rule->offset, copy);
+}
+
+void assembler_set(struct assembler *assembler, void *message, const struct grammar_rule *rule,
+                   const struct assembler_name *name, const char *text, size_t length)
+{
+    text = assembler_trim(text, &length);
+    switch (rule->shape) {
+    case SHAPE_WORD:
+        text = cbv_word(rule->detail, text, &length);
+        set_text(assembler, message, rule, name, text, length);
+        break;
+    case SHAPE_TEXT:
+        set_text(assembler, message, rule, name, text, length);
+        break;
+    case SHAPE_TIME:
+        set_time(assembler, message, rule, name, text, length);
+        break;
+    case SHAPE_ACTION:
+        set_action(assembler, message, name, text, length);
+        break;
+    case SHAPE_QUANTITY:
+        set_quantity(assembler, message, rule, name, text, length);
+        break;
+    case SHAPE_WORDS:
+        text = cbv_word(rule->detail, text, &length);
+        append_text(assembler, message, rule, name, text, length);
+        break;
+    case SHAPE_TEXTS:
+        append_text(assembler, message, rule, name, text, length);
+        break;
+    default:
+        break;
+    }
+}
+
+void *assembler_add_message(struct assembler *assembler, void *message, const struct grammar_rule *rule,
+                            const struct assembler_name *name)
+{
+    const ProtobufCMessageDescriptor *descriptor = grammar_messages[rule->detail];
+    void **field = (void **)((char *)message + rule->offset);
+    bool list = rule->shape == SHAPE_MESSAGES;
+    if (list ? !count_entry(assembler, name) : *field != NULL) {
+        if (!list)
+            refuse_second(assembler, name, NULL);
+        return NULL;
+    }
+    void *added = assembler_alloc(assembler, descriptor->sizeof_message);
+    if (!added)
+        return NULL;
+    descriptor->message_init(added);
+    if (!list)
+        *field = added;
+    else if (!assembler_append(assembler, message, rule->offset, added))
+        return NULL;
+    return added;
+}
+
+Epcis__V1__Node *assembler_add_node(struct assembler *assembler, const struct frame *frame,
+                                    Epcis__V1__NodeKind kind, const struct assembler_name *name)
+{
+    if (++assembler->nodes > assembler->limits.extension_nodes) {
+        assembler_refuse(
+            assembler, ERR_LIMIT, name, NULL,
+            "more than %u extension elements and attributes in one event (limit extension_nodes): "
+            "fewer would be right",
+            assembler->limits.extension_nodes);
+        return NULL;
+    }
+    Epcis__V1__Node *node = assembler_alloc(assembler, sizeof *node);
+    if (!node)
+        return NULL;
+    *node = (Epcis__V1__Node)EPCIS__V1__NODE__INIT;
+    node->depth = frame->node_depth;
+    node->kind = kind;
+    if (name) {
+        node->namespace_uri = (char *)name->uri;
+        node->local_name = (char *)name->local;
+        node->prefix = (char *)name->prefix;
+    }
+    return assembler_append(assembler, frame->message, frame->extensions, node) ? node : NULL;
+}

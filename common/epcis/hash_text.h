@@ -1,0 +1,48 @@
+/* The pieces of the text that an event hash covers: keys, normalised values, sorted siblings. Internal to
+ * common/epcis; for one thread at a time. */
+#ifndef EPCISD_EPCIS_HASH_TEXT_H
+#define EPCISD_EPCIS_HASH_TEXT_H
+
+#include "common/base/buffer.h"
+#include "common/epcis/cbv.h"
+#include "epcis/v1/event.pb-c.h"
+
+/* A finished sibling in the text. */
+struct hash_span {
+    size_t start;
+    size_t length;
+};
+
+struct hash_text {
+    struct buffer text;
+    struct buffer scratch;
+    struct buffer spans; /* of hash_span: a stack, as lists stand in lists */
+    bool join_mda;       /* the two spellings of CBV's master-data namespace count as one */
+    bool mda_with_colon; /* the longer one was seen */
+};
+
+void hash_text_free(struct hash_text *hash);
+
+void hash_key(struct hash_text *hash, const char *key);
+
+/* key=value with the value normalised (CBV 8.9.2); nothing where it is empty. */
+void hash_value(struct hash_text *hash, const char *key, const char *value);
+
+/* As hash_value; an exponent is resolved too. */
+void hash_number(struct hash_text *hash, const char *key, const char *value);
+
+/* As hash_value; a bare word becomes a URI of its family. */
+void hash_word(struct hash_text *hash, const char *key, enum cbv_family family, const char *word);
+
+/* In UTC with three decimals; NULL is absent. */
+void hash_time(struct hash_text *hash, const char *key, const Epcis__V1__Time *time);
+
+/* Extension trees, siblings sorted. */
+void hash_nodes(struct hash_text *hash, Epcis__V1__Node *const *nodes, size_t count);
+
+/* Siblings: begin gives a mark, item closes the one that began at `start`, end sorts them. */
+size_t hash_list_begin(struct hash_text *hash);
+void hash_list_item(struct hash_text *hash, size_t start);
+void hash_list_end(struct hash_text *hash, size_t mark);
+
+#endif

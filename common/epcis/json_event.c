@@ -1,0 +1,300 @@
+#include "common/epcis/json_event.h"
+
+#include <string.h>
+
+/* What the functions below pass along. */
+struct giver {
+    struct assembler *assembler;
+    const struct json_names *names;
+    struct arena *arena; /* for prefixes, which stand inside keys */
+};
+
+static uint32_t hash_key(const char *key)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (; *key; key++)
+        hash = (hash ^ (unsigned char)*key) * 16777619u;
+    return hash;
+}
+
+enum { SLOT_MASK = sizeof(((struct json_names *)0)->slots) - 1 };
+
+void json_names_fill(struct json_names *names)
+{
+    memset(names, 0, sizeof *names);
+    for (int id = NAME_UNKNOWN + 1; id < NAME_COUNT; id++) {
+        uint32_t slot = hash_key(grammar_spellings[id]) & SLOT_MASK;
+        while (names->slots[slot])
+            slot = (slot + 1) & SLOT_MASK;
+        names->slots[slot] = (uint8_t)id;
+    }
+}
+
+enum grammar_name json_names_find(const struct json_names *names, const char *key)
+{
+    for (uint32_t slot = hash_key(key) & SLOT_MASK; names->slots[slot]; slot = (slot + 1) & SLOT_MASK)
+        if (strcmp(grammar_spellings[names->slots[slot]], key) == 0)
+            return names->slots[slot];
+    return NAME_UNKNOWN;
+}
+
+/* What XML calls the entries of a list that are nameless in JSON. */
+static enum grammar_name entry_name(enum grammar_name list)
+{
+    switch (list) {
+    case NAME_EPC_LIST:
+    case NAME_CHILD_EPCS:
+    case NAME_INPUT_EPC_LIST:
+    case NAME_OUTPUT_EPC_LIST:
+        return NAME_EPC;
+    case NAME_QUANTITY_LIST:
+    case NAME_CHILD_QUANTITY_LIST:
+    case NAME_INPUT_QUANTITY_LIST:
+    case NAME_OUTPUT_QUANTITY_LIST:
+        return NAME_QUANTITY_ELEMENT;
+    case NAME_BIZ_TRANSACTION_LIST:
+        return NAME_BIZ_TRANSACTION;
+    case NAME_SOURCE_LIST:
+        return NAME_SOURCE;
+    case NAME_DESTINATION_LIST:
+        return NAME_DESTINATION;
+    case NAME_SENSOR_ELEMENT_LIST:
+        return NAME_SENSOR_ELEMENT;
+    case NAME_CORRECTIVE_EVENT_IDS:
+        return NAME_CORRECTIVE_EVENT_ID;
+    case NAME_CHILDREN:
+        return NAME_ID;
+    default:
+        return NAME_UNKNOWN;
+    }
+}
+
+static struct assembler_name home_name(enum grammar_name id, const char *local)
+{
+    return (struct assembler_name){.id = id, .home = true, .uri = "", .local = local, .prefix = ""};
+}
+
+/* A key with a prefix, or one that means nothing to EPCIS. */
+static struct assembler_name foreign_name(struct giver *giver, const struct json_context *context,
+                                          const struct json_value *member)
+{
+    const char *key = member->key, *colon = strchr(key, ':');
+    struct assembler_name name = {.id = NAME_UNKNOWN, .uri = "", .local = key, .prefix = ""};
+    size_t length = colon ? (size_t)(colon - key) : 0;
+    const char *uri = colon ? json_context_own(member, key, length) : NULL;
+    if (colon && !uri)
+        uri = json_context_find(context, key, length);
+    char *prefix = uri ? arena_copy(giver->arena, key, length) : NULL;
+    if (uri && !prefix)
+        assembler_refuse(
+            giver->assembler, ERR_LIMIT, NULL, NULL,
+            "takes more memory than one event may (limit event_bytes): smaller events would be right");
+    if (prefix) {
+        name.uri = uri;
+        name.local = colon + 1;
+        name.prefix = prefix;
+    }
+    return name;
+}
+
+static void give_members(struct giver *giver, const struct json_context *outer,
+                         const struct json_value *object);
+
+static Epcis__V1__ValueType value_type(enum json_kind kind)
+{
+    switch (kind) {
+    case JSON_NUMBER:
+        return EPCIS__V1__VALUE_TYPE__VALUE_TYPE_NUMBER;
+    case JSON_BOOLEAN:
+        return EPCIS__V1__VALUE_TYPE__VALUE_TYPE_BOOLEAN;
+    case JSON_NULL:
+        return EPCIS__V1__VALUE_TYPE__VALUE_TYPE_NULL;
+    default:
+        return EPCIS__V1__VALUE_TYPE__VALUE_TYPE_UNSPECIFIED;
+    }
+}
+
+/* The value under a name, once: arrays in arrays are flattened. */
+static void give_value(struct giver *giver, const struct json_context *context,
+                       const struct assembler_name *name, const struct json_value *value, bool in_array)
+{
+    if (value->kind == JSON_ARRAY) {
+        for (const struct json_value *element = value->first; element; element = element->next)
+            give_value(giver, context, name, element, true);
+        return;
+    }
+    assembler_start(giver->assembler, name);
+    assembler_node_value(giver->assembler, value_type(value->kind), in_array);
+    if (value->kind == JSON_OBJECT)
+        give_members(giver, context, value);
+    else if (value->length > 0)
+        assembler_text(giver->assembler, value->text, value->length);
+    assembler_end(giver->assembler);
+}
+
+static void give_list(struct giver *giver, const struct json_context *context,
+                      const struct assembler_name *name, enum grammar_name entry,
+                      const struct json_value *value)
+{
+    struct assembler_name inner = home_name(entry, grammar_spellings[entry]);
+    assembler_start(giver->assembler, name);
+    if (value->kind == JSON_ARRAY)
+        give_value(giver, context, &inner, value, false);
+    else if (value->kind == JSON_OBJECT)
+        give_members(giver, context, value);
+    else if (value->length > 0)
+        assembler_text(giver->assembler, value->text, value->length);
+    assembler_end(giver->assembler);
+}
+
+/* JSON-LD's own members, comments, and the type of an object whose place tells it already. */
+static bool is_passed_over(const struct assembler *assembler, const struct json_value *member)
+{
+    const struct frame *frame = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
+    if (member->key[0] == '@' || member->key[0] == '#')
+        return true;
+    if (!frame || frame->kind != FRAME_PART || frame->context == IN_ILMD || member->kind != JSON_STRING)
+        return false;
+    return strcmp(member->key, "comment") == 0 ||
+           (strcmp(member->key, "type") == 0 && !assembler_knows(assembler, NAME_TYPE));
+}
+
+/* The text of an object that has other members as well: XML turned into JSON has "#text", JSON-LD's typed
+ * values have "@value". */
+static bool give_text_member(struct assembler *assembler, const struct json_value *member)
+{
+    const struct frame *frame = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
+    if (!frame || frame->kind != FRAME_NODE ||
+        (strcmp(member->key, "#text") != 0 && strcmp(member->key, "@value") != 0))
+        return false;
+    if (member->length > 0)
+        assembler_text(assembler, member->text, member->length);
+    return true;
+}
+
+static bool takes_any_name(const struct assembler *assembler)
+{
+    const struct frame *frame = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
+    return !frame || frame->kind == FRAME_NODE || grammar_contents[frame->context].any_name;
+}
+
+static void give_member(struct giver *giver, const struct json_context *context,
+                        const struct json_value *member)
+{
+    struct assembler *assembler = giver->assembler;
+    enum grammar_name id = json_names_find(giver->names, member->key);
+    if (give_text_member(assembler, member) || is_passed_over(assembler, member))
+        return;
+    if (id != NAME_UNKNOWN && assembler_knows(assembler, id)) {
+        struct assembler_name name = home_name(id, member->key);
+        if (member->kind == JSON_NULL)
+            return;
+        if (entry_name(id) != NAME_UNKNOWN)
+            give_list(giver, context, &name, entry_name(id), member);
+        else
+            give_value(giver, context, &name, member, false);
+        return;
+    }
+    bool prefixed = strchr(member->key, ':') != NULL;
+    if (!prefixed && !assembler->event && assembler->depth == 1)
+        return; /* "id" and the like of the document */
+    struct assembler_name name =
+        prefixed ? foreign_name(giver, context, member) : home_name(NAME_UNKNOWN, member->key);
+    if (!prefixed && !takes_any_name(assembler)) {
+        /* Refused, even where an empty array has nothing to say. */
+        assembler_start(assembler, &name);
+        assembler_end(assembler);
+        return;
+    }
+    give_value(giver, context, &name, member, false);
+}
+
+static void give_members(struct giver *giver, const struct json_context *outer,
+                         const struct json_value *object)
+{
+    struct json_context inner;
+    if (json_context_open(&inner, outer, giver->arena, object) != ERR_OK)
+        assembler_refuse(giver->assembler, ERR_LIMIT, NULL, NULL,
+                         "contexts declare more than %d terms here: fewer would be right",
+                         (int)JSON_TERMS_MAX);
+    const struct json_context *context = inner.count > 0 ? &inner : outer;
+    for (const struct json_value *member = object->first; member; member = member->next)
+        give_member(giver, context, member);
+}
+
+enum grammar_name json_event_name(const struct json_names *names, const struct json_value *event)
+{
+    static const char prefix[] = "epcis:";
+    const struct json_value *type = json_value_member(event, "type");
+    if (!type || type->kind != JSON_STRING)
+        return NAME_UNKNOWN;
+    const char *text = type->text;
+    if (strncmp(text, prefix, sizeof prefix - 1) == 0)
+        text += sizeof prefix - 1;
+    enum grammar_name id = json_names_find(names, text);
+    return id >= NAME_OBJECT_EVENT && id <= NAME_QUANTITY_EVENT ? id : NAME_UNKNOWN;
+}
+
+void json_event_give(struct assembler *assembler, const struct json_names *names,
+                     const struct json_context *context, struct arena *arena, const struct json_value *event)
+{
+    struct giver giver = {assembler, names, arena};
+    enum grammar_name id = json_event_name(names, event);
+    const struct json_value *type = json_value_member(event, "type");
+    const char *local = id != NAME_UNKNOWN                  ? grammar_spellings[id]
+                        : type && type->kind == JSON_STRING ? type->text
+                                                            : "an entry without type";
+    struct assembler_name name = home_name(id, local);
+    assembler_start(assembler, &name);
+    if (event->kind == JSON_OBJECT)
+        give_members(&giver, context, event);
+    assembler_end(assembler);
+}
+
+/* "attribute" is the value of the attribute that XML's element of that name is. */
+static void give_vocabulary_attribute(struct giver *giver, const struct json_context *context,
+                                      const struct json_value *attribute)
+{
+    struct assembler *assembler = giver->assembler;
+    struct assembler_name name = home_name(NAME_ATTRIBUTE, grammar_spellings[NAME_ATTRIBUTE]);
+    const struct json_value *value = json_value_member(attribute, "attribute");
+    const struct json_value *id = json_value_member(attribute, "id");
+    assembler_start(assembler, &name);
+    if (id)
+        give_member(giver, context, id);
+    if (value && value->kind == JSON_OBJECT)
+        give_members(giver, context, value);
+    else if (value && value->kind == JSON_ARRAY)
+        give_value(giver, context, &(struct assembler_name){.uri = "", .local = "attribute", .prefix = ""},
+                   value, false);
+    else if (value && value->length > 0)
+        assembler_text(assembler, value->text, value->length);
+    assembler_end(assembler);
+}
+
+void json_event_give_vocabulary_element(struct assembler *assembler, const struct json_names *names,
+                                        const struct json_context *context, struct arena *arena,
+                                        const struct json_value *element)
+{
+    struct giver giver = {assembler, names, arena};
+    struct assembler_name name =
+        home_name(NAME_VOCABULARY_ELEMENT, grammar_spellings[NAME_VOCABULARY_ELEMENT]);
+    assembler_start(assembler, &name);
+    for (const struct json_value *member = element->first; member; member = member->next) {
+        if (strcmp(member->key, "attributes") != 0) {
+            give_member(&giver, context, member);
+            continue;
+        }
+        for (const struct json_value *entry = member->first; entry; entry = entry->next)
+            give_vocabulary_attribute(&giver, context, entry);
+    }
+    assembler_end(assembler);
+}
+
+void json_event_give_member(struct assembler *assembler, const struct json_names *names,
+                            const struct json_context *context, struct arena *arena,
+                            const struct json_value *member)
+{
+    struct giver giver = {assembler, names, arena};
+    give_member(&giver, context, member);
+}

@@ -1,0 +1,94 @@
+/* What the JSON and XML writers share. Internal to the writer. */
+#ifndef EPCISD_EPCIS_WRITER_PARTS_H
+#define EPCISD_EPCIS_WRITER_PARTS_H
+
+#include <stdbool.h>
+
+#include "common/base/buffer.h"
+#include "common/epcis/writer.h"
+
+/* The fields of an event after those that all event types have. */
+enum writer_field {
+    FIELD_END,
+    FIELD_PARENT_ID,
+    FIELD_EPC_LIST,
+    FIELD_CHILD_EPCS,
+    FIELD_INPUT_EPC_LIST,
+    FIELD_OUTPUT_EPC_LIST,
+    FIELD_QUANTITY_LIST,
+    FIELD_CHILD_QUANTITY_LIST,
+    FIELD_INPUT_QUANTITY_LIST,
+    FIELD_OUTPUT_QUANTITY_LIST,
+    FIELD_QUANTITY_EVENT, /* epcClass and quantity, bare */
+    FIELD_TRANSFORMATION_ID,
+    FIELD_ACTION,
+    FIELD_BIZ_STEP,
+    FIELD_DISPOSITION,
+    FIELD_READ_POINT,
+    FIELD_BIZ_LOCATION,
+    FIELD_BIZ_TRANSACTION_LIST,
+    FIELD_SOURCE_LIST,
+    FIELD_DESTINATION_LIST,
+    FIELD_SENSOR_ELEMENT_LIST,
+    FIELD_PERSISTENT_DISPOSITION,
+    FIELD_ILMD,
+    FIELD_EXTENSION_1, /* 1.2 XML: what follows stands in <extension> */
+    FIELD_EXTENSION_2, /* 1.2 XML: what follows stands in its <extension> */
+};
+
+struct writer_namespace {
+    char *prefix;
+    char *uri;
+    unsigned depth; /* of the node that declared it; 0 for the document's */
+};
+
+struct writer {
+    enum writer_format format;
+    writer_sink_fn *sink;
+    void *context;
+    struct buffer out;  /* not yet given to the sink */
+    struct buffer tail; /* XML: the query's name, or what stands behind the events */
+    bool header_open;   /* XML: <EPCISHeader> is written and not closed */
+    enum { WRITER_AT_START, WRITER_IN_VOCABULARIES, WRITER_IN_EVENTS, WRITER_AT_END } place;
+    bool bare_event;  /* the document is one event */
+    bool query;       /* EPCISQueryDocument */
+    bool first;       /* nothing stands in the list being written */
+    char *vocabulary; /* type of the vocabulary being written; NULL: none */
+    struct writer_namespace *namespaces;
+    size_t namespace_count, namespace_capacity;
+    size_t document_namespaces; /* the first so many hold for all events */
+    unsigned generated;         /* prefixes made up so far */
+};
+
+/* The prefix declared for `uri`, or NULL. */
+const char *writer_prefix(const struct writer *writer, const char *uri);
+
+/* Declares `uri` under `hint`, or under a prefix made up where the hint is empty or taken, and returns it;
+ * NULL without memory. */
+const char *writer_declare(struct writer *writer, const char *hint, const char *uri, unsigned depth);
+
+/* Forgets what was declared at `depth` or deeper inside the event. */
+void writer_forget(struct writer *writer, unsigned depth);
+
+/* One past the last node of the tree whose root is `at`. */
+size_t writer_subtree_end(Epcis__V1__Node *const *nodes, size_t count, size_t at);
+
+bool writer_is_xsi(const Epcis__V1__Node *node);
+
+/* Calls `visit` with each extension tree list of the event. */
+typedef void writer_visit_fn(void *context, Epcis__V1__Node *const *nodes, size_t count);
+void writer_each_tree(const Epcis__V1__Event *event, writer_visit_fn *visit, void *context);
+
+void writer_json_document(struct writer *writer, const Epcis__V1__Document *document);
+void writer_json_vocabulary_element(struct writer *writer, const Epcis__V1__VocabularyElement *element);
+void writer_json_vocabularies_end(struct writer *writer);
+void writer_json_event(struct writer *writer, const Epcis__V1__Event *event);
+void writer_json_end(struct writer *writer);
+
+void writer_xml_document(struct writer *writer, const Epcis__V1__Document *document);
+void writer_xml_vocabulary_element(struct writer *writer, const Epcis__V1__VocabularyElement *element);
+void writer_xml_vocabularies_end(struct writer *writer);
+void writer_xml_event(struct writer *writer, const Epcis__V1__Event *event);
+void writer_xml_end(struct writer *writer);
+
+#endif
