@@ -1,0 +1,140 @@
+#include "common/store/store.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/base/log.h"
+#include "common/store/trees.h"
+
+static const uint32_t schema_version = 1;
+static const uint64_t map_bytes_default = UINT64_C(1) << 40;
+
+static const struct {
+    const char *name;
+    unsigned flags;
+} tree_table[TREES] = {
+    [TREE_META] = {"meta", 0},
+    [TREE_EVENT] = {"event", MDB_INTEGERKEY},
+    [TREE_ITEM] = {"item", 0},
+    [TREE_LOT] = {"lot", 0},
+    [TREE_BATCH] = {"batch", 0},
+    [TREE_PARTITION] = {"partition", 0},
+    [TREE_WARNING] = {"warning", MDB_INTEGERKEY},
+    [TREE_DEAD_LETTER] = {"dead_letter", MDB_INTEGERKEY},
+    [TREE_DEAD_LETTER_CAPTURE] = {"dead_letter_capture", 0},
+};
+
+/* The version is looked at before any tree is made, so that a newer store is left as it is. */
+static int check_version(MDB_txn *txn, MDB_dbi meta)
+{
+    uint32_t version = schema_version;
+    MDB_val key = {6, "schema"}, value;
+    int rc = mdb_get(txn, meta, &key, &value);
+    if (rc == MDB_SUCCESS) {
+        if (value.mv_size != sizeof version)
+            return MDB_CORRUPTED;
+        memcpy(&version, value.mv_data, sizeof version);
+        return version > schema_version ? MDB_VERSION_MISMATCH : MDB_SUCCESS;
+    }
+    if (rc != MDB_NOTFOUND)
+        return rc;
+    value = (MDB_val){sizeof version, &version};
+    return mdb_put(txn, meta, &key, &value, 0);
+}
+
+static int open_trees(struct store *store)
+{
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(store->env, NULL, 0, &txn);
+    for (int i = 0; i < TREES && !rc; i++) {
+        rc = mdb_dbi_open(txn, tree_table[i].name, tree_table[i].flags | MDB_CREATE, &store->trees[i]);
+        if (!rc && i == TREE_META)
+            rc = check_version(txn, store->trees[i]);
+    }
+    if (rc) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+/* Makes the folder and those above it: a worker may well start before the server that would make them. 0, or
+ * an errno. */
+static int make_folder(const char *folder)
+{
+    char path[PATH_MAX];
+    size_t length = strlen(folder);
+    if (length >= sizeof path)
+        return ENAMETOOLONG;
+    memcpy(path, folder, length + 1);
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        path[i] = '\0';
+        if (mkdir(path, 0700) && errno != EEXIST)
+            return errno;
+        path[i] = folder[i];
+    }
+    return 0;
+}
+
+/* A server's data folder holds a journal and, beside it, the store that is meant. */
+static bool is_data_folder(const char *folder)
+{
+    char path[PATH_MAX];
+    struct stat status;
+    return snprintf(path, sizeof path, "%s/journal", folder) < (int)sizeof path && stat(path, &status) == 0 &&
+           S_ISDIR(status.st_mode);
+}
+
+enum err store_open(const char *url, uint64_t map_bytes, struct store **out)
+{
+    static const char scheme[] = "lmdb:";
+    char folder[PATH_MAX];
+    *out = NULL;
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0 || !url[sizeof scheme - 1])
+        return ERR_INPUT;
+    const char *named = url + sizeof scheme - 1;
+    if (snprintf(folder, sizeof folder, "%s%s", named, is_data_folder(named) ? "/store" : "") >=
+        (int)sizeof folder)
+        return ERR_INPUT;
+    struct store *store = calloc(1, sizeof *store);
+    if (!store)
+        return ERR_MEMORY;
+    int rc, dead;
+    rc = make_folder(folder);
+    if (!rc)
+        rc = mdb_env_create(&store->env);
+    if (!rc)
+        rc = mdb_env_set_maxdbs(store->env, TREES);
+    if (!rc)
+        rc = mdb_env_set_mapsize(store->env, map_bytes ? map_bytes : map_bytes_default);
+    /* No read-ahead: items are touched at random. No thread-local readers: a reading call may come from
+     * any thread of a pool. */
+    if (!rc)
+        rc = mdb_env_open(store->env, folder, MDB_NORDAHEAD | MDB_NOTLS, 0600);
+    if (!rc)
+        rc = mdb_reader_check(store->env, &dead); /* slots of processes that were killed */
+    if (!rc)
+        rc = open_trees(store);
+    if (rc) {
+        log_error("store_open", "url=%s detail=\"%s\"", url, mdb_strerror(rc));
+        store_close(&store);
+    }
+    *out = store;
+    return trees_error(rc);
+}
+
+void store_close(struct store **store)
+{
+    if (!*store)
+        return;
+    mdb_env_close((*store)->env);
+    free(*store);
+    *store = NULL;
+}

@@ -1,0 +1,48 @@
+/* The durable truth about events, items and dead letters, behind one interface for every engine. Workers
+ * write, the server reads. A store is opened by a URL, "lmdb:DIR".
+ *
+ * Writing is bulk: a transaction loads what it needs for many events at once, the caller decides in
+ * memory, and the transaction writes the outcome in key order. One write transaction at a time over all
+ * processes. A transaction stays on the thread that began it; reading calls are safe on any thread. */
+#ifndef EPCISD_STORE_STORE_H
+#define EPCISD_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
+#include "epcis/v1/dead_letter_service.pb-c.h"
+#include "epcis/v1/trace_service.pb-c.h"
+
+struct store;
+
+/* Opens or creates "lmdb:DIR", where DIR is the store's own folder or a server's data folder, whose store it
+ * then is. `map_bytes` caps the size of an LMDB store (0: 1 TiB; the file grows as it fills). ERR_INPUT: no
+ * such kind of store; ERR_VERSION: written by a newer program; ERR_DISK, ERR_MEMORY. */
+enum err store_open(const char *url, uint64_t map_bytes, struct store **out);
+void store_close(struct store **store);
+
+/* Reading. Messages are built in `arena`. ERR_NOT_FOUND, ERR_LIMIT (the arena's budget), ERR_CORRUPT,
+ * ERR_DISK. */
+
+/* State and history of one item, oldest event first. At most `limit` entries; `cursor` starts as "" and
+ * holds after the call where the next page starts, "" after the last: a token that clients may keep. */
+enum { STORE_CURSOR = 128 };
+enum err store_item_history(struct store *store, const char *epc, uint32_t limit, char cursor[STORE_CURSOR],
+                            struct arena *arena, Epcis__V1__GetItemHistoryResponse **out);
+
+enum err store_event_get(struct store *store, uint64_t sequence, struct arena *arena,
+                         Epcis__V1__CommittedEvent **out);
+
+/* Dead letters in the order in which they arose; only those of `capture_id` where it is not NULL. A page ends
+ * early where the arena does. */
+enum err store_dead_letters(struct store *store, const uint8_t *capture_id, uint32_t limit,
+                            char cursor[STORE_CURSOR], struct arena *arena,
+                            Epcis__V1__ListDeadLettersResponse **out);
+enum err store_dead_letter_get(struct store *store, const char *dead_letter_id, struct arena *arena,
+                               Epcis__V1__GetDeadLetterResponse **out);
+
+#endif

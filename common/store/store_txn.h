@@ -1,0 +1,151 @@
+/* The writing half of the store, for workers: a transaction loads what it needs for many events at
+ * once, the caller decides in memory, and the transaction writes the outcome in key order. Nothing here
+ * names an engine. One write transaction at a time over all processes; it stays on the thread that began
+ * it.
+ *
+ * Any error but ERR_NOT_FOUND spoils the transaction: store_abort is all that may follow. */
+#ifndef EPCISD_STORE_STORE_TXN_H
+#define EPCISD_STORE_STORE_TXN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
+#include "common/gs1/epc.h"
+#include "common/store/store.h"
+#include "epcis/store/v1/store.pb-c.h"
+
+struct store_txn;
+
+/* Waits for the transaction of another process. ERR_DISK, ERR_MEMORY, ERR_SYSTEM (the store must be
+ * opened again). */
+enum err store_begin(struct store *store, struct store_txn **out);
+
+/* All becomes durable and visible, or nothing. Consumes the transaction either way. ERR_DISK, ERR_MEMORY. */
+enum err store_commit(struct store_txn **txn);
+
+/* Nothing happened. NULL inside is fine. */
+void store_abort(struct store_txn **txn);
+
+/* ---- partitions and batches ---- */
+
+struct store_position {
+    uint64_t sequence; /* of the last committed batch; 0: none */
+    uint8_t batch_id[DIGEST_BYTES];
+};
+
+/* All zero for a partition never seen. */
+enum err store_position_get(struct store_txn *txn, uint32_t partition, struct store_position *out);
+
+/* What an earlier commit left of a batch, in `arena`. ERR_NOT_FOUND, ERR_LIMIT. */
+enum err store_batch_get(struct store_txn *txn, uint32_t partition, uint64_t sequence, struct arena *arena,
+                         Epcis__Store__V1__BatchResultRecord **out);
+
+/* Keeps the result and makes the batch the partition's last. */
+enum err store_batch_put(struct store_txn *txn, uint32_t partition, uint64_t sequence,
+                         const Epcis__Store__V1__BatchResultRecord *record);
+
+/* ---- items ---- */
+
+/* Bytes that belong to an arena. */
+struct store_text {
+    const uint8_t *data;
+    uint32_t length;
+};
+
+enum store_item_flag {
+    STORE_ITEM_COMMISSIONED = 1 << 0,
+    STORE_ITEM_DECOMMISSIONED = 1 << 1,
+    STORE_ITEM_SHIPPED = 1 << 2,
+};
+
+/* Where an item stands. The caller fills the key and `stateless`, store_load the rest. */
+struct store_item {
+    const uint8_t *key; /* epc_key; a stateless item's has another first byte than any EPC's */
+    uint16_t key_length;
+    bool stateless; /* has rows, but never a state */
+    bool known;     /* some event named it */
+    bool dirty;     /* store_write shall keep it */
+    uint8_t flags;
+    uint32_t expiry;               /* YYYYMMDD; 0: none */
+    int64_t latest_us;             /* the latest event time among its rows */
+    uint64_t last_sequence;        /* of the last event that named it */
+    uint64_t packed_sequence;      /* of the event that put it into `parent` */
+    uint64_t emptied_sequence;     /* of the last event that took all its content out: links of items
+                                      packed into it before are void */
+    struct store_text lot;         /* empty: none */
+    struct store_text parent;      /* epc_key; empty: none */
+    struct store_text disposition; /* the last one given; empty: none */
+};
+
+/* What makes an event of an item the same event: the idempotency key without the item. */
+struct store_event_key {
+    int64_t time_us;
+    const char *partner; /* GLN; "": none */
+    Epcis__V1__EventType type;
+    Epcis__V1__Action action;
+    const char *biz_step;
+    bool error_declaration; /* stands beside the event it corrects */
+    /* NULL, or the content hash, for an item of which one key may have several contents: a container
+     * that gets some of its content in each of two events of one second. */
+    const uint8_t *content_hash;
+};
+
+enum { STORE_SUFFIX_MAX = 32, STORE_ROW_KEY_MAX = EPC_KEY_MAX + STORE_SUFFIX_MAX };
+
+/* What follows the item's key in a row's key; sorts by time. No row's key is the beginning of another's.
+ * Returns the length. */
+size_t store_row_suffix(const struct store_event_key *key, uint8_t out[STORE_SUFFIX_MAX]);
+
+/* One event in the history of one item. The caller fills the key and `item`. */
+struct store_row {
+    const uint8_t *key; /* the item's key, then store_row_suffix */
+    uint16_t key_length;
+    bool fresh;        /* store_write shall keep it */
+    uint32_t item;     /* index */
+    uint64_t sequence; /* of the event that holds this key; 0: none does */
+};
+
+/* Loads states and rows. Items and rows are sorted by key (memcmp, the shorter first) and unique. Texts
+ * go to `arena`. ERR_LIMIT (the arena's budget), ERR_CORRUPT, ERR_DISK. */
+enum err store_load(struct store_txn *txn, struct store_item *items, size_t item_count,
+                    struct store_row *rows, size_t row_count, struct arena *arena);
+
+/* Writes dirty items and fresh rows. */
+enum err store_write(struct store_txn *txn, const struct store_item *items, size_t item_count,
+                     const struct store_row *rows, size_t row_count);
+
+/* The expiry (YYYYMMDD) known for a GTIN and lot. ERR_NOT_FOUND. */
+enum err store_lot_get(struct store_txn *txn, uint64_t gtin, struct store_text lot, uint32_t *expiry);
+enum err store_lot_put(struct store_txn *txn, uint64_t gtin, struct store_text lot, uint32_t expiry);
+
+/* ---- events, warnings and dead letters ---- */
+
+struct store_event {
+    const uint8_t *event_hash;   /* DIGEST_BYTES */
+    const uint8_t *content_hash; /* DIGEST_BYTES; may be event_hash */
+    uint32_t partition;          /* of the batch it came in */
+    uint64_t batch_sequence;
+    const uint8_t *capture_id; /* UUID_BYTES */
+    uint64_t event_index;      /* in its document */
+    const char *partner;       /* GLN; "": none */
+    const uint8_t *packed;     /* epcis.v1.Event */
+    size_t packed_bytes;
+};
+
+/* The sequence that the next event appended will have. */
+uint64_t store_next_sequence(const struct store_txn *txn);
+enum err store_event_append(struct store_txn *txn, const struct store_event *event);
+
+/* The content hash of an event kept before. ERR_NOT_FOUND. */
+enum err store_event_content(struct store_txn *txn, uint64_t sequence, uint8_t out[DIGEST_BYTES]);
+
+enum err store_warning_put(struct store_txn *txn, uint64_t sequence,
+                           const Epcis__Store__V1__WarningRecord *record);
+enum err store_dead_letter_append(struct store_txn *txn, const uint8_t capture_id[UUID_BYTES],
+                                  const Epcis__Store__V1__DeadLetterRecord *record);
+
+#endif

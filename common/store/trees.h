@@ -1,0 +1,74 @@
+/* The LMDB store from inside: its trees, how keys and records are laid out, and how LMDB's errors read
+ * here. The only header that includes lmdb.h.
+ *
+ * Numbers in keys are big endian, so that memcmp sorts them; event and dead letter numbers are native
+ * (MDB_INTEGERKEY). */
+#ifndef EPCISD_STORE_TREES_H
+#define EPCISD_STORE_TREES_H
+
+#include <stdint.h>
+
+#include <lmdb.h>
+
+#include "common/base/err.h"
+#include "common/store/store_txn.h"
+
+enum tree {
+    TREE_META,                /* "schema" -> u32 */
+    TREE_EVENT,               /* sequence -> struct event_head as bytes, packed event */
+    TREE_ITEM,                /* item key, NUL, kind byte … -> state or row */
+    TREE_LOT,                 /* GTIN (6 bytes), lot -> expiry u32 */
+    TREE_BATCH,               /* partition, sequence -> BatchResultRecord */
+    TREE_PARTITION,           /* partition -> last sequence, batch id */
+    TREE_WARNING,             /* event sequence -> WarningRecord */
+    TREE_DEAD_LETTER,         /* number -> DeadLetterRecord */
+    TREE_DEAD_LETTER_CAPTURE, /* capture id, number (big endian) -> nothing */
+    TREES,
+};
+
+struct store {
+    MDB_env *env;
+    MDB_dbi trees[TREES];
+};
+
+/* The byte after an item's key and its NUL. */
+enum { ITEM_STATE = 1, ITEM_ROW = 2 };
+
+/* ITEM_ROW, time (8), partner (8), kind of event (5), sometimes 8 of the content. */
+enum { SUFFIX_TIME = 2, SUFFIX_BYTES = 2 + 8 + 8 + 5 };
+
+enum err trees_error(int mdb_error);
+
+uint8_t *trees_put_number(uint8_t *out, uint64_t value, int bytes);
+uint64_t trees_get_number(const uint8_t *from, int bytes);
+
+enum { BATCH_KEY_BYTES = 12, LOT_KEY_MAX = 6 + 64 };
+void trees_batch_key(uint32_t partition, uint64_t sequence, uint8_t out[BATCH_KEY_BYTES]);
+
+/* Writes the state's key behind the item's; returns the length of both. */
+size_t trees_state_key(const uint8_t *key, size_t length, uint8_t out[STORE_ROW_KEY_MAX]);
+
+/* A row's time, from its key. */
+int64_t trees_row_time(const uint8_t *suffix);
+
+/* State to bytes and back. Decoding borrows from `bytes`. ERR_CORRUPT. */
+size_t trees_state_size(const struct store_item *item);
+void trees_state_encode(const struct store_item *item, uint8_t *out);
+enum err trees_state_decode(const uint8_t *bytes, size_t length, struct store_item *item);
+
+/* The fixed part in front of a packed event; texts borrow from the record. */
+struct event_head {
+    const uint8_t *event_hash;
+    const uint8_t *content_hash;
+    uint32_t partition;
+    uint64_t batch_sequence;
+    const uint8_t *capture_id;
+    uint64_t event_index;
+    const uint8_t *packed;
+    size_t packed_bytes;
+};
+size_t trees_event_size(const struct store_event *event);
+void trees_event_encode(const struct store_event *event, uint8_t *out);
+enum err trees_event_decode(const uint8_t *bytes, size_t length, struct event_head *out);
+
+#endif
