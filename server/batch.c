@@ -1,0 +1,173 @@
+#include "server/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/wire/wire.h"
+
+struct batch *batch_new(uint32_t partition, int64_t now_ms)
+{
+    struct batch *batch = calloc(1, sizeof *batch);
+    if (!batch)
+        return NULL;
+    batch->partition = partition;
+    batch->opened_ms = now_ms;
+    return batch;
+}
+
+void batch_free(struct batch *batch)
+{
+    if (!batch)
+        return;
+    buffer_free(&batch->frame);
+    buffer_free(&batch->leaves);
+    buffer_free(&batch->op.data);
+    free(batch->spans);
+    free(batch->results);
+    free(batch);
+}
+
+static enum err add_to_span(struct batch *batch, const struct batch_span *span)
+{
+    struct batch_span *last = batch->span_count ? &batch->spans[batch->span_count - 1] : NULL;
+    if (last && last->number == span->number) {
+        last->count++;
+        return ERR_OK;
+    }
+    if (batch->span_count == batch->span_capacity) {
+        size_t capacity = batch->span_capacity ? 2 * batch->span_capacity : 4;
+        struct batch_span *spans = realloc(batch->spans, capacity * sizeof *spans);
+        if (!spans)
+            return ERR_MEMORY;
+        batch->spans = spans;
+        batch->span_capacity = capacity;
+    }
+    batch->spans[batch->span_count] = *span;
+    batch->spans[batch->span_count++].count = 1;
+    return ERR_OK;
+}
+
+static uint8_t *put_varint(uint8_t *out, uint64_t value)
+{
+    while (value >= 0x80) {
+        *out++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *out++ = (uint8_t)value;
+    return out;
+}
+
+static size_t varint_bytes(uint64_t value)
+{
+    size_t bytes = 1;
+    while (value >>= 7)
+        bytes++;
+    return bytes;
+}
+
+/* Packs `Batch.items` with the event packed in place: through protobuf-c alone every event would be packed
+ * and copied twice. */
+static enum err pack_item(struct batch *batch, Epcis__Wire__V1__BatchItem *item,
+                          const Epcis__V1__Event *event)
+{
+    enum { ITEMS_TAG = 6 << 3 | 2, EVENT_TAG = 3 << 3 | 2, HEADERS = 24 };
+    size_t rest = protobuf_c_message_get_packed_size(&item->base);
+    size_t event_bytes = event ? protobuf_c_message_get_packed_size(&event->base) : 0;
+    size_t item_bytes = rest + (event ? 1 + varint_bytes(event_bytes) + event_bytes : 0);
+    uint8_t *start = buffer_reserve(&batch->frame, item_bytes + HEADERS);
+    if (!start)
+        return ERR_MEMORY;
+    uint8_t *end = start;
+    *end++ = ITEMS_TAG;
+    end = put_varint(end, item_bytes);
+    uint8_t *item_start = end;
+    end += protobuf_c_message_pack(&item->base, end);
+    if (event) {
+        *end++ = EVENT_TAG;
+        end = put_varint(end, event_bytes);
+        end += protobuf_c_message_pack(&event->base, end);
+    }
+    batch->frame.length += (size_t)(end - start);
+    uint8_t *leaf = buffer_reserve(&batch->leaves, DIGEST_BYTES);
+    if (!leaf)
+        return ERR_MEMORY;
+    digest_of(item_start, item_bytes, leaf);
+    batch->leaves.length += DIGEST_BYTES;
+    return ERR_OK;
+}
+
+enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
+                   const Epcis__V1__Event *event)
+{
+    enum err err = pack_item(batch, item, event);
+    if (!err)
+        err = add_to_span(batch, span);
+    if (!err)
+        batch->items++;
+    return err;
+}
+
+enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t parent[DIGEST_BYTES])
+{
+    batch->sequence = sequence;
+    memcpy(batch->parent, parent, DIGEST_BYTES);
+    wire_batch_id(parent, batch->partition, sequence, (uint8_t(*)[DIGEST_BYTES])batch->leaves.data,
+                  batch->items, batch->id);
+    buffer_free(&batch->leaves);
+
+    Epcis__Wire__V1__BatchSegment *segments = calloc(batch->span_count, sizeof *segments);
+    Epcis__Wire__V1__BatchSegment **pointers = calloc(batch->span_count, sizeof *pointers);
+    batch->results = calloc(batch->span_count, sizeof *batch->results);
+    if (segments && pointers && batch->results) {
+        for (size_t i = 0; i < batch->span_count; i++) {
+            struct batch_span *span = &batch->spans[i];
+            epcis__wire__v1__batch_segment__init(&segments[i]);
+            segments[i].capture_id = (ProtobufCBinaryData){UUID_BYTES, span->capture_id};
+            segments[i].first_event = span->first_event;
+            segments[i].count = span->count;
+            segments[i].partner = span->partner;
+            segments[i].received_ms = span->received_ms;
+            pointers[i] = &segments[i];
+        }
+        Epcis__Wire__V1__Batch head = EPCIS__WIRE__V1__BATCH__INIT;
+        head.partition = batch->partition;
+        head.sequence = sequence;
+        head.batch_id = (ProtobufCBinaryData){DIGEST_BYTES, batch->id};
+        head.parent_batch_id = (ProtobufCBinaryData){DIGEST_BYTES, batch->parent};
+        head.segments = pointers;
+        head.n_segments = batch->span_count;
+        /* Protobuf fields may come in any order: the head goes behind the items. */
+        buffer_append_message(&batch->frame, &head.base);
+    } else {
+        batch->frame.failed = true;
+    }
+    free(pointers);
+    free(segments);
+    return batch->frame.failed ? ERR_MEMORY : ERR_OK;
+}
+
+enum err batch_record(const struct batch *batch, struct buffer *out)
+{
+    Epcis__Store__V1__BatchSpan *spans = calloc(batch->span_count, sizeof *spans);
+    Epcis__Store__V1__BatchSpan **pointers = calloc(batch->span_count, sizeof *pointers);
+    if (spans && pointers) {
+        for (size_t i = 0; i < batch->span_count; i++) {
+            epcis__store__v1__batch_span__init(&spans[i]);
+            spans[i].document_number = batch->spans[i].number;
+            spans[i].first_event = batch->spans[i].first_event;
+            spans[i].count = batch->spans[i].count;
+            pointers[i] = &spans[i];
+        }
+        Epcis__Store__V1__BatchRecord record = EPCIS__STORE__V1__BATCH_RECORD__INIT;
+        record.batch_id = (ProtobufCBinaryData){DIGEST_BYTES, (uint8_t *)(uintptr_t)batch->id};
+        record.parent_batch_id = (ProtobufCBinaryData){DIGEST_BYTES, (uint8_t *)(uintptr_t)batch->parent};
+        record.spans = pointers;
+        record.n_spans = batch->span_count;
+        buffer_append_message(out, &record.base);
+    } else {
+        out->failed = true;
+    }
+    free(pointers);
+    free(spans);
+    return out->failed ? ERR_MEMORY : ERR_OK;
+}

@@ -1,0 +1,56 @@
+/* Consecutive events of one partition on their way to a worker. Filled and closed on the converter's thread,
+ * then handed to the journal and to the dispatcher, who frees it. */
+#ifndef EPCISD_SERVER_BATCH_H
+#define EPCISD_SERVER_BATCH_H
+
+#include <stdint.h>
+
+#include "common/base/buffer.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
+#include "epcis/v1/event.pb-c.h"
+#include "epcis/wire/v1/wire.pb-c.h"
+#include "server/journal.h"
+
+/* Events of one document inside a batch. */
+struct batch_span {
+    uint64_t number; /* of the document */
+    uint64_t first_event;
+    uint32_t count;
+    uint8_t capture_id[UUID_BYTES];
+    char partner[JOURNAL_PARTNER];
+    int64_t received_ms;
+};
+
+struct batch {
+    struct batch *next; /* the holder's */
+    uint32_t partition;
+    uint64_t sequence;
+    uint8_t id[DIGEST_BYTES];
+    uint8_t parent[DIGEST_BYTES];
+    struct buffer frame;  /* packed items; once closed the packed epcis.wire.v1.Batch */
+    struct buffer leaves; /* digests of the items, until closed */
+    struct batch_span *spans;
+    size_t span_count, span_capacity;
+    uint32_t items;
+    int64_t opened_ms;    /* steady clock */
+    struct journal_op op; /* the record of its closing, later of its acknowledgment */
+    struct journal_span_result *results;
+};
+
+/* NULL without memory. */
+struct batch *batch_new(uint32_t partition, int64_t now_ms);
+void batch_free(struct batch *batch);
+
+/* Adds one item of the document that `span` describes (its `first_event` is the item's position, its `count`
+ * does not matter). `event` is NULL for a refusal. ERR_MEMORY; the batch is then of no further use. */
+enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
+                   const Epcis__V1__Event *event);
+
+/* Gives it its place in the chain. ERR_MEMORY. */
+enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t parent[DIGEST_BYTES]);
+
+/* Appends the BatchRecord of a closed batch. ERR_MEMORY. */
+enum err batch_record(const struct batch *batch, struct buffer *out);
+
+#endif

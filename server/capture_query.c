@@ -1,0 +1,52 @@
+#include "server/capture_query.h"
+
+#include <string.h>
+
+#include "server/journal.h"
+
+static enum err receipt_build(const Epcis__Store__V1__CaptureRecord *record, struct arena *arena,
+                              Epcis__V1__Receipt **out)
+{
+    enum { PREFIX = 7 }; /* "sha256:" */
+    Epcis__V1__Receipt *receipt = arena_alloc(arena, sizeof *receipt);
+    char *id = arena_alloc(arena, UUID_TEXT + 1);
+    char *digest = arena_alloc(arena, PREFIX + DIGEST_HEX + 1);
+    if (!receipt || !id || !digest)
+        return ERR_LIMIT;
+    if (record->capture_id.len != UUID_BYTES || record->document_sha256.len != DIGEST_BYTES)
+        return ERR_CORRUPT;
+    uuid_text(record->capture_id.data, id);
+    memcpy(digest, "sha256:", PREFIX);
+    digest_hex(record->document_sha256.data, DIGEST_BYTES, digest + PREFIX);
+    epcis__v1__receipt__init(receipt);
+    receipt->capture_id = id;
+    receipt->document_digest = digest;
+    receipt->document_bytes = record->document_bytes;
+    receipt->partner = record->partner;
+    receipt->received_ms = record->received_ms;
+    *out = receipt;
+    return ERR_OK;
+}
+
+enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTES], struct arena *arena,
+                     Epcis__V1__Capture **out)
+{
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = journal_capture_by_id(journal, capture_id, arena, &record);
+    if (err)
+        return err;
+    Epcis__V1__Capture *capture = arena_alloc(arena, sizeof *capture);
+    if (!capture)
+        return ERR_LIMIT;
+    epcis__v1__capture__init(capture);
+    capture->state = record->state;
+    capture->events = record->events;
+    capture->committed = record->committed;
+    capture->duplicates = record->duplicates;
+    capture->dead_letters = record->dead_letters;
+    capture->warnings = record->warnings;
+    capture->batches = record->batches;
+    capture->error = record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ? record->error : NULL;
+    *out = capture;
+    return receipt_build(record, arena, &capture->receipt);
+}

@@ -1,0 +1,254 @@
+#include "server/converter.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "server/lane.h"
+#include "server/partner.h"
+
+enum { SCRATCH_BYTES = 64 << 20, IDLE_WAIT_MS = 60000 };
+
+enum news_kind { NEWS_RECEIVED, NEWS_ACKNOWLEDGED };
+
+struct news {
+    enum news_kind kind;
+    uint32_t partition;
+    uint64_t value; /* document number, or bytes */
+};
+
+/* Each array grows to the most that ever waited at once. */
+struct news_list {
+    struct news *items;
+    size_t count, capacity;
+};
+
+struct converter {
+    struct converter_options options;
+    struct lane_shared shared;
+    struct lane lanes[PARTNER_PARTITIONS];
+    struct news_list taken;
+    bool out_of_memory; /* a message was lost */
+    void (*fatal)(void);
+    pthread_t thread;
+    bool started;
+
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t changed;
+    struct news_list inbox;
+    bool inbox_failed; /* no memory for a message */
+    bool stopping;
+};
+
+static void tell(struct converter *converter, struct news news)
+{
+    pthread_mutex_lock(&converter->mutex);
+    struct news_list *inbox = &converter->inbox;
+    if (inbox->count == inbox->capacity) {
+        size_t capacity = inbox->capacity ? 2 * inbox->capacity : 64;
+        struct news *items = realloc(inbox->items, capacity * sizeof *items);
+        if (items) {
+            inbox->items = items;
+            inbox->capacity = capacity;
+        }
+    }
+    if (inbox->count < inbox->capacity)
+        inbox->items[inbox->count++] = news;
+    else
+        converter->inbox_failed = true;
+    pthread_cond_signal(&converter->changed);
+    pthread_mutex_unlock(&converter->mutex);
+}
+
+void converter_received(struct converter *converter, uint64_t number, uint32_t partition)
+{
+    tell(converter, (struct news){NEWS_RECEIVED, partition, number});
+}
+
+void converter_acknowledged(struct converter *converter, uint32_t partition, size_t bytes)
+{
+    tell(converter, (struct news){NEWS_ACKNOWLEDGED, partition, bytes});
+}
+
+/* Swaps the inbox out, waiting up to `wait_ms` for it to fill. False once the converter stops. */
+static bool take_news(struct converter *converter, int64_t wait_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += wait_ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+
+    pthread_mutex_lock(&converter->mutex);
+    while (wait_ms > 0 && converter->inbox.count == 0 && !converter->stopping && !converter->inbox_failed)
+        if (pthread_cond_timedwait(&converter->changed, &converter->mutex, &until) == ETIMEDOUT)
+            break;
+    struct news_list taken = converter->inbox;
+    converter->inbox = converter->taken;
+    converter->inbox.count = 0;
+    converter->taken = taken;
+    converter->out_of_memory = converter->inbox_failed;
+    bool go_on = !converter->stopping;
+    pthread_mutex_unlock(&converter->mutex);
+    return go_on;
+}
+
+static enum err heed_news(struct converter *converter)
+{
+    if (converter->out_of_memory)
+        return ERR_MEMORY;
+    for (size_t i = 0; i < converter->taken.count; i++) {
+        const struct news *news = &converter->taken.items[i];
+        struct lane *lane = &converter->lanes[news->partition];
+        if (news->kind == NEWS_RECEIVED) {
+            enum err err = lane_add_document(lane, news->value);
+            if (err)
+                return err;
+        } else {
+            lane->outstanding--;
+            lane->outstanding_bytes -= news->value;
+            converter->shared.outstanding_bytes -= news->value;
+        }
+    }
+    return ERR_OK;
+}
+
+/* One piece of every partition that has work, then the batches that fall due. *wait_ms: how long nothing else
+ * will happen. */
+static enum err work_round(struct converter *converter, int64_t *wait_ms)
+{
+    int64_t now_ms = clock_steady_ms();
+    *wait_ms = IDLE_WAIT_MS;
+    for (size_t i = 0; i < PARTNER_PARTITIONS; i++) {
+        struct lane *lane = &converter->lanes[i];
+        enum err err = lane_runnable(lane) ? lane_step(lane) : ERR_OK;
+        if (!err)
+            err = lane_close_due(lane, now_ms, wait_ms);
+        if (err)
+            return err;
+        if (lane_runnable(lane))
+            *wait_ms = 0;
+    }
+    return ERR_OK;
+}
+
+static void *converter_main(void *context)
+{
+    struct converter *converter = context;
+    int64_t wait_ms = 0;
+    while (take_news(converter, wait_ms)) {
+        enum err err = heed_news(converter);
+        if (!err)
+            err = work_round(converter, &wait_ms);
+        if (err) {
+            log_error("converter_failed", "err=%s detail=\"the server stops; nothing received is lost\"",
+                      err_name(err));
+            converter->fatal();
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* Every document that was not finished is read again, in the order of receipts. */
+static enum err load_unfinished(struct converter *converter)
+{
+    struct lane_shared *shared = &converter->shared;
+    uint64_t number = 0, count = 0;
+    enum err err;
+    while (!(err = journal_next_unfinished(shared->journal, &number))) {
+        Epcis__Store__V1__CaptureRecord *record = NULL;
+        arena_reset(&shared->scratch);
+        err = journal_capture(shared->journal, number, &shared->scratch, &record);
+        if (!err && record->partition >= PARTNER_PARTITIONS)
+            err = ERR_CORRUPT;
+        if (!err)
+            err = lane_add_document(&converter->lanes[record->partition], number);
+        if (err)
+            return err;
+        count++;
+    }
+    if (count > 0)
+        log_info("unfinished_documents", "count=%llu", (unsigned long long)count);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static void init_lock(struct converter *converter)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&converter->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&converter->mutex, NULL);
+}
+
+enum err converter_open(const struct converter_options *options, struct journal *journal,
+                        struct dispatcher *dispatcher, void (*fatal)(void), struct converter **out)
+{
+    struct converter *converter = calloc(1, sizeof *converter);
+    if (!converter)
+        return ERR_MEMORY;
+    init_lock(converter);
+    converter->options = *options;
+    converter->fatal = fatal;
+    converter->shared = (struct lane_shared){.options = &converter->options,
+                                             .journal = journal,
+                                             .dispatcher = dispatcher,
+                                             .hash = event_hash_new()};
+    arena_init(&converter->shared.scratch, SCRATCH_BYTES);
+    enum err err = converter->shared.hash ? ERR_OK : ERR_MEMORY;
+    for (uint32_t i = 0; !err && i < PARTNER_PARTITIONS; i++)
+        err = lane_load(&converter->lanes[i], &converter->shared, i);
+    if (!err)
+        err = load_unfinished(converter);
+    if (err) {
+        converter_free(&converter);
+        return err;
+    }
+    *out = converter;
+    return ERR_OK;
+}
+
+enum err converter_start(struct converter *converter)
+{
+    converter->started = !pthread_create(&converter->thread, NULL, converter_main, converter);
+    return converter->started ? ERR_OK : ERR_SYSTEM;
+}
+
+void converter_stop(struct converter *converter)
+{
+    if (!converter->started)
+        return;
+    pthread_mutex_lock(&converter->mutex);
+    converter->stopping = true;
+    pthread_cond_signal(&converter->changed);
+    pthread_mutex_unlock(&converter->mutex);
+    pthread_join(converter->thread, NULL);
+    converter->started = false;
+}
+
+void converter_free(struct converter **converter)
+{
+    struct converter *self = *converter;
+    if (!self)
+        return;
+    converter_stop(self);
+    for (size_t i = 0; i < PARTNER_PARTITIONS; i++)
+        lane_free(&self->lanes[i]);
+    event_hash_free(self->shared.hash);
+    buffer_free(&self->shared.piece);
+    buffer_free(&self->shared.quote);
+    arena_free(&self->shared.scratch);
+    free(self->taken.items);
+    free(self->inbox.items);
+    pthread_cond_destroy(&self->changed);
+    pthread_mutex_destroy(&self->mutex);
+    free(self);
+    *converter = NULL;
+}

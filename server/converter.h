@@ -1,0 +1,49 @@
+/* Turns documents into batches. Its one thread reads the documents of each partition in the order of their
+ * receipts, one piece at a time and partition after partition, so that a long document holds up no other
+ * partner; fills a batch a partition; and closes it when it is full, has waited long enough, or waits for
+ * nothing (the document is complete and nothing of the partition is out).
+ *
+ * After a restart it reads unfinished documents again, rebuilds the batches that the journal lists as closed
+ * but not acknowledged, byte for byte, and goes on from there. */
+#ifndef EPCISD_SERVER_CONVERTER_H
+#define EPCISD_SERVER_CONVERTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/err.h"
+
+struct converter;
+struct dispatcher;
+struct journal;
+
+struct converter_options {
+    uint64_t batch_max_events;
+    uint64_t batch_max_bytes;
+    uint64_t batch_max_wait_ms;
+    uint64_t partition_max_bytes; /* closed and not acknowledged: a partition's documents wait beyond this */
+    uint64_t total_max_bytes;     /* the same over all partitions */
+};
+
+/* Reads the journal for unfinished work. `fatal` is called later, on the converter's thread, where the
+ * process cannot go on. ERR_MEMORY, ERR_DISK, ERR_CORRUPT. */
+enum err converter_open(const struct converter_options *options, struct journal *journal,
+                        struct dispatcher *dispatcher, void (*fatal)(void), struct converter **out);
+
+/* A document is in the journal. Never blocks; any thread. */
+void converter_received(struct converter *converter, uint64_t number, uint32_t partition);
+
+/* A batch of the partition is in the store. Never blocks; any thread. */
+void converter_acknowledged(struct converter *converter, uint32_t partition, size_t bytes);
+
+/* Starts the thread. ERR_SYSTEM. */
+enum err converter_start(struct converter *converter);
+
+/* Stops the thread after the piece under way. What is not in a closed batch is read again at the next start.
+ * News may still come in and is forgotten. */
+void converter_stop(struct converter *converter);
+
+/* Once nobody brings news. */
+void converter_free(struct converter **converter);
+
+#endif

@@ -1,0 +1,208 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "server/ctl/client.h"
+#include "server/ctl/ctl.h"
+#include "server/ctl/output.h"
+#include "server/ctl/progress.h"
+#include "server/ctl/status.h"
+#include "server/ctl/upload.h"
+
+static const char usage[] =
+    "Usage: epcisctl capture [OPTIONS] FILE...\n"
+    "\n"
+    "Sends EPCIS documents (1.2 XML, 2.0 XML or 2.0 JSON-LD, of any size) and prints the\n"
+    "receipt of each. A receipt means that the document is on the server's disk; with\n"
+    "--wait the command also waits until every event in it is committed, found to be a\n"
+    "duplicate, or refused. FILE '-' is standard input. While the server is too busy the\n"
+    "document is sent again, as often as --timeout allows.\n"
+    "\n"
+    "Examples:\n"
+    "  epcisctl capture --wait shipment.xml\n"
+    "  zcat events.json.gz | epcisctl capture --partner 0614141000005 --wait --json -\n"
+    "\n"
+    "Exit codes: 0 all received (with --wait: all committed or duplicate), 3 something was\n"
+    "refused (see 'epcisctl dead-letters'), 1 error, 2 wrong usage.\n";
+
+enum {
+    PAUSE_FIRST_MS = 10,
+    PAUSE_MOST_MS = 200,
+    POLL_MS = 10000, /* one question is given up after this time, and asked again */
+    AWAY_MS = 30000, /* a server that is started anew comes back within this time */
+};
+
+/* One document: where it comes from, and what is known of it. */
+struct job {
+    const char *file;
+    Epcis__V1__CaptureStreamResponse *receipt; /* NULL: it was not received */
+    Epcis__V1__GetCaptureResponse *last;       /* the last answer to GetCapture, or NULL */
+    struct progress progress;
+};
+
+struct command {
+    struct ctl_common common;
+    const char *partner;
+    bool wait;
+    struct client *client;
+    int64_t deadline_ms;
+};
+
+/* An error outweighs a refusal, a refusal outweighs success. */
+static int worse(int a, int b)
+{
+    if (a == CTL_ERROR || b == CTL_ERROR)
+        return CTL_ERROR;
+    return a == CTL_OK ? b : a;
+}
+
+static int send_job(const struct command *command, struct job *job)
+{
+    struct client_status status;
+    progress_init(&job->progress, job->file);
+    enum err err = upload_file(command->client, job->file, command->partner, command->deadline_ms,
+                               &job->progress, &job->receipt, &status);
+    progress_clear(&job->progress);
+    if (err == ERR_MEMORY)
+        fprintf(stderr, "epcisctl: out of memory\n");
+    if (err)
+        return CTL_ERROR;
+    return job->receipt ? CTL_OK : ctl_call_failed(&command->common, job->file, &status);
+}
+
+/* Asks once; a new answer replaces the last. */
+static void poll_job(const struct command *command, struct job *job, struct client_status *status)
+{
+    Epcis__V1__GetCaptureResponse *response;
+    int64_t until_ms = clock_steady_ms() + POLL_MS;
+    if (until_ms > command->deadline_ms)
+        until_ms = command->deadline_ms;
+    status_get(command->client, job->receipt->receipt->capture_id, until_ms, &response, status);
+    if (!response)
+        return;
+    if (job->last)
+        epcis__v1__get_capture_response__free_unpacked(job->last, NULL);
+    job->last = response;
+}
+
+/* Whether the server may answer if it is asked again later. */
+static bool is_passing(int code)
+{
+    return code == CLIENT_UNAVAILABLE || code == CLIENT_RESOURCE_EXHAUSTED ||
+           code == CLIENT_DEADLINE_EXCEEDED;
+}
+
+static int await_job(const struct command *command, struct job *job)
+{
+    int64_t pause = PAUSE_FIRST_MS;
+    int64_t answered_ms = clock_steady_ms();
+    for (;;) {
+        struct client_status status;
+        poll_job(command, job, &status);
+        int64_t now_ms = clock_steady_ms();
+        if (status.code == CLIENT_OK) {
+            answered_ms = now_ms;
+            if (status_is_final(job->last->capture))
+                return CTL_OK;
+            progress_state(&job->progress, job->last->capture);
+        } else if (!is_passing(status.code) || now_ms - answered_ms > AWAY_MS) {
+            progress_clear(&job->progress);
+            return ctl_call_failed(&command->common, job->file, &status);
+        } else {
+            progress_away(&job->progress);
+        }
+        if (now_ms + pause >= command->deadline_ms) {
+            progress_clear(&job->progress);
+            status = (struct client_status){.code = CLIENT_DEADLINE_EXCEEDED,
+                                            .message = "the document is received, its events are not all "
+                                                       "committed yet; 'epcisctl status' tells more"};
+            return ctl_call_failed(&command->common, job->file, &status);
+        }
+        ctl_pause_ms(pause);
+        pause = pause * 3 / 2 < PAUSE_MOST_MS ? pause * 3 / 2 : PAUSE_MOST_MS;
+    }
+}
+
+static int print_job(const struct command *command, const struct job *job)
+{
+    Epcis__V1__Capture known = EPCIS__V1__CAPTURE__INIT;
+    struct buffer out = {0};
+    if (job->last)
+        known = *job->last->capture;
+    else
+        known.state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RECEIVED;
+    known.receipt = job->receipt->receipt; /* which alone knows whether this sending was a repetition */
+    if (command->common.json) {
+        output_capture_json(&out, &known);
+        buffer_append_text(&out, "\n");
+    } else {
+        output_capture_text(&out, job->file, &known);
+    }
+    enum err err = output_flush(&out);
+    buffer_free(&out);
+    return err ? CTL_ERROR : status_exit_code(&known);
+}
+
+static int finish_job(const struct command *command, struct job *job)
+{
+    int code = CTL_OK;
+    struct client_status status;
+    if (command->wait)
+        code = await_job(command, job);
+    else
+        poll_job(command, job, &status); /* a repetition may be done long since */
+    progress_clear(&job->progress);
+    return worse(code, print_job(command, job));
+}
+
+static int run(struct command *command, struct job *jobs, int count)
+{
+    int code = CTL_OK;
+    for (int i = 0; i < count; i++) {
+        code = worse(code, send_job(command, &jobs[i]));
+        if (jobs[i].receipt && !command->wait)
+            code = worse(code, finish_job(command, &jobs[i]));
+    }
+    for (int i = 0; i < count && command->wait; i++)
+        if (jobs[i].receipt)
+            code = worse(code, finish_job(command, &jobs[i]));
+    return code;
+}
+
+int ctl_capture(int argc, char **argv)
+{
+    struct command command = {.common = ctl_common_default(), .partner = ""};
+    const struct option_entry options[] = {
+        {"partner", OPTION_TEXT, &command.partner, 0, 0, "GLN",
+         "who sent it, where the document does not say"},
+        {"wait", OPTION_FLAG, &command.wait, 0, 0, NULL, "wait until all events are seen to"},
+        CTL_COMMON_OPTIONS(command.common),
+    };
+    struct job *jobs = NULL;
+    int code = CTL_ERROR;
+
+    options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
+    if (argc < 2)
+        options_fail(argv[0], "a FILE is expected ('-' is standard input)");
+    int count = argc - 1;
+    jobs = calloc((size_t)count, sizeof *jobs);
+    if (!jobs || client_open(command.common.server, &command.client)) {
+        fprintf(stderr, "epcisctl: out of memory\n");
+        goto out;
+    }
+    for (int i = 0; i < count; i++)
+        jobs[i].file = argv[1 + i];
+    command.deadline_ms = ctl_deadline_ms(&command.common);
+    code = run(&command, jobs, count);
+out:
+    for (int i = 0; jobs && i < count; i++) {
+        if (jobs[i].receipt)
+            epcis__v1__capture_stream_response__free_unpacked(jobs[i].receipt, NULL);
+        if (jobs[i].last)
+            epcis__v1__get_capture_response__free_unpacked(jobs[i].last, NULL);
+    }
+    free(jobs);
+    client_close(&command.client);
+    return code;
+}

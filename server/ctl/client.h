@@ -1,0 +1,64 @@
+/* Calls a gRPC service and waits for the answer. The program's only user of gRPC's client half. One thread
+ * at a time. */
+#ifndef EPCISD_CTL_CLIENT_H
+#define EPCISD_CTL_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "common/base/err.h"
+
+struct client;
+struct client_stream;
+
+/* gRPC's status codes, as far as the program tells them apart. */
+enum client_code {
+    CLIENT_OK = 0,
+    CLIENT_CANCELLED = 1,
+    CLIENT_INVALID_ARGUMENT = 3,
+    CLIENT_DEADLINE_EXCEEDED = 4,
+    CLIENT_NOT_FOUND = 5,
+    CLIENT_RESOURCE_EXHAUSTED = 8,
+    CLIENT_UNIMPLEMENTED = 12,
+    CLIENT_INTERNAL = 13,
+    CLIENT_UNAVAILABLE = 14,
+};
+
+/* How a call ended. */
+struct client_status {
+    int code; /* of gRPC; CLIENT_OK: the response was delivered */
+    char message[512];
+    uint32_t retry_after_ms; /* what the server asked for; 0: nothing */
+};
+
+/* "NOT_FOUND" */
+const char *client_code_name(int code);
+
+/* `server`: HOST:PORT. Connects with the first call, and again whenever needed. ERR_MEMORY. */
+enum err client_open(const char *server, struct client **out);
+void client_close(struct client **client);
+
+/* One request, one response, which the caller frees with protobuf_c_message_free_unpacked(…, NULL); it is
+ * NULL unless status->code is CLIENT_OK. `deadline_ms`: of clock_steady_ms. Blocks. */
+void client_call(struct client *client, const char *method, const ProtobufCMessage *request,
+                 const ProtobufCMessageDescriptor *response_type, int64_t deadline_ms,
+                 ProtobufCMessage **response, struct client_status *status);
+
+/* Many requests, one response. ERR_MEMORY. */
+enum err client_stream_open(struct client *client, const char *method, int64_t deadline_ms,
+                            struct client_stream **out);
+
+/* Sends one message; blocks while the server takes no more. False: the call has ended, and
+ * client_stream_finish tells why. */
+bool client_stream_send(struct client_stream *stream, const ProtobufCMessage *request);
+
+/* Says that no more comes, waits for the answer as client_call does, and frees the stream. */
+void client_stream_finish(struct client_stream **stream, const ProtobufCMessageDescriptor *response_type,
+                          ProtobufCMessage **response, struct client_status *status);
+
+/* Breaks the call off and frees the stream. */
+void client_stream_cancel(struct client_stream **stream);
+
+#endif

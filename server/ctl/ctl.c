@@ -1,0 +1,50 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/base/clock.h"
+#include "server/ctl/client.h"
+#include "server/ctl/ctl.h"
+
+struct ctl_common ctl_common_default(void)
+{
+    const char *server = getenv("EPCISD_SERVER");
+    return (struct ctl_common){
+        .server = server && server[0] ? server : "127.0.0.1:50051",
+        .timeout_s = CTL_TIMEOUT_S,
+    };
+}
+
+int64_t ctl_deadline_ms(const struct ctl_common *common)
+{
+    return clock_steady_ms() + (int64_t)common->timeout_s * 1000;
+}
+
+void ctl_pause_ms(int64_t ms)
+{
+    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    while (nanosleep(&left, &left) && errno == EINTR)
+        ;
+}
+
+int ctl_call_failed(const struct ctl_common *common, const char *what, const struct client_status *status)
+{
+    switch (status->code) {
+    case CLIENT_UNAVAILABLE:
+        fprintf(stderr,
+                "epcisctl: %s: no answer from %s: %s\nIs epcis-server running there? --server or "
+                "EPCISD_SERVER names another.\n",
+                what, common->server, status->message);
+        break;
+    case CLIENT_DEADLINE_EXCEEDED:
+        fprintf(stderr, "epcisctl: %s: not done within %" PRIu64 " seconds (--timeout): %s\n", what,
+                common->timeout_s, status->message);
+        break;
+    default:
+        fprintf(stderr, "epcisctl: %s: %s: %s\n", what, client_code_name(status->code), status->message);
+        break;
+    }
+    return CTL_ERROR;
+}

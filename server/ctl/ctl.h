@@ -1,0 +1,56 @@
+/* The commands of epcisctl. Each reads its own command line (argv[0] is "epcisctl COMMAND"), does its work
+ * against one server and returns the program's exit code. Main thread only. */
+#ifndef EPCISD_CTL_CTL_H
+#define EPCISD_CTL_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/options.h"
+
+/* Scripts rely on these. */
+enum ctl_exit {
+    CTL_OK = 0,      /* all is committed, a duplicate, or as asked */
+    CTL_ERROR = 1,   /* it did not work */
+    CTL_USAGE = 2,   /* the command line is wrong */
+    CTL_REFUSED = 3, /* it worked, and something in the document was refused */
+};
+
+/* What every command that talks to a server takes. */
+struct ctl_common {
+    const char *server;
+    bool json;
+    uint64_t timeout_s;
+};
+
+enum { CTL_TIMEOUT_S = 600, CTL_TIMEOUT_MAX_S = 604800 };
+
+/* The defaults: EPCISD_SERVER from the environment, or 127.0.0.1:50051. */
+struct ctl_common ctl_common_default(void);
+
+/* As entries of an options table. */
+#define CTL_COMMON_OPTIONS(common)                                                                           \
+    {"server", OPTION_TEXT, &(common).server, 0, 0, "HOST:PORT", "epcis-server (or set EPCISD_SERVER)"},     \
+        {"timeout",         OPTION_NUMBER, &(common).timeout_s,      1,                                      \
+         CTL_TIMEOUT_MAX_S, "SECONDS",     "give up after this time"},                                       \
+    {                                                                                                        \
+        "json", OPTION_FLAG, &(common).json, 0, 0, NULL, "print JSON for programs"                           \
+    }
+
+/* The moment the timeout names, of clock_steady_ms. */
+int64_t ctl_deadline_ms(const struct ctl_common *common);
+
+/* Sleeps. */
+void ctl_pause_ms(int64_t ms);
+
+struct client_status;
+
+/* Prints why a call failed, and what a person can do, to standard error. Returns CTL_ERROR. */
+int ctl_call_failed(const struct ctl_common *common, const char *what, const struct client_status *status);
+
+int ctl_capture(int argc, char **argv);
+int ctl_status(int argc, char **argv);
+int ctl_trace(int argc, char **argv);
+int ctl_dead_letters(int argc, char **argv);
+
+#endif

@@ -1,0 +1,81 @@
+/* epcisctl: sends EPCIS documents to an epcis-server and asks it questions. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/options.h"
+#include "server/ctl/convert.h"
+#include "server/ctl/ctl.h"
+
+static const char usage[] =
+    "Usage: epcisctl [OPTIONS] COMMAND ...\n"
+    "\n"
+    "  capture FILE...     send EPCIS documents\n"
+    "  status CAPTURE_ID   what has become of a document\n"
+    "  trace EPC           state and history of one item\n"
+    "  dead-letters        what was refused, and why\n"
+    "  convert FILE        read a document here, without a server, and print its events\n"
+    "\n"
+    "'epcisctl COMMAND --help' tells more of each. Options may stand before or after the\n"
+    "command. EPCISD_SERVER in the environment is the default of --server.\n"
+    "\n"
+    "Example:\n"
+    "  epcisctl --server epcis.example.com:50051 capture --wait shipment.xml\n";
+
+struct command {
+    const char *name;
+    const char *title; /* as which it speaks of itself */
+    int (*run)(int argc, char **argv);
+};
+
+static const struct command commands[] = {
+    {"capture", "epcisctl capture", ctl_capture}, {"status", "epcisctl status", ctl_status},
+    {"trace", "epcisctl trace", ctl_trace},       {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
+    {"convert", "epcisctl convert", ctl_convert},
+};
+
+/* Before the command an option's value could be taken for the command, so those with values are known. */
+static bool takes_value(const char *word)
+{
+    static const char *const names[] = {"--server", "--timeout", "--partner", "--capture", "--to"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(word, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The index of the command in argv; argc: there is none. */
+static int find_command(int argc, char **argv)
+{
+    int i = 1;
+    while (i < argc && strncmp(argv[i], "--", 2) == 0)
+        i += takes_value(argv[i]) ? 2 : 1;
+    return i < argc ? i : argc;
+}
+
+int main(int argc, char **argv)
+{
+    int at = find_command(argc, argv);
+    if (at == argc) {
+        struct ctl_common common = ctl_common_default();
+        bool version = false;
+        const struct option_entry options[] = {
+            {"version", OPTION_FLAG, &version, 0, 0, NULL, "print the version and exit"},
+            CTL_COMMON_OPTIONS(common),
+        };
+        options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
+        if (!version)
+            options_fail(argv[0], "a command is expected: capture, status, trace, dead-letters or convert");
+        printf("epcisctl %s\n", EPCISD_VERSION);
+        return EXIT_SUCCESS;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(argv[at], commands[i].name) != 0)
+            continue;
+        memmove(&argv[at], &argv[at + 1], (size_t)(argc - at) * sizeof *argv); /* with the NULL at the end */
+        argv[0] = (char *)commands[i].title;
+        return commands[i].run(argc - 1, argv);
+    }
+    options_fail(argv[0], "no command '%s': capture, status, trace, dead-letters or convert", argv[at]);
+}

@@ -1,0 +1,297 @@
+#include "server/ctl/output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/json_text.h"
+#include "common/epcis/event_text.h"
+
+/* ---- JSON ---------------------------------------------------------------------------------------------- */
+
+static void member(struct buffer *out, const char *name, const char *value)
+{
+    buffer_printf(out, "\"%s\": ", name);
+    json_append_string(out, value);
+}
+
+/* As member, but an empty text is null. */
+static void optional(struct buffer *out, const char *name, const char *value)
+{
+    member(out, name, value && value[0] ? value : NULL);
+}
+
+const char *output_state_name(Epcis__V1__CaptureState state)
+{
+    switch (state) {
+    case EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RECEIVED:
+        return "received";
+    case EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RUNNING:
+        return "running";
+    case EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE:
+        return "done";
+    case EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED:
+        return "failed";
+    default:
+        return "unknown";
+    }
+}
+
+static const Epcis__V1__Receipt *receipt_of(const Epcis__V1__Capture *capture)
+{
+    static const Epcis__V1__Receipt none = EPCIS__V1__RECEIPT__INIT;
+    return capture->receipt ? capture->receipt : &none;
+}
+
+void output_capture_json(struct buffer *out, const Epcis__V1__Capture *capture)
+{
+    const Epcis__V1__Receipt *receipt = receipt_of(capture);
+    buffer_append_text(out, "{");
+    member(out, "capture_id", receipt->capture_id);
+    buffer_append_text(out, ", ");
+    member(out, "document_digest", receipt->document_digest);
+    buffer_append_text(out, ", ");
+    member(out, "state", output_state_name(capture->state));
+    buffer_printf(out,
+                  ", \"duplicate_document\": %s, \"events\": %" PRIu64 ", \"committed\": %" PRIu64
+                  ", \"duplicates\": %" PRIu64 ", \"dead_letters\": %" PRIu64 ", \"warnings\": %" PRIu64
+                  ", \"batches\": %" PRIu64 ", \"error\": ",
+                  receipt->duplicate_document ? "true" : "false", capture->events, capture->committed,
+                  capture->duplicates, capture->dead_letters, capture->warnings, capture->batches);
+    if (capture->error) {
+        buffer_append_text(out, "{");
+        member(out, "code", capture->error->code);
+        buffer_append_text(out, ", ");
+        member(out, "message", capture->error->message);
+        buffer_printf(out, ", \"line\": %" PRIu64 ", \"byte_offset\": %" PRIu64 "}", capture->error->line,
+                      capture->error->byte_offset);
+    } else {
+        buffer_append_text(out, "null");
+    }
+    buffer_append_text(out, "}");
+}
+
+static void finding_members(struct buffer *out, const Epcis__V1__Finding *finding)
+{
+    static const Epcis__V1__Finding none = EPCIS__V1__FINDING__INIT;
+    if (!finding)
+        finding = &none;
+    optional(out, "code", finding->code);
+    buffer_append_text(out, ", ");
+    optional(out, "field", finding->field);
+    buffer_append_text(out, ", ");
+    optional(out, "value", finding->value);
+    buffer_append_text(out, ", ");
+    optional(out, "message", finding->message);
+}
+
+static bool has_event(const Epcis__V1__DeadLetter *letter)
+{
+    return letter->position_case == EPCIS__V1__DEAD_LETTER__POSITION_EVENT_INDEX;
+}
+
+void output_dead_letter_json(struct buffer *out, const Epcis__V1__DeadLetter *letter)
+{
+    buffer_append_text(out, "{");
+    member(out, "dead_letter_id", letter->dead_letter_id);
+    buffer_append_text(out, ", ");
+    member(out, "capture_id", letter->capture_id);
+    if (has_event(letter))
+        buffer_printf(out, ", \"event_index\": %" PRIu64 ", ", letter->event_index);
+    else
+        buffer_append_text(out, ", \"event_index\": null, ");
+    finding_members(out, letter->n_reasons ? letter->reasons[0] : NULL);
+    buffer_printf(out, ", \"line\": %" PRIu64 ", ", letter->line);
+    optional(out, "path", letter->path);
+    buffer_append_text(out, "}");
+}
+
+void output_item_json(struct buffer *out, const char *epc, const Epcis__V1__ItemState *state)
+{
+    static const Epcis__V1__ItemState none = EPCIS__V1__ITEM_STATE__INIT;
+    if (!state)
+        state = &none;
+    member(out, "epc", state->epc && state->epc[0] ? state->epc : epc);
+    buffer_append_text(out, ", \"state\": {");
+    optional(out, "status", state->status);
+    buffer_append_text(out, ", ");
+    optional(out, "gtin", state->gtin);
+    buffer_append_text(out, ", ");
+    optional(out, "serial", state->serial);
+    buffer_append_text(out, ", ");
+    optional(out, "lot", state->lot);
+    buffer_append_text(out, ", ");
+    optional(out, "expiry", state->expiry);
+    buffer_append_text(out, ", ");
+    optional(out, "parent", state->parent);
+    buffer_append_text(out, "}");
+}
+
+void output_history_entry_json(struct buffer *out, const Epcis__V1__HistoryEntry *entry)
+{
+    char time[EVENT_TIME_TEXT];
+    event_time_text(entry->event_time, time);
+    buffer_append_text(out, "{");
+    optional(out, "event_time", time);
+    buffer_append_text(out, ", ");
+    optional(out, "type", event_type_name(entry->type));
+    buffer_append_text(out, ", ");
+    optional(out, "biz_step", entry->biz_step);
+    buffer_append_text(out, ", ");
+    optional(out, "action", event_action_name(entry->action));
+    buffer_append_text(out, ", ");
+    optional(out, "event_id", entry->event_id);
+    buffer_append_text(out, ", ");
+    optional(out, "event_hash", entry->event_hash);
+    buffer_append_text(out, ", ");
+    optional(out, "batch_id", entry->batch_id);
+    buffer_printf(out, ", \"sequence\": %" PRIu64 "}", entry->sequence);
+}
+
+/* ---- text ---------------------------------------------------------------------------------------------- */
+
+void output_foreign_text(struct buffer *out, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char byte = (unsigned char)*text;
+        /* C0, DEL, and C1 in its UTF-8 form (C2 80 to C2 9F). */
+        bool c1 = byte == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
+        if (c1)
+            text++;
+        buffer_append(out, byte < 0x20 || byte == 0x7f || c1 ? "?" : text, 1);
+    }
+}
+
+/* "1 event", "2 events" */
+static void count(struct buffer *out, uint64_t number, const char *one, const char *many)
+{
+    buffer_printf(out, "%" PRIu64 " %s", number, number == 1 ? one : many);
+}
+
+void output_capture_text(struct buffer *out, const char *name, const Epcis__V1__Capture *capture)
+{
+    const Epcis__V1__Receipt *receipt = receipt_of(capture);
+    output_foreign_text(out, name);
+    buffer_printf(out, ": %s%s: ", output_state_name(capture->state),
+                  receipt->duplicate_document ? " (received before)" : "");
+    count(out, capture->events, "event", "events");
+    buffer_printf(out, ", %" PRIu64 " committed, ", capture->committed);
+    count(out, capture->duplicates, "duplicate, ", "duplicates, ");
+    count(out, capture->dead_letters, "dead letter, ", "dead letters, ");
+    count(out, capture->warnings, "warning, ", "warnings, ");
+    count(out, capture->batches, "batch\n", "batches\n");
+    buffer_printf(out, "  capture  %s\n  digest   %s\n", receipt->capture_id, receipt->document_digest);
+    if (capture->error) {
+        buffer_append_text(out, "  error    ");
+        output_foreign_text(out, capture->error->code);
+        buffer_printf(out, " at line %" PRIu64 ", byte %" PRIu64 ": ", capture->error->line,
+                      capture->error->byte_offset);
+        output_foreign_text(out, capture->error->message);
+        buffer_append_text(out, "\n");
+    }
+    if (capture->dead_letters)
+        buffer_printf(out, "  see      epcisctl dead-letters --capture %s\n", receipt->capture_id);
+}
+
+void output_dead_letter_text(struct buffer *out, const Epcis__V1__DeadLetter *letter)
+{
+    buffer_printf(out, "%s  capture %s  ", letter->dead_letter_id, letter->capture_id);
+    if (has_event(letter))
+        buffer_printf(out, "event %" PRIu64, letter->event_index);
+    else
+        buffer_append_text(out, "document");
+    if (letter->line)
+        buffer_printf(out, "  line %" PRIu64, letter->line);
+    if (letter->path[0]) {
+        buffer_append_text(out, "  ");
+        output_foreign_text(out, letter->path);
+    }
+    buffer_append_text(out, "\n");
+    for (size_t i = 0; i < letter->n_reasons; i++) {
+        const Epcis__V1__Finding *reason = letter->reasons[i];
+        buffer_append_text(out, "    ");
+        output_foreign_text(out, reason->code);
+        if (reason->field[0]) {
+            buffer_append_text(out, "  ");
+            output_foreign_text(out, reason->field);
+        }
+        if (reason->value[0]) {
+            buffer_append_text(out, " = ");
+            output_foreign_text(out, reason->value);
+        }
+        buffer_append_text(out, "\n        ");
+        output_foreign_text(out, reason->message);
+        buffer_append_text(out, "\n");
+    }
+}
+
+static void row(struct buffer *out, const char *name, const char *value)
+{
+    if (!value[0])
+        return;
+    buffer_printf(out, "%-8s ", name);
+    output_foreign_text(out, value);
+    buffer_append_text(out, "\n");
+}
+
+void output_item_text(struct buffer *out, const Epcis__V1__ItemState *state)
+{
+    if (!state)
+        return;
+    row(out, "epc", state->epc);
+    row(out, "status", state->status);
+    row(out, "gtin", state->gtin);
+    row(out, "serial", state->serial);
+    row(out, "lot", state->lot);
+    row(out, "expiry", state->expiry);
+    row(out, "parent", state->parent);
+    buffer_append_text(out, "\n");
+}
+
+/* A cell of at least `width` bytes. */
+static void cell(struct buffer *out, const char *text, int width)
+{
+    output_foreign_text(out, text);
+    buffer_printf(out, "%*s", (int)strlen(text) < width ? width - (int)strlen(text) : 1, "");
+}
+
+void output_history_heading_text(struct buffer *out)
+{
+    cell(out, "TIME", 25);
+    cell(out, "TYPE", 20);
+    cell(out, "ACTION", 8);
+    cell(out, "BIZ STEP", 20);
+    cell(out, "SEQUENCE", 10);
+    buffer_append_text(out, "EVENT ID\n");
+}
+
+void output_history_entry_text(struct buffer *out, const Epcis__V1__HistoryEntry *entry)
+{
+    char time[EVENT_TIME_TEXT], sequence[24];
+    event_time_text(entry->event_time, time);
+    snprintf(sequence, sizeof sequence, "%" PRIu64, entry->sequence);
+    cell(out, time, 25);
+    cell(out, event_type_name(entry->type), 20);
+    cell(out, entry->action ? event_action_name(entry->action) : "-", 8);
+    cell(out, entry->biz_step[0] ? entry->biz_step : "-", 20);
+    cell(out, sequence, 10);
+    output_foreign_text(out, entry->event_id[0] ? entry->event_id : "-");
+    buffer_append_text(out, "\n");
+}
+
+enum err output_flush(struct buffer *out)
+{
+    enum err err = ERR_OK;
+    if (out->failed) {
+        fprintf(stderr, "epcisctl: out of memory\n");
+        err = ERR_MEMORY;
+    } else if (out->length > 0 &&
+               (fwrite(out->data, 1, out->length, stdout) != out->length || fflush(stdout))) {
+        fprintf(stderr, "epcisctl: standard output: %s\n", strerror(errno));
+        err = ERR_SYSTEM;
+    }
+    buffer_clear(out);
+    return err;
+}

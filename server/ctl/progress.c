@@ -1,0 +1,82 @@
+#include "server/ctl/progress.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/base/buffer.h"
+#include "common/base/clock.h"
+#include "server/ctl/output.h"
+
+enum { PROGRESS_MS = 100 };
+
+void progress_init(struct progress *progress, const char *name)
+{
+    *progress = (struct progress){.terminal = isatty(STDERR_FILENO) == 1, .name = name};
+}
+
+static bool is_due(struct progress *progress)
+{
+    int64_t now_ms = clock_steady_ms();
+    if (!progress->terminal || now_ms < progress->next_ms)
+        return false;
+    progress->next_ms = now_ms + PROGRESS_MS;
+    return true;
+}
+
+static void show(struct progress *progress, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void show(struct progress *progress, const char *format, ...)
+{
+    char text[128];
+    struct buffer name = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    output_foreign_text(&name, progress->name);
+    fprintf(stderr, "\r\033[K%.*s: %s", (int)name.length, name.data ? (char *)name.data : "", text);
+    fflush(stderr);
+    buffer_free(&name);
+    progress->shown = true;
+}
+
+void progress_sent(struct progress *progress, uint64_t sent_bytes, uint64_t total_bytes)
+{
+    if (!is_due(progress))
+        return;
+    double sent = (double)sent_bytes / 1e6, total = (double)total_bytes / 1e6;
+    if (total_bytes)
+        show(progress, "sent %.1f of %.1f MB", sent, total);
+    else
+        show(progress, "sent %.1f MB", sent);
+}
+
+void progress_busy(struct progress *progress, uint32_t retry_ms)
+{
+    if (is_due(progress))
+        show(progress, "the server is busy; trying again in %.1f s", retry_ms / 1000.0);
+}
+
+void progress_state(struct progress *progress, const Epcis__V1__Capture *capture)
+{
+    if (is_due(progress))
+        show(progress, "%s: %" PRIu64 " of %" PRIu64 " events committed, %" PRIu64 " refused",
+             output_state_name(capture->state), capture->committed + capture->duplicates, capture->events,
+             capture->dead_letters);
+}
+
+void progress_away(struct progress *progress)
+{
+    if (is_due(progress))
+        show(progress, "the server does not answer; waiting for it to come back");
+}
+
+void progress_clear(struct progress *progress)
+{
+    if (progress->shown)
+        fprintf(stderr, "\r\033[K");
+    progress->shown = false;
+    progress->next_ms = 0;
+}

@@ -1,0 +1,53 @@
+/* Sends runs to workers and hears what became of them. Its one thread owns the sockets, the batches that wait
+ * and the leases of those that are out: a run whose lease ends unacknowledged is sent again, for ever,
+ * because PUSH and PUB may lose anything. At most one run of a partition is out. */
+#ifndef EPCISD_SERVER_DISPATCHER_H
+#define EPCISD_SERVER_DISPATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/base/err.h"
+
+struct batch;
+struct dispatcher;
+struct journal;
+
+struct dispatcher_options {
+    const char *work_endpoint;
+    const char *ack_endpoint;
+    uint64_t run_max_batches;
+    uint64_t run_max_bytes;
+    uint64_t lease_ms; /* from sending, or from the last heartbeat that named the run */
+};
+
+/* Called on the dispatcher's thread for each batch that is in the store; `bytes` of memory came free. Must
+ * not block. */
+typedef void dispatcher_acknowledged_fn(void *context, uint32_t partition, size_t bytes);
+
+/* Binds both endpoints and starts. ERR_SYSTEM (logged), ERR_MEMORY. */
+enum err dispatcher_open(const struct dispatcher_options *options, struct journal *journal,
+                         dispatcher_acknowledged_fn *acknowledged, void *context, struct dispatcher **out);
+
+/* The endpoints in fact bound. Valid as long as the dispatcher. */
+const char *dispatcher_work_endpoint(const struct dispatcher *dispatcher);
+const char *dispatcher_ack_endpoint(const struct dispatcher *dispatcher);
+
+/* Takes over a closed batch that the journal has recorded. A partition's batches come in order. Any thread.
+ */
+void dispatcher_enqueue(struct dispatcher *dispatcher, struct batch *batch);
+
+/* A worker on this host is gone: what it had is sent again at once. Any thread. */
+void dispatcher_worker_gone(struct dispatcher *dispatcher, pid_t pid);
+
+/* Sends no further run, waits at most `timeout_ms` until none is out, and stops the thread. True: none is
+ * out. */
+bool dispatcher_stop(struct dispatcher *dispatcher, uint64_t timeout_ms);
+
+/* Frees all, also what waits or is still out: the journal knows of it. After the journal is closed, which may
+ * still hand batches on. */
+void dispatcher_close(struct dispatcher **dispatcher);
+
+#endif

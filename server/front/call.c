@@ -1,0 +1,340 @@
+#include "server/front/call.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <grpc/support/alloc.h>
+
+#include "common/base/clock.h"
+#include "server/front/loop.h"
+
+enum { RETRY_MS = 1000 };
+
+static void answer(struct call *call);
+
+/* ---- memory ------------------------------------------------------------------------------------------ */
+
+static void link_call(struct call *call)
+{
+    struct loop *loop = call->loop;
+    call->previous = NULL;
+    call->following = loop->calls;
+    if (loop->calls)
+        loop->calls->previous = call;
+    loop->calls = call;
+    loop->call_count++;
+}
+
+static void unlink_call(struct call *call)
+{
+    if (call->previous)
+        call->previous->following = call->following;
+    else
+        call->loop->calls = call->following;
+    if (call->following)
+        call->following->previous = call->previous;
+    call->loop->call_count--;
+}
+
+static void free_call(struct call *call)
+{
+    call_drop_request(call);
+    reply_free(&call->reply);
+    grpc_metadata_array_destroy(&call->metadata);
+    grpc_call_details_destroy(&call->details);
+    if (call->grpc)
+        grpc_call_unref(call->grpc);
+    free(call);
+}
+
+/* One of the events under way has come; after the last one the call is over. */
+static void release_call(struct call *call)
+{
+    if (call->pending)
+        return;
+    CHECK(call->answered && !call->state);
+    unlink_call(call);
+    free_call(call);
+}
+
+void call_drop_request(struct call *call)
+{
+    if (call->request)
+        grpc_byte_buffer_destroy(call->request);
+    call->request = NULL;
+}
+
+/* ---- work, on a pool thread -------------------------------------------------------------------------- */
+
+static struct call *call_of(struct pool_job *job)
+{
+    return (struct call *)((char *)job - offsetof(struct call, job));
+}
+
+/* All that this thread wrote to the call is the loop's to read from here on. The pair of release and acquire
+ * says so in C's own terms; gRPC's locks, which order the two as well, are out of sight of our tools. */
+void call_wake(struct call *call)
+{
+    grpc_call *grpc = call->grpc;
+    atomic_store_explicit(&call->handed_back, true, memory_order_release);
+    CHECK(grpc_call_start_batch(grpc, NULL, 0, &call->woken, NULL) == GRPC_CALL_OK);
+}
+
+static void run_work(struct pool_job *job, struct arena *arena)
+{
+    struct call *call = call_of(job);
+    enum call_next next = call->method->work(call, arena);
+    if (next == CALL_LATER)
+        return; /* the call may be gone by now */
+    call->next = next;
+    call_wake(call);
+}
+
+static void run_drop(struct pool_job *job, struct arena *arena)
+{
+    (void)arena;
+    struct call *call = call_of(job);
+    call->method->drop(call);
+    call_wake(call);
+}
+
+static void submit(struct call *call, void (*run)(struct pool_job *job, struct arena *arena))
+{
+    call->pending++;
+    call->next = CALL_ANSWER;
+    call->job.run = run;
+    call->job.kind = call->loop->rooms[call->method->room].pool;
+    pool_submit(call->loop->pool, &call->job);
+}
+
+static void on_woken(struct call *call, bool ok)
+{
+    (void)ok;
+    CHECK(atomic_exchange_explicit(&call->handed_back, false, memory_order_acquire));
+    call->pending--;
+    call_drop_request(call);
+    if (call->answered)
+        release_call(call);
+    else if (call->next == CALL_MORE)
+        call_receive(call);
+    else
+        answer(call);
+}
+
+/* ---- receiving --------------------------------------------------------------------------------------- */
+
+static void on_received(struct call *call, bool ok)
+{
+    (void)ok; /* a broken call gives no message */
+    call->pending--;
+    if (call->answered) {
+        call_drop_request(call);
+        if (call->state)
+            submit(call, run_drop);
+        else
+            release_call(call);
+        return;
+    }
+    if (!call->method->streaming)
+        room_shrink(call, call->request ? grpc_byte_buffer_length(call->request) : 0);
+    call->phase = CALL_WORKING;
+    submit(call, run_work);
+}
+
+static uint32_t message_ms(const struct call *call)
+{
+    const struct front_limits *limits = &call->loop->limits;
+    return call->method->room == ROOM_QUERIES ? limits->query_ms : limits->message_ms;
+}
+
+void call_receive(struct call *call)
+{
+    grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &call->request};
+    call->phase = CALL_RECEIVING;
+    call->phase_until_ms = clock_steady_ms() + message_ms(call);
+    call->pending++;
+    CHECK(grpc_call_start_batch(call->grpc, &receive, 1, &call->received, NULL) == GRPC_CALL_OK);
+}
+
+/* ---- answering --------------------------------------------------------------------------------------- */
+
+static void on_sent(struct call *call, bool ok)
+{
+    (void)ok; /* whether the client still listened makes no difference */
+    call->pending--;
+    release_call(call);
+}
+
+static size_t retry_metadata(struct call *call)
+{
+    if (!call->reply.retry_after_ms)
+        return 0;
+    snprintf(call->retry_after_text, sizeof call->retry_after_text, "%u", call->reply.retry_after_ms);
+    call->retry_after = (grpc_metadata){.key = grpc_slice_from_static_string("retry-after-ms"),
+                                        .value = grpc_slice_from_static_string(call->retry_after_text)};
+    return 1;
+}
+
+static void answer(struct call *call)
+{
+    grpc_op ops[4] = {0};
+    size_t count = 0;
+    grpc_slice details = grpc_slice_from_copied_string(call->reply.details);
+    room_leave(call);
+    call->phase = CALL_ANSWERING;
+    call->phase_until_ms = clock_steady_ms() + call->loop->limits.answer_ms;
+    call->answered = true;
+    call->pending++;
+
+    ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
+    ops[count].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+    ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
+    ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+    ops[count].data.send_status_from_server.status = call->reply.status;
+    ops[count].data.send_status_from_server.status_details = &details;
+    ops[count].data.send_status_from_server.trailing_metadata_count = retry_metadata(call);
+    ops[count++].data.send_status_from_server.trailing_metadata = &call->retry_after;
+    if (call->reply.status == GRPC_STATUS_OK && call->reply.message) {
+        ops[count].op = GRPC_OP_SEND_MESSAGE;
+        ops[count++].data.send_message.send_message = call->reply.message;
+    }
+    CHECK(grpc_call_start_batch(call->grpc, ops, count, &call->sent, NULL) == GRPC_CALL_OK);
+    grpc_slice_unref(details);
+}
+
+/* ---- beginning --------------------------------------------------------------------------------------- */
+
+/* True: it may be received, now or when its turn comes. False: the reply says why not. */
+static bool admit(struct call *call)
+{
+    struct reply *reply = &call->reply;
+    const struct front_limits *limits = &call->loop->limits;
+    if (atomic_load(&call->services->stopping)) {
+        reply_fail(reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
+        return false;
+    }
+    if (call->loop->call_count > limits->calls) {
+        reply->retry_after_ms = RETRY_MS;
+        reply_fail(reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                   "%u calls are under way; try again after retry-after-ms", limits->calls);
+        return false;
+    }
+    if (!call->method) {
+        char *path = grpc_slice_to_c_string(call->details.method);
+        reply_fail(reply, GRPC_STATUS_UNIMPLEMENTED, "no method %.200s here", path);
+        gpr_free(path);
+        return false;
+    }
+    return !call->method->admit || call->method->admit(call);
+}
+
+static void begin(struct call *call)
+{
+    if (!admit(call)) {
+        answer(call);
+        return;
+    }
+    switch (room_enter(&call->loop->rooms[call->method->room], call)) {
+    case ROOM_IN:
+        call_receive(call);
+        break;
+    case ROOM_WAITS:
+        call->phase = CALL_WAITING;
+        call->phase_until_ms = clock_steady_ms() + call->loop->limits.patience_ms;
+        break;
+    case ROOM_FULL:
+        call->reply.retry_after_ms = RETRY_MS;
+        reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                   "too many such calls are under way; try again after retry-after-ms");
+        answer(call);
+        break;
+    }
+}
+
+static void on_offered(struct call *call, bool ok)
+{
+    struct loop *loop = call->loop;
+    loop->methods[call->method_index].offered = false;
+    call->pending--;
+    if (!ok) { /* the server is being shut down */
+        free_call(call);
+        return;
+    }
+    link_call(call);
+    loop_offer(loop, call->method_index);
+    begin(call);
+}
+
+bool call_offer(struct loop *loop, size_t index)
+{
+    const struct loop_method *entry = &loop->methods[index];
+    struct call *call = calloc(1, sizeof *call);
+    if (!call)
+        return false;
+    call->loop = loop;
+    call->services = &loop->services;
+    call->method = entry->method;
+    call->offered = (struct call_event){on_offered, call};
+    call->received = (struct call_event){on_received, call};
+    call->woken = (struct call_event){on_woken, call};
+    call->sent = (struct call_event){on_sent, call};
+    call->method_index = index;
+    call->pending = 1;
+    grpc_metadata_array_init(&call->metadata);
+    grpc_call_details_init(&call->details);
+    grpc_call_error error =
+        call->method ? grpc_server_request_registered_call(loop->server, entry->registered, &call->grpc,
+                                                           &call->deadline, &call->metadata, NULL,
+                                                           loop->queue, loop->queue, &call->offered)
+                     : grpc_server_request_call(loop->server, &call->grpc, &call->details, &call->metadata,
+                                                loop->queue, loop->queue, &call->offered);
+    if (error == GRPC_CALL_OK)
+        return true;
+    free_call(call);
+    return false;
+}
+
+/* ---- looking after --------------------------------------------------------------------------------- */
+
+void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_over)
+{
+    bool late = now_ms >= call->phase_until_ms;
+    if (call->phase == CALL_WAITING && stopping) {
+        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
+        answer(call);
+    } else if (call->phase == CALL_WAITING && late) {
+        call->reply.retry_after_ms = RETRY_MS;
+        reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                   "other calls hold the memory for requests; try again after retry-after-ms");
+        answer(call);
+    } else if (call->phase == CALL_RECEIVING && grace_over) {
+        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE,
+                   "the server is stopping; nothing was kept, send it all again later");
+        answer(call);
+    } else if (call->phase == CALL_RECEIVING && late) {
+        reply_fail(&call->reply, GRPC_STATUS_DEADLINE_EXCEEDED,
+                   "no whole message came within %u ms; nothing was kept", message_ms(call));
+        answer(call);
+    } else if (call->phase == CALL_ANSWERING && late) {
+        grpc_call_cancel(call->grpc, NULL);
+        call->phase_until_ms = INT64_MAX;
+    }
+}
+
+/* ---- the request --------------------------------------------------------------------------------------- */
+
+static void slice_at(const void *runs, size_t index, const uint8_t **data, size_t *length)
+{
+    const grpc_slice *slice = (const grpc_slice *)runs + index;
+    *data = GRPC_SLICE_START_PTR(*slice);
+    *length = GRPC_SLICE_LENGTH(*slice);
+}
+
+void call_cursor(const struct call *call, struct cursor_source *source, struct cursor *out)
+{
+    const grpc_slice_buffer *slices = &call->request->data.raw.slice_buffer;
+    *source = (struct cursor_source){.runs = slices->slices, .count = slices->count, .run_at = slice_at};
+    cursor_init(out, source);
+}

@@ -1,0 +1,271 @@
+#include "server/front/front.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <grpc/grpc_security.h>
+#include <grpc/support/log.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "server/front/accept4.h"
+#include "server/front/health.h"
+#include "server/front/limits.h"
+#include "server/front/loop.h"
+#include "server/front/svc_capture.h"
+#include "server/front/svc_dead_letter.h"
+#include "server/front/svc_trace.h"
+
+enum {
+    HOST_SIZE = 256,
+    WAITING_MAX = 1024, /* calls that wait for room, in each of the rooms */
+    LOG_MS = 1000,
+    MMAP_THRESHOLD = 32 << 20,
+    TRIM_THRESHOLD = 64 << 20,
+};
+
+const struct front_limits front_limits_default = {
+    .calls = 4096,
+    .document_bytes = 16ULL * FRONT_MESSAGE_MAX,
+    .uploads = 64,
+    .query_bytes = 32ULL * FRONT_MESSAGE_MAX,
+    .patience_ms = 10000,
+    .message_ms = 120000,
+    .query_ms = 10000,
+    .answer_ms = 60000,
+    .sweep_ms = 500,
+    .threads = 3,
+    .arena_bytes = 16 << 20,
+    .quota_bytes = 2048ULL << 20,
+};
+
+struct front {
+    struct loop loop;
+    char address[HOST_SIZE + 16];
+};
+
+/* "HOST:PORT", where an IPv6 address stands in brackets. */
+static enum err split_address(const char *listen, char host[HOST_SIZE], const char **port)
+{
+    const char *colon = strrchr(listen, ':');
+    char *end;
+    if (!colon || colon == listen || colon - listen >= HOST_SIZE || !colon[1])
+        return ERR_INPUT;
+    if (listen[0] != '[' && memchr(listen, ':', (size_t)(colon - listen)))
+        return ERR_INPUT;
+    if (strspn(colon + 1, "0123456789") != strlen(colon + 1) || strtoul(colon + 1, &end, 10) > 65535)
+        return ERR_INPUT;
+    memcpy(host, listen, (size_t)(colon - listen));
+    host[colon - listen] = '\0';
+    *port = colon + 1;
+    return ERR_OK;
+}
+
+/* gRPC tells no reason, so the address is tried once more by hand to learn one. */
+static void log_why_not(const char *listen, const char *host, const char *port)
+{
+    char bare[HOST_SIZE];
+    size_t length = strlen(host);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    bool bracketed = host[0] == '[' && host[length - 1] == ']';
+    snprintf(bare, sizeof bare, "%.*s", (int)(bracketed ? length - 2 : length), host + bracketed);
+    int failed = getaddrinfo(bare, port, &hints, &found);
+    const char *detail =
+        failed ? gai_strerror(failed) : "the port is taken or the address is not this host's";
+    if (!failed) {
+        int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int on = 1;
+        if (fd >= 0) {
+            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+            if (bind(fd, found->ai_addr, found->ai_addrlen))
+                detail = strerror(errno);
+            close(fd);
+        }
+        freeaddrinfo(found);
+    }
+    log_error("listen_failed", "address=%s detail=\"%s\"", listen, detail);
+}
+
+/* Errors only, and not faster than a person reads: most tell what a client did wrong, which it also learns
+ * itself. None on the loop, which a full pipe must not hold up. */
+static void log_grpc(gpr_log_func_args *line)
+{
+    static atomic_llong next_ms;
+    if (line->severity != GPR_LOG_SEVERITY_ERROR || loop_is_here())
+        return;
+    long long now_ms = clock_steady_ms(), due_ms = atomic_load(&next_ms);
+    if (now_ms >= due_ms && atomic_compare_exchange_strong(&next_ms, &due_ms, now_ms + LOG_MS))
+        log_warning("grpc", "file=%s line=%d detail=\"%.200s\"", line->file, line->line, line->message);
+}
+
+static grpc_arg integer(const char *key, int value)
+{
+    return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value};
+}
+
+static grpc_server *create_server(const struct front_limits *limits)
+{
+    grpc_resource_quota *quota = grpc_resource_quota_create("front");
+    grpc_resource_quota_resize(quota, limits->quota_bytes);
+    grpc_arg args[] = {
+        {.type = GRPC_ARG_POINTER,
+         .key = (char *)GRPC_ARG_RESOURCE_QUOTA,
+         .value.pointer = {.p = quota, .vtable = grpc_resource_quota_arg_vtable()}},
+        /* Two servers must not share a port without noticing. */
+        integer(GRPC_ARG_ALLOW_REUSEPORT, 0),
+        /* Identity only: 1.5 MB of gzip are 1.6 GB of zeros, and sizes are checked after inflating. */
+        integer(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1),
+        integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, FRONT_MESSAGE_MAX),
+        integer(GRPC_ARG_MAX_CONCURRENT_STREAMS, 256),
+        integer(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10000),
+        integer(GRPC_ARG_KEEPALIVE_TIME_MS, 60000),
+        integer(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000),
+        integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
+        integer(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000),
+        /* Windows that grow with the bandwidth would let one connection park 180 MB here. */
+        integer(GRPC_ARG_HTTP2_BDP_PROBE, 0),
+        /* Beyond gRPC's 8 KB every other call on the connection fails too. */
+        integer(GRPC_ARG_MAX_METADATA_SIZE, 64 << 10),
+    };
+    grpc_channel_args all = {.num_args = sizeof args / sizeof args[0], .args = args};
+    grpc_server *server = grpc_server_create(&all, NULL);
+    grpc_resource_quota_unref(quota);
+    return server;
+}
+
+static enum err bind_port(struct front *front, const char *listen)
+{
+    char host[HOST_SIZE];
+    const char *port;
+    if (split_address(listen, host, &port)) {
+        log_error("listen_failed",
+                  "address=%s detail=\"HOST:PORT is expected, as 0.0.0.0:50051 or [::]:50051\"", listen);
+        return ERR_INPUT;
+    }
+    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
+    int bound = grpc_server_add_http2_port(front->loop.server, listen, credentials);
+    grpc_server_credentials_release(credentials);
+    if (!bound) {
+        log_why_not(listen, host, port);
+        return ERR_SYSTEM;
+    }
+    snprintf(front->address, sizeof front->address, "%s:%d", host, bound);
+    return ERR_OK;
+}
+
+static enum err register_all(struct loop *loop)
+{
+    enum err err = loop_register(loop, svc_capture_methods, svc_capture_count);
+    if (!err)
+        err = loop_register(loop, svc_trace_methods, svc_trace_count);
+    if (!err)
+        err = loop_register(loop, svc_dead_letter_methods, svc_dead_letter_count);
+    if (!err)
+        err = loop_register(loop, health_methods, health_count);
+    return err;
+}
+
+static void init_rooms(struct loop *loop)
+{
+    const struct front_limits *limits = &loop->limits;
+    room_init(&loop->rooms[ROOM_DOCUMENTS], POOL_DOCUMENT, limits->document_bytes, FRONT_MESSAGE_MAX,
+              WAITING_MAX);
+    room_init(&loop->rooms[ROOM_QUERIES], POOL_QUERY, limits->query_bytes, FRONT_MESSAGE_MAX, WAITING_MAX);
+    /* An upload may take hours, so nobody waits for one to end. */
+    room_init(&loop->rooms[ROOM_UPLOADS], POOL_DOCUMENT, (uint64_t)limits->uploads * FRONT_PIECE_MAX,
+              FRONT_PIECE_MAX, 0);
+}
+
+static void free_front(struct front *front)
+{
+    struct loop *loop = &front->loop;
+    pool_free(&loop->pool);
+    if (loop->server)
+        grpc_server_destroy(loop->server);
+    if (loop->queue)
+        grpc_completion_queue_destroy(loop->queue);
+    free(front);
+    grpc_shutdown_blocking();
+}
+
+/* A server that was not started must be shut down all the same before it may go. */
+static void discard_server(struct loop *loop)
+{
+    grpc_server_shutdown_and_notify(loop->server, loop->queue, &loop->shutdown);
+    grpc_completion_queue_next(loop->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+    grpc_completion_queue_shutdown(loop->queue);
+    while (grpc_completion_queue_next(loop->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL).type !=
+           GRPC_QUEUE_SHUTDOWN)
+        ;
+}
+
+enum err front_open_limited(const char *listen, struct ingest *ingest, struct journal *journal,
+                            struct store *store, const struct front_limits *limits, struct front **out)
+{
+    *out = NULL;
+    struct front *front = calloc(1, sizeof *front);
+    if (!front)
+        return ERR_MEMORY;
+    struct loop *loop = &front->loop;
+    /* Slices of 8 KB and documents of 64 MB come and go: keep their memory instead of mapping it anew. */
+    mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+    mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD);
+    gpr_set_log_function(log_grpc);
+    grpc_init();
+
+    loop->limits = *limits;
+    loop->services.ingest = ingest;
+    loop->services.journal = journal;
+    loop->services.store = store;
+    init_rooms(loop);
+    loop->queue = grpc_completion_queue_create_for_next(NULL);
+    loop->server = create_server(limits);
+    grpc_server_register_completion_queue(loop->server, loop->queue, NULL);
+
+    enum err err = accept4_reserve();
+    if (!err)
+        err = pool_init(limits->threads, limits->arena_bytes, &loop->pool);
+    if (!err)
+        err = register_all(loop);
+    if (!err)
+        err = bind_port(front, listen);
+    if (err) {
+        discard_server(loop);
+        goto out;
+    }
+    err = loop_start(loop);
+out:
+    if (err)
+        free_front(front);
+    else
+        *out = front;
+    return err;
+}
+
+enum err front_open(const char *listen, struct ingest *ingest, struct journal *journal, struct store *store,
+                    struct front **out)
+{
+    return front_open_limited(listen, ingest, journal, store, &front_limits_default, out);
+}
+
+const char *front_address(const struct front *front)
+{
+    return front->address;
+}
+
+void front_close(struct front **front, uint32_t grace_ms)
+{
+    struct front *closed = *front;
+    *front = NULL;
+    if (!closed)
+        return;
+    loop_stop(&closed->loop, grace_ms);
+    free_front(closed);
+}

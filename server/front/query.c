@@ -1,0 +1,99 @@
+#include "server/front/query.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "server/front/limits.h"
+
+/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. NUL is refused too, as protobuf-c's
+ * strings end there. */
+static bool is_text(const uint8_t *text, size_t length)
+{
+    for (size_t i = 0; i < length;) {
+        uint8_t lead = text[i++];
+        if (lead == 0)
+            return false;
+        if (lead < 0x80)
+            continue;
+        if (lead < 0xc2 || lead > 0xf4)
+            return false;
+        size_t more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+        uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+        uint8_t high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+        if (more > length - i)
+            return false;
+        for (; more; more--, i++, low = 0x80, high = 0xbf)
+            if (text[i] < low || text[i] > high)
+                return false;
+    }
+    return true;
+}
+
+/* Looks at the strings of a request where they lie: requests of queries hold no messages inside. NULL: all
+ * well; otherwise the name of the field that is not. */
+static const char *find_bad_text(const ProtobufCMessageDescriptor *descriptor, struct cursor *cursor)
+{
+    uint32_t number;
+    enum cursor_type type;
+    while (!cursor_field(cursor, &number, &type)) {
+        const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(descriptor, number);
+        struct cursor value;
+        uint8_t text[FRONT_QUERY_MAX];
+        if (!field || field->type != PROTOBUF_C_TYPE_STRING || type != CURSOR_BYTES) {
+            if (cursor_skip(cursor, type))
+                return NULL; /* malformed: unpacking will say so */
+            continue;
+        }
+        if (cursor_bytes(cursor, &value))
+            return NULL;
+        size_t length = value.left;
+        cursor_copy(&value, text);
+        if (!is_text(text, length))
+            return field->name;
+    }
+    return NULL;
+}
+
+static ProtobufCMessage *read_request(struct call *call, struct arena *arena)
+{
+    const ProtobufCMessageDescriptor *descriptor = call->method->request;
+    struct cursor_source source;
+    struct cursor cursor;
+    call_cursor(call, &source, &cursor);
+    size_t length = cursor.left;
+    if (length > FRONT_QUERY_MAX) {
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
+                   "the request has %zu bytes; at most %d are taken here", length, FRONT_QUERY_MAX);
+        return NULL;
+    }
+    struct cursor whole = cursor;
+    const char *field = find_bad_text(descriptor, &cursor);
+    if (field) {
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`%s` is not UTF-8 text without NUL", field);
+        return NULL;
+    }
+    uint8_t *flat = arena_alloc(arena, length + 1);
+    if (!flat) {
+        reply_err(&call->reply, ERR_MEMORY, "reading the request");
+        return NULL;
+    }
+    cursor_copy(&whole, flat);
+    ProtobufCMessage *request = protobuf_c_message_unpack(descriptor, &arena->allocator, length, flat);
+    if (!request)
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "the request is no well-formed %s",
+                   descriptor->name);
+    return request;
+}
+
+enum call_next query_work(struct call *call, struct arena *arena)
+{
+    if (!call->request) {
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "the call came without its request message");
+        return CALL_ANSWER;
+    }
+    const ProtobufCMessage *request = read_request(call, arena);
+    const ProtobufCMessage *answer = request ? call->method->answer(call, request, arena) : NULL;
+    if (answer)
+        reply_message(&call->reply, answer);
+    return CALL_ANSWER;
+}

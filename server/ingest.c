@@ -1,0 +1,263 @@
+#include "server/ingest.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zstd.h>
+
+#include "common/base/clock.h"
+#include "common/gs1/epc.h"
+#include "server/journal.h"
+#include "server/partner.h"
+
+enum {
+    RETRY_AFTER_MS = 1000,
+    COMPRESSION_LEVEL = 1,
+    COMPRESSORS_KEPT = 4,
+};
+
+struct ingest {
+    struct journal *journal;
+    uint64_t high_water_bytes;
+    ingest_received_fn *received;
+    void *context;
+
+    pthread_mutex_t mutex; /* guards the compressors at rest */
+    ZSTD_CCtx *compressors[COMPRESSORS_KEPT];
+    int compressor_count;
+};
+
+struct ingest_document {
+    struct ingest *ingest;
+    struct journal_op op; /* seals it */
+    struct journal_document record;
+    struct digest *digest;
+    ZSTD_CCtx *compressor;
+    struct buffer piece; /* raw bytes of the piece being filled */
+    bool partner_known;
+    ingest_done_fn *done;
+    void *context;
+};
+
+enum err ingest_init(struct journal *journal, uint64_t high_water_bytes, ingest_received_fn *received,
+                     void *context, struct ingest **out)
+{
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+    if (!ingest)
+        return ERR_MEMORY;
+    *ingest = (struct ingest){
+        .journal = journal, .high_water_bytes = high_water_bytes, .received = received, .context = context};
+    pthread_mutex_init(&ingest->mutex, NULL);
+    *out = ingest;
+    return ERR_OK;
+}
+
+void ingest_free(struct ingest **ingest)
+{
+    struct ingest *self = *ingest;
+    if (!self)
+        return;
+    while (self->compressor_count > 0)
+        ZSTD_freeCCtx(self->compressors[--self->compressor_count]);
+    pthread_mutex_destroy(&self->mutex);
+    free(self);
+    *ingest = NULL;
+}
+
+static ZSTD_CCtx *compressor_take(struct ingest *ingest)
+{
+    pthread_mutex_lock(&ingest->mutex);
+    ZSTD_CCtx *compressor =
+        ingest->compressor_count > 0 ? ingest->compressors[--ingest->compressor_count] : NULL;
+    pthread_mutex_unlock(&ingest->mutex);
+    return compressor ? compressor : ZSTD_createCCtx();
+}
+
+static void compressor_give_back(struct ingest *ingest, ZSTD_CCtx *compressor)
+{
+    pthread_mutex_lock(&ingest->mutex);
+    if (ingest->compressor_count < COMPRESSORS_KEPT) {
+        ingest->compressors[ingest->compressor_count++] = compressor;
+        compressor = NULL;
+    }
+    pthread_mutex_unlock(&ingest->mutex);
+    ZSTD_freeCCtx(compressor);
+}
+
+enum err ingest_admit(struct ingest *ingest, uint32_t *retry_after_ms)
+{
+    *retry_after_ms = RETRY_AFTER_MS;
+    enum err err = journal_health(ingest->journal);
+    if (!err && journal_unfinished_bytes(ingest->journal) >= ingest->high_water_bytes)
+        err = ERR_FULL;
+    return err;
+}
+
+static void document_free(struct ingest_document *document)
+{
+    if (document->compressor)
+        compressor_give_back(document->ingest, document->compressor);
+    digest_free(document->digest);
+    buffer_free(&document->piece);
+    free(document);
+}
+
+enum err ingest_open(struct ingest *ingest, const char *partner, struct ingest_document **out)
+{
+    if (*partner && (strlen(partner) != JOURNAL_PARTNER - 1 || !gs1_check_digit_ok(partner, strlen(partner))))
+        return ERR_INPUT;
+    struct ingest_document *document = calloc(1, sizeof *document);
+    if (!document)
+        return ERR_MEMORY;
+    document->ingest = ingest;
+    document->digest = digest_new();
+    document->compressor = compressor_take(ingest);
+    if (!document->digest || !document->compressor) {
+        document_free(document);
+        return ERR_MEMORY;
+    }
+    document->record.upload = journal_next_upload(ingest->journal);
+    memcpy(document->record.request_partner, partner, strlen(partner) + 1);
+    memcpy(document->record.partner, partner, strlen(partner) + 1);
+    document->partner_known = *partner != '\0';
+    *out = document;
+    return ERR_OK;
+}
+
+static void piece_written(struct journal_op *op, enum err err)
+{
+    (void)err; /* sealing counts the pieces, and the journal tells of its health */
+    buffer_free(&op->data);
+    free(op);
+}
+
+/* Compresses the piece in hand and sends it to the journal. */
+static enum err document_flush(struct ingest_document *document)
+{
+    if (!document->partner_known) {
+        partner_find(document->piece.data, document->piece.length, document->record.partner);
+        document->partner_known = true;
+    }
+    struct journal_op *op = calloc(1, sizeof *op);
+    if (!op)
+        return ERR_MEMORY;
+    size_t bound = ZSTD_compressBound(document->piece.length);
+    uint8_t *room = buffer_reserve(&op->data, bound);
+    size_t bytes = room ? ZSTD_compressCCtx(document->compressor, room, bound, document->piece.data,
+                                            document->piece.length, COMPRESSION_LEVEL)
+                        : 0;
+    if (!room || ZSTD_isError(bytes)) {
+        piece_written(op, ERR_MEMORY);
+        return ERR_MEMORY;
+    }
+    op->data.length = bytes;
+    op->kind = JOURNAL_PIECE;
+    op->done = piece_written;
+    op->bytes = op->data.capacity;
+    op->upload = document->record.upload;
+    op->piece = document->record.pieces++;
+    buffer_clear(&document->piece);
+    journal_submit(document->ingest->journal, op);
+    return ERR_OK;
+}
+
+enum err ingest_append(struct ingest_document *document, const void *data, size_t bytes)
+{
+    const char *next = data;
+    digest_update(document->digest, data, bytes);
+    document->record.document_bytes += bytes;
+    while (bytes > 0) {
+        size_t room = JOURNAL_PIECE_BYTES - document->piece.length;
+        size_t step = bytes < room ? bytes : room;
+        buffer_append(&document->piece, next, step);
+        if (document->piece.failed)
+            return ERR_MEMORY;
+        next += step;
+        bytes -= step;
+        if (document->piece.length < JOURNAL_PIECE_BYTES)
+            continue;
+        enum err err = document_flush(document);
+        if (!err)
+            err = journal_health(document->ingest->journal);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+uint64_t ingest_length(const struct ingest_document *document)
+{
+    return document->record.document_bytes;
+}
+
+static void sealed(struct journal_op *op, enum err err)
+{
+    struct ingest_document *document = op->context;
+    const struct journal_document *record = &document->record;
+    struct receipt receipt = {.document_bytes = record->document_bytes,
+                              .duplicate_document = record->duplicate,
+                              .received_ms = record->received_ms};
+    memcpy(receipt.capture_id, record->capture_id, UUID_BYTES);
+    memcpy(receipt.document_sha256, record->document_sha256, DIGEST_BYTES);
+    memcpy(receipt.partner, record->partner, sizeof receipt.partner);
+    if (!err && !record->duplicate)
+        document->ingest->received(document->ingest->context, record->number, record->partition);
+    ingest_done_fn *done = document->done;
+    void *context = document->context;
+    document_free(document); /* first: whoever is told may free the ingest */
+    done(context, err, err ? NULL : &receipt);
+}
+
+void ingest_digest(const struct ingest_document *document, uint8_t out[DIGEST_BYTES])
+{
+    digest_peek(document->digest, out);
+}
+
+enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, void *context)
+{
+    struct ingest_document *self = *document;
+    struct journal_document *record = &self->record;
+    digest_finish(self->digest, record->document_sha256);
+    enum err err = record->document_bytes == 0 ? ERR_INPUT : ERR_OK;
+    if (!err && self->piece.length > 0)
+        err = document_flush(self);
+    if (!err)
+        err = uuid_make(record->capture_id);
+    if (err) {
+        ingest_abort(document);
+        done(context, err, NULL);
+        return err;
+    }
+    record->partition = partner_partition(record->partner);
+    record->received_ms = clock_wall_ms();
+    self->done = done;
+    self->context = context;
+    self->op = (struct journal_op){
+        .kind = JOURNAL_SEAL, .done = sealed, .context = self, .bytes = sizeof *self, .document = record};
+    *document = NULL;
+    journal_submit(self->ingest->journal, &self->op);
+    return ERR_OK;
+}
+
+static void discarded(struct journal_op *op, enum err err)
+{
+    (void)err; /* what stays behind goes away at the next start */
+    free(op);
+}
+
+void ingest_abort(struct ingest_document **document)
+{
+    struct ingest_document *self = *document;
+    if (!self)
+        return;
+    struct journal_op *op = self->record.pieces > 0 ? calloc(1, sizeof *op) : NULL;
+    if (op) {
+        op->kind = JOURNAL_DISCARD;
+        op->done = discarded;
+        op->upload = self->record.upload;
+        journal_submit(self->ingest->journal, op);
+    }
+    document_free(self);
+    *document = NULL;
+}

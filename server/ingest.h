@@ -1,0 +1,61 @@
+/* Receives documents: bytes in, receipt out once they are on disk. Called by the gRPC front's pool threads;
+ * a document stays on one thread at a time. */
+#ifndef EPCISD_SERVER_INGEST_H
+#define EPCISD_SERVER_INGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/digest.h"
+#include "common/base/err.h"
+
+struct journal;
+struct ingest;
+struct ingest_document;
+
+/* What a client gets once its document is durable. */
+struct receipt {
+    uint8_t capture_id[UUID_BYTES];
+    uint8_t document_sha256[DIGEST_BYTES];
+    uint64_t document_bytes;
+    bool duplicate_document;
+    char partner[14]; /* GLN, or empty */
+    int64_t received_ms;
+};
+
+/* Called once, on the journal's thread, so it must not block. `err`: ERR_OK; ERR_DISK (nothing was kept);
+ * ERR_STOPPED. */
+typedef void ingest_done_fn(void *context, enum err err, const struct receipt *receipt);
+
+/* Called on the journal's thread for each new document, before its receipt goes out; must not block. */
+typedef void ingest_received_fn(void *context, uint64_t number, uint32_t partition);
+
+/* `high_water_bytes`: no document is taken while so many bytes of documents are unfinished. ERR_MEMORY. */
+enum err ingest_init(struct journal *journal, uint64_t high_water_bytes, ingest_received_fn *received,
+                     void *context, struct ingest **out);
+void ingest_free(struct ingest **ingest);
+
+/* Whether a further document may come in. ERR_FULL: over the high-water mark, come back after
+ * *retry_after_ms; ERR_DISK: the journal refuses work; ERR_STOPPED. Cheap; any thread. */
+enum err ingest_admit(struct ingest *ingest, uint32_t *retry_after_ms);
+
+/* Begins a document. `partner`: GLN-13 or empty. ERR_INPUT: partner is no GLN; ERR_MEMORY. */
+enum err ingest_open(struct ingest *ingest, const char *partner, struct ingest_document **out);
+
+/* The next bytes. May wait while the journal is behind. ERR_DISK, ERR_FULL (the high-water mark was passed
+ * meanwhile), ERR_MEMORY, ERR_STOPPED. */
+enum err ingest_append(struct ingest_document *document, const void *data, size_t bytes);
+
+/* Length and SHA-256 of what was appended so far. */
+uint64_t ingest_length(const struct ingest_document *document);
+void ingest_digest(const struct ingest_document *document, uint8_t out[DIGEST_BYTES]);
+
+/* Seals the document and frees it; `done` is called later, or now with the error that is also returned.
+ * ERR_INPUT: it is empty. */
+enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, void *context);
+
+/* Forgets the document; NULL inside is fine. */
+void ingest_abort(struct ingest_document **document);
+
+#endif

@@ -1,0 +1,475 @@
+#include "server/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <zstd.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "server/journal_trees.h"
+
+enum {
+    WAITING_BYTES_MAX = 64 << 20, /* journal_submit waits beyond this */
+    LAZY_BYTES = 8 << 20,         /* pieces wait for so many bytes, or for an operation of another kind */
+    LAZY_MS = 50,                 /* or this long */
+    RETRY_MS = 1000,
+    SCRATCH_BYTES = 16 << 20,
+};
+
+struct op_list {
+    struct journal_op *first, **last;
+};
+
+struct journal {
+    struct journal_trees trees;
+    int lock_file;
+    pthread_t writer;
+    bool writer_started;
+    struct arena scratch; /* the writer's */
+
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t submitted;
+    pthread_cond_t taken;
+    struct op_list waiting;
+    size_t waiting_bytes;
+    bool eager; /* something other than a piece waits */
+    bool stopping;
+
+    atomic_bool unhealthy;
+    atomic_ullong unfinished_bytes;
+    atomic_ullong next_upload;
+};
+
+/* ---- the writer ------------------------------------------------------------------------------------- */
+
+/* An operation of the pipeline's own has no one to refuse it to: it has to be recorded. */
+static bool must_be_recorded(const struct journal_op *op)
+{
+    return op->kind == JOURNAL_BATCH || op->kind == JOURNAL_ACKNOWLEDGED || op->kind == JOURNAL_CONVERTED;
+}
+
+static void list_init(struct op_list *list)
+{
+    list->first = NULL;
+    list->last = &list->first;
+}
+
+static void list_append(struct op_list *list, struct journal_op *op)
+{
+    op->next = NULL;
+    *list->last = op;
+    list->last = &op->next;
+}
+
+/* Applies the operations in one transaction. */
+static enum err write_list(struct journal *journal, const struct op_list *list)
+{
+    MDB_txn *txn;
+    struct journal_trees before = journal->trees;
+    int code = mdb_txn_begin(journal->trees.env, NULL, 0, &txn);
+    if (code)
+        return journal_trees_error("begin", code);
+    uint64_t received = 0, finished = 0;
+    enum err err = ERR_OK;
+    for (struct journal_op *op = list->first; op && !err; op = op->next)
+        err = journal_trees_apply(&journal->trees, txn, op, &journal->scratch, &received, &finished);
+    if (!err && fault_hit("journal.commit"))
+        err = ERR_DISK;
+    if (err) {
+        mdb_txn_abort(txn);
+    } else {
+        fault_crash("journal.before_commit");
+        code = mdb_txn_commit(txn);
+        fault_crash("journal.after_commit");
+        if (code)
+            err = journal_trees_error("commit", code);
+    }
+    if (err) {
+        journal->trees = before;
+        return err;
+    }
+    atomic_fetch_add(&journal->unfinished_bytes, received);
+    atomic_fetch_sub(&journal->unfinished_bytes, finished);
+    return ERR_OK;
+}
+
+static void finish_op(struct journal_op *op, enum err err)
+{
+    op->next = NULL;
+    op->done(op, err);
+}
+
+static void finish_list(struct op_list *list, enum err err)
+{
+    for (struct journal_op *op = list->first, *next; op; op = next) {
+        next = op->next;
+        finish_op(op, err ? err : op->refused);
+    }
+    list_init(list);
+}
+
+/* Splits off what may be refused and refuses it; keeps the rest in order. */
+static void refuse_documents(struct op_list *list, enum err err)
+{
+    struct op_list kept;
+    list_init(&kept);
+    for (struct journal_op *op = list->first, *next; op; op = next) {
+        next = op->next;
+        if (must_be_recorded(op))
+            list_append(&kept, op);
+        else
+            finish_op(op, err);
+    }
+    *list = kept;
+    if (!kept.first)
+        list->last = &list->first;
+}
+
+static bool is_stopping(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    bool stopping = journal->stopping;
+    pthread_mutex_unlock(&journal->mutex);
+    return stopping;
+}
+
+static void set_health(struct journal *journal, enum err err)
+{
+    bool was_unhealthy = atomic_exchange(&journal->unhealthy, err != ERR_OK);
+    if (err && !was_unhealthy)
+        log_error("journal_refuses", "err=%s detail=\"no document is taken until a write succeeds\"",
+                  err_name(err));
+    else if (!err && was_unhealthy)
+        log_info("journal_recovered", "detail=\"documents are taken again\"");
+}
+
+static struct timespec after_ms(long ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return until;
+}
+
+static void pause_before_retry(struct journal *journal)
+{
+    struct timespec until = after_ms(RETRY_MS);
+    int code = 0;
+    pthread_mutex_lock(&journal->mutex);
+    while (!journal->stopping && code != ETIMEDOUT)
+        code = pthread_cond_timedwait(&journal->submitted, &journal->mutex, &until);
+    pthread_mutex_unlock(&journal->mutex);
+}
+
+static void write_until_recorded(struct journal *journal, struct op_list *list)
+{
+    while (list->first) {
+        enum err err = write_list(journal, list);
+        set_health(journal, err);
+        if (!err) {
+            finish_list(list, ERR_OK);
+            return;
+        }
+        refuse_documents(list, err);
+        if (list->first && is_stopping(journal)) {
+            finish_list(list, ERR_STOPPED);
+            return;
+        }
+        if (list->first)
+            pause_before_retry(journal);
+    }
+}
+
+/* An unhealthy journal tries an empty change now and then, so that it finds out when the disk is well. */
+static void probe(struct journal *journal)
+{
+    MDB_txn *txn;
+    int code = mdb_txn_begin(journal->trees.env, NULL, 0, &txn);
+    if (!code) {
+        static const char name[] = "probe";
+        int64_t now_ms = clock_wall_ms();
+        MDB_val key = {sizeof name - 1, (void *)(uintptr_t)name}, value = {sizeof now_ms, &now_ms};
+        code = mdb_put(txn, journal->trees.dbi[TREE_META], &key, &value, 0);
+        if (code)
+            mdb_txn_abort(txn);
+        else
+            code = mdb_txn_commit(txn);
+    }
+    set_health(journal, code ? ERR_DISK : ERR_OK);
+}
+
+/* Waits for work: for anything at all, then, where only pieces came, a little for company. An unhealthy
+ * journal comes back without work to probe the disk. */
+static void wait_for_work(struct journal *journal)
+{
+    struct timespec probe_at = after_ms(RETRY_MS);
+    int code = 0;
+    while (!journal->waiting.first && !journal->stopping && code != ETIMEDOUT)
+        code = atomic_load(&journal->unhealthy)
+                   ? pthread_cond_timedwait(&journal->submitted, &journal->mutex, &probe_at)
+                   : pthread_cond_wait(&journal->submitted, &journal->mutex);
+    struct timespec write_at = after_ms(LAZY_MS);
+    while (!journal->eager && !journal->stopping && journal->waiting_bytes < LAZY_BYTES && code != ETIMEDOUT)
+        code = pthread_cond_timedwait(&journal->submitted, &journal->mutex, &write_at);
+}
+
+/* Moves all that waits into `list`; false once the journal stops and nothing is left. */
+static bool take_waiting(struct journal *journal, struct op_list *list)
+{
+    list_init(list);
+    pthread_mutex_lock(&journal->mutex);
+    wait_for_work(journal);
+    if (journal->waiting.first)
+        *list = journal->waiting;
+    list_init(&journal->waiting);
+    journal->waiting_bytes = 0;
+    journal->eager = false;
+    bool go_on = list->first || !journal->stopping;
+    pthread_cond_broadcast(&journal->taken);
+    pthread_mutex_unlock(&journal->mutex);
+    return go_on;
+}
+
+static void *writer_main(void *context)
+{
+    struct journal *journal = context;
+    struct op_list list;
+    while (take_waiting(journal, &list)) {
+        if (list.first)
+            write_until_recorded(journal, &list);
+        else
+            probe(journal);
+    }
+    return NULL;
+}
+
+void journal_submit(struct journal *journal, struct journal_op *op)
+{
+    pthread_mutex_lock(&journal->mutex);
+    while (journal->waiting_bytes > WAITING_BYTES_MAX && !journal->stopping)
+        pthread_cond_wait(&journal->taken, &journal->mutex);
+    list_append(&journal->waiting, op);
+    journal->waiting_bytes += op->bytes;
+    journal->eager |= op->kind != JOURNAL_PIECE;
+    pthread_cond_signal(&journal->submitted);
+    pthread_mutex_unlock(&journal->mutex);
+}
+
+uint64_t journal_next_upload(struct journal *journal)
+{
+    return atomic_fetch_add(&journal->next_upload, 1);
+}
+
+enum err journal_health(const struct journal *journal)
+{
+    return atomic_load(&journal->unhealthy) ? ERR_DISK : ERR_OK;
+}
+
+uint64_t journal_unfinished_bytes(const struct journal *journal)
+{
+    return atomic_load(&journal->unfinished_bytes);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------- */
+
+enum err journal_capture(struct journal *journal, uint64_t number, struct arena *arena,
+                         Epcis__Store__V1__CaptureRecord **out)
+{
+    uint8_t key[8];
+    journal_key_u64(number, key);
+    return journal_trees_read(&journal->trees, TREE_CAPTURE, key, sizeof key,
+                              &epcis__store__v1__capture_record__descriptor, arena, out);
+}
+
+/* The value of one record, read in a transaction of its own, given to `use`. */
+static enum err read_value(const struct journal *journal, enum journal_tree tree, const void *key,
+                           size_t key_bytes, enum err (*use)(void *context, MDB_val value), void *context)
+{
+    MDB_txn *txn;
+    int code = mdb_txn_begin(journal->trees.env, NULL, MDB_RDONLY, &txn);
+    if (code)
+        return journal_trees_error("read", code);
+    MDB_val key_val = {key_bytes, (void *)(uintptr_t)key}, value;
+    code = mdb_get(txn, journal->trees.dbi[tree], &key_val, &value);
+    enum err err = code ? journal_trees_error("read", code) : use(context, value);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+static enum err use_number(void *context, MDB_val value)
+{
+    if (value.mv_size != 8)
+        return ERR_CORRUPT;
+    *(uint64_t *)context = journal_key_read_u64(value.mv_data);
+    return ERR_OK;
+}
+
+enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
+                               struct arena *arena, Epcis__Store__V1__CaptureRecord **out)
+{
+    uint64_t number = 0;
+    enum err err = read_value(journal, TREE_CAPTURE_ID, capture_id, UUID_BYTES, use_number, &number);
+    return err ? err : journal_capture(journal, number, arena, out);
+}
+
+static enum err use_compressed(void *context, MDB_val value)
+{
+    struct buffer *out = context;
+    uint8_t *room = buffer_reserve(out, JOURNAL_PIECE_BYTES);
+    if (!room)
+        return ERR_MEMORY;
+    size_t bytes = ZSTD_decompress(room, JOURNAL_PIECE_BYTES, value.mv_data, value.mv_size);
+    if (ZSTD_isError(bytes)) {
+        log_error("journal_piece_unreadable", "detail=\"%s\"", ZSTD_getErrorName(bytes));
+        return ERR_CORRUPT;
+    }
+    out->length += bytes;
+    return ERR_OK;
+}
+
+enum err journal_piece(struct journal *journal, uint64_t upload, uint32_t piece, struct buffer *out)
+{
+    uint8_t key[12];
+    journal_key_piece(upload, piece, key);
+    return read_value(journal, TREE_PIECE, key, sizeof key, use_compressed, out);
+}
+
+enum err journal_next_unfinished(struct journal *journal, uint64_t *number)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor = NULL;
+    int code = mdb_txn_begin(journal->trees.env, NULL, MDB_RDONLY, &txn);
+    if (code)
+        return journal_trees_error("read", code);
+    uint8_t first[8];
+    journal_key_u64(*number + 1, first);
+    MDB_val key = {sizeof first, first}, value;
+    code = mdb_cursor_open(txn, journal->trees.dbi[TREE_UNFINISHED], &cursor);
+    if (!code)
+        code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    if (!code)
+        *number = journal_key_read_u64(key.mv_data);
+    if (cursor)
+        mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    return code ? journal_trees_error("read", code) : ERR_OK;
+}
+
+enum err journal_partition(struct journal *journal, uint32_t partition, struct arena *arena,
+                           Epcis__Store__V1__PartitionRecord **out)
+{
+    uint8_t key[12];
+    journal_key_pair(partition, 0, key); /* its first four bytes are the partition */
+    return journal_trees_read(&journal->trees, TREE_PARTITION, key, 4,
+                              &epcis__store__v1__partition_record__descriptor, arena, out);
+}
+
+enum err journal_batch(struct journal *journal, uint32_t partition, uint64_t sequence, struct arena *arena,
+                       Epcis__Store__V1__BatchRecord **out)
+{
+    uint8_t key[12];
+    journal_key_pair(partition, sequence, key);
+    return journal_trees_read(&journal->trees, TREE_BATCH, key, sizeof key,
+                              &epcis__store__v1__batch_record__descriptor, arena, out);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------- */
+
+/* LMDB lets any number of processes write; this journal has one server. */
+static enum err lock_dir(const char *dir, int *out)
+{
+    char path[4096];
+    if (mkdir(dir, 0700) && errno != EEXIST) {
+        log_error("journal_dir", "dir=\"%s\" detail=\"%s\"", dir, strerror(errno));
+        return ERR_DISK;
+    }
+    if (snprintf(path, sizeof path, "%s/server.lock", dir) >= (int)sizeof path)
+        return ERR_INPUT;
+    int file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (file < 0) {
+        log_error("journal_dir", "dir=\"%s\" detail=\"%s\"", dir, strerror(errno));
+        return ERR_DISK;
+    }
+    if (flock(file, LOCK_EX | LOCK_NB)) {
+        log_error("journal_in_use", "dir=\"%s\" detail=\"another server has it open\"", dir);
+        close(file);
+        return ERR_EXISTS;
+    }
+    *out = file;
+    return ERR_OK;
+}
+
+static enum err start_writer(struct journal *journal)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&journal->submitted, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_cond_init(&journal->taken, NULL);
+    pthread_mutex_init(&journal->mutex, NULL);
+    if (pthread_create(&journal->writer, NULL, writer_main, journal))
+        return ERR_SYSTEM;
+    journal->writer_started = true;
+    return ERR_OK;
+}
+
+enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out)
+{
+    struct journal *journal = calloc(1, sizeof *journal);
+    if (!journal)
+        return ERR_MEMORY;
+    journal->lock_file = -1;
+    list_init(&journal->waiting);
+    arena_init(&journal->scratch, SCRATCH_BYTES);
+    enum err err = lock_dir(dir, &journal->lock_file);
+    if (!err)
+        err = journal_trees_open(&journal->trees, dir, map_bytes);
+    if (!err) {
+        journal->unfinished_bytes = journal->trees.unfinished_bytes;
+        journal->next_upload = journal->trees.next_upload;
+        err = start_writer(journal);
+    }
+    if (err) {
+        journal_close(&journal);
+        return err;
+    }
+    *out = journal;
+    return ERR_OK;
+}
+
+void journal_close(struct journal **journal)
+{
+    struct journal *self = *journal;
+    if (!self)
+        return;
+    if (self->writer_started) {
+        pthread_mutex_lock(&self->mutex);
+        self->stopping = true;
+        pthread_cond_broadcast(&self->submitted);
+        pthread_cond_broadcast(&self->taken);
+        pthread_mutex_unlock(&self->mutex);
+        pthread_join(self->writer, NULL);
+        pthread_cond_destroy(&self->submitted);
+        pthread_cond_destroy(&self->taken);
+        pthread_mutex_destroy(&self->mutex);
+    }
+    journal_trees_close(&self->trees);
+    arena_free(&self->scratch);
+    if (self->lock_file >= 0)
+        close(self->lock_file);
+    free(self);
+    *journal = NULL;
+}

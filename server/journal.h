@@ -1,0 +1,124 @@
+/* The durable truth about what arrived and how far it has got. One thread writes: it takes all operations
+ * that wait, applies them in one LMDB transaction in the order in which they were submitted, and reports
+ * each done after the one fsync that they share. Reading is safe on any thread.
+ *
+ * Trees: `capture` number -> CaptureRecord; `capture_id` UUID -> number; `digest` SHA-256 and partner ->
+ * number; `unfinished` number -> nothing; `upload` -> pieces written of documents not yet sealed; `piece`
+ * upload, index -> zstd; `batch` partition, sequence -> BatchRecord; `partition` -> PartitionRecord; `meta`.
+ *
+ * A transaction that fails refuses the documents in it. What the pipeline itself has to record (batches,
+ * acknowledgments) is tried again until it succeeds, and meanwhile no document is taken. */
+#ifndef EPCISD_SERVER_JOURNAL_H
+#define EPCISD_SERVER_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/buffer.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
+#include "epcis/store/v1/journal.pb-c.h"
+
+enum { JOURNAL_PIECE_BYTES = 1 << 20, JOURNAL_PARTNER = 14 };
+
+struct journal;
+
+/* Opens or creates the journal in `dir`, drops uploads that were cut off, and starts the writer. `map_bytes`
+ * caps its size (0: 1 TiB; the file grows as it fills). ERR_EXISTS: another server has it open; ERR_VERSION:
+ * written by a newer program; ERR_DISK, ERR_CORRUPT, ERR_MEMORY. Failures are logged. */
+enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out);
+
+/* Applies what waits, stops the writer, closes. Operations that cannot be applied are done with ERR_STOPPED.
+ */
+void journal_close(struct journal **journal);
+
+/* ---- writing --------------------------------------------------------------------------------------- */
+
+/* A document whose bytes are all in. Filled by the caller; `number`, `capture_id`, `duplicate` and, for a
+ * duplicate, the rest are set when it is done. */
+struct journal_document {
+    uint64_t upload;
+    uint32_t pieces;
+    uint64_t document_bytes;
+    uint8_t document_sha256[DIGEST_BYTES];
+    char request_partner[JOURNAL_PARTNER]; /* as the client named it: part of the duplicate's key */
+    char partner[JOURNAL_PARTNER];
+    uint32_t partition;
+    int64_t received_ms;
+    uint64_t number;
+    uint8_t capture_id[UUID_BYTES];
+    bool duplicate;
+};
+
+/* What an acknowledged batch did to one document. */
+struct journal_span_result {
+    uint32_t committed, duplicates, dead_letters, warnings;
+};
+
+enum journal_kind {
+    JOURNAL_PIECE,        /* one piece of an upload */
+    JOURNAL_SEAL,         /* an upload becomes a document */
+    JOURNAL_DISCARD,      /* an upload goes away */
+    JOURNAL_BATCH,        /* a batch is closed */
+    JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
+    JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
+};
+
+/* One operation. The submitter owns it again once `done` is called, on the writer's thread, which it must
+ * not keep waiting. */
+struct journal_op {
+    struct journal_op *next; /* the journal's */
+    enum journal_kind kind;
+    void (*done)(struct journal_op *op, enum err err);
+    void *context;                     /* the submitter's */
+    size_t bytes;                      /* memory it holds: bounds what waits */
+    enum err refused;                  /* the journal's: why this one alone was not applied */
+    uint64_t upload;                   /* PIECE, DISCARD */
+    uint32_t piece;                    /* PIECE */
+    struct buffer data;                /* PIECE: compressed bytes; BATCH: packed BatchRecord */
+    struct journal_document *document; /* SEAL */
+    uint32_t partition;                /* BATCH, ACKNOWLEDGED */
+    uint64_t sequence;
+    const struct journal_span_result *results; /* ACKNOWLEDGED: one a span of the batch */
+    size_t result_count;
+    uint64_t number; /* CONVERTED */
+    uint64_t events;
+    uint64_t items;
+    const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */
+};
+
+/* Hands the operation over. Waits while too many bytes are waiting; pieces may wait a little for company. */
+void journal_submit(struct journal *journal, struct journal_op *op);
+
+/* A number for a new upload. */
+uint64_t journal_next_upload(struct journal *journal);
+
+/* ERR_OK, or ERR_DISK while the last transaction has failed. */
+enum err journal_health(const struct journal *journal);
+
+/* Bytes of documents that are not finished. */
+uint64_t journal_unfinished_bytes(const struct journal *journal);
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+/* ERR_NOT_FOUND, ERR_CORRUPT, ERR_DISK, ERR_LIMIT (the arena's budget). */
+enum err journal_capture(struct journal *journal, uint64_t number, struct arena *arena,
+                         Epcis__Store__V1__CaptureRecord **out);
+enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
+                               struct arena *arena, Epcis__Store__V1__CaptureRecord **out);
+
+/* Appends one piece's raw bytes. */
+enum err journal_piece(struct journal *journal, uint64_t upload, uint32_t piece, struct buffer *out);
+
+/* The first unfinished document after `*number`, which it moves there. ERR_NOT_FOUND: none. */
+enum err journal_next_unfinished(struct journal *journal, uint64_t *number);
+
+/* ERR_NOT_FOUND: the partition has had no batch. */
+enum err journal_partition(struct journal *journal, uint32_t partition, struct arena *arena,
+                           Epcis__Store__V1__PartitionRecord **out);
+enum err journal_batch(struct journal *journal, uint32_t partition, uint64_t sequence, struct arena *arena,
+                       Epcis__Store__V1__BatchRecord **out);
+
+#endif

@@ -1,0 +1,589 @@
+#include "server/journal_trees.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+
+enum { JOURNAL_VERSION = 1, READERS = 64 };
+
+static const char *const tree_names[TREE_COUNT] = {
+    [TREE_CAPTURE] = "capture",       [TREE_CAPTURE_ID] = "capture_id", [TREE_DIGEST] = "digest",
+    [TREE_UNFINISHED] = "unfinished", [TREE_UPLOAD] = "upload",         [TREE_PIECE] = "piece",
+    [TREE_BATCH] = "batch",           [TREE_PARTITION] = "partition",   [TREE_META] = "meta",
+};
+
+enum err journal_trees_error(const char *what, int code)
+{
+    enum err err = code == MDB_NOTFOUND                                                        ? ERR_NOT_FOUND
+                   : code == ENOMEM                                                            ? ERR_MEMORY
+                   : code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID ? ERR_CORRUPT
+                                                                                               : ERR_DISK;
+    if (err != ERR_NOT_FOUND)
+        log_error("journal_failed", "what=%s err=%s detail=\"%s\"", what, err_name(err), mdb_strerror(code));
+    return err;
+}
+
+void journal_key_u64(uint64_t value, uint8_t out[8])
+{
+    for (int i = 7; i >= 0; i--) {
+        out[i] = (uint8_t)value;
+        value >>= 8;
+    }
+}
+
+uint64_t journal_key_read_u64(const uint8_t key[8])
+{
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value = value << 8 | key[i];
+    return value;
+}
+
+static void key_u32(uint32_t value, uint8_t out[4])
+{
+    for (int i = 3; i >= 0; i--) {
+        out[i] = (uint8_t)value;
+        value >>= 8;
+    }
+}
+
+void journal_key_pair(uint32_t partition, uint64_t sequence, uint8_t out[12])
+{
+    key_u32(partition, out);
+    journal_key_u64(sequence, out + 4);
+}
+
+void journal_key_piece(uint64_t upload, uint32_t piece, uint8_t out[12])
+{
+    journal_key_u64(upload, out);
+    key_u32(piece, out + 8);
+}
+
+/* ---- records ---------------------------------------------------------------------------------------- */
+
+static MDB_val val_of(const void *data, size_t bytes)
+{
+    return (MDB_val){.mv_size = bytes, .mv_data = (void *)(uintptr_t)data};
+}
+
+static enum err tree_put(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree, MDB_val key,
+                         MDB_val value, unsigned flags)
+{
+    int code = mdb_put(txn, trees->dbi[tree], &key, &value, flags);
+    return code ? journal_trees_error(tree_names[tree], code) : ERR_OK;
+}
+
+static enum err tree_delete(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree, MDB_val key)
+{
+    int code = mdb_del(txn, trees->dbi[tree], &key, NULL);
+    return code && code != MDB_NOTFOUND ? journal_trees_error(tree_names[tree], code) : ERR_OK;
+}
+
+/* Packs straight into the page. */
+static enum err tree_put_message(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
+                                 MDB_val key, const ProtobufCMessage *message)
+{
+    MDB_val value = {.mv_size = protobuf_c_message_get_packed_size(message)};
+    int code = mdb_put(txn, trees->dbi[tree], &key, &value, MDB_RESERVE);
+    if (code)
+        return journal_trees_error(tree_names[tree], code);
+    protobuf_c_message_pack(message, value.mv_data);
+    return ERR_OK;
+}
+
+static enum err tree_get_message(const struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
+                                 MDB_val key, const ProtobufCMessageDescriptor *type, struct arena *arena,
+                                 void *out)
+{
+    MDB_val value;
+    int code = mdb_get(txn, trees->dbi[tree], &key, &value);
+    if (code)
+        return journal_trees_error(tree_names[tree], code);
+    size_t used = arena->used_bytes;
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(type, &arena->allocator, value.mv_size, value.mv_data);
+    if (!message) {
+        bool budget_spent = arena->budget_bytes - used < 4 * value.mv_size + 4096;
+        log_error("journal_record_unreadable", "tree=%s bytes=%zu", tree_names[tree], value.mv_size);
+        return budget_spent ? ERR_LIMIT : ERR_CORRUPT;
+    }
+    memcpy(out, &message, sizeof message);
+    return ERR_OK;
+}
+
+enum err journal_trees_read(const struct journal_trees *trees, enum journal_tree tree, const void *key,
+                            size_t key_bytes, const ProtobufCMessageDescriptor *type, struct arena *arena,
+                            void *out)
+{
+    MDB_txn *txn;
+    int code = mdb_txn_begin(trees->env, NULL, MDB_RDONLY, &txn);
+    if (code)
+        return journal_trees_error("read", code);
+    enum err err = tree_get_message(trees, txn, tree, val_of(key, key_bytes), type, arena, out);
+    mdb_txn_abort(txn);
+    return err;
+}
+
+/* ---- uploads ---------------------------------------------------------------------------------------- */
+
+static enum err upload_count(struct journal_trees *trees, MDB_txn *txn, uint64_t upload, uint32_t *out)
+{
+    uint8_t key_bytes[8];
+    journal_key_u64(upload, key_bytes);
+    MDB_val key = val_of(key_bytes, sizeof key_bytes), value;
+    int code = mdb_get(txn, trees->dbi[TREE_UPLOAD], &key, &value);
+    if (code == MDB_NOTFOUND) {
+        *out = 0;
+        return ERR_OK;
+    }
+    if (code)
+        return journal_trees_error("upload", code);
+    if (value.mv_size != sizeof *out)
+        return ERR_CORRUPT;
+    memcpy(out, value.mv_data, sizeof *out);
+    return ERR_OK;
+}
+
+static enum err apply_piece(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op)
+{
+    uint32_t pieces = 0;
+    enum err err = upload_count(trees, txn, op->upload, &pieces);
+    if (err)
+        return err;
+    uint8_t piece_key[12], upload_key[8];
+    journal_key_piece(op->upload, op->piece, piece_key);
+    journal_key_u64(op->upload, upload_key);
+    err = tree_put(trees, txn, TREE_PIECE, val_of(piece_key, sizeof piece_key),
+                   val_of(op->data.data, op->data.length), 0);
+    pieces++;
+    if (!err)
+        err = tree_put(trees, txn, TREE_UPLOAD, val_of(upload_key, sizeof upload_key),
+                       val_of(&pieces, sizeof pieces), 0);
+    return err;
+}
+
+/* Removes an upload's pieces, however many there are: some may never have been written. */
+static enum err delete_pieces(struct journal_trees *trees, MDB_txn *txn, uint64_t upload)
+{
+    MDB_cursor *cursor;
+    int code = mdb_cursor_open(txn, trees->dbi[TREE_PIECE], &cursor);
+    if (code)
+        return journal_trees_error("discard", code);
+    uint8_t first[12];
+    journal_key_piece(upload, 0, first);
+    while (!code) {
+        MDB_val key = val_of(first, sizeof first), value;
+        code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+        if (code || journal_key_read_u64(key.mv_data) != upload)
+            break;
+        code = mdb_cursor_del(cursor, 0);
+    }
+    mdb_cursor_close(cursor);
+    return code && code != MDB_NOTFOUND ? journal_trees_error("discard", code) : ERR_OK;
+}
+
+static enum err apply_discard(struct journal_trees *trees, MDB_txn *txn, uint64_t upload)
+{
+    uint8_t key[8];
+    journal_key_u64(upload, key);
+    enum err err = delete_pieces(trees, txn, upload);
+    return err ? err : tree_delete(trees, txn, TREE_UPLOAD, val_of(key, sizeof key));
+}
+
+/* ---- documents -------------------------------------------------------------------------------------- */
+
+static enum err capture_get(const struct journal_trees *trees, MDB_txn *txn, uint64_t number,
+                            struct arena *arena, Epcis__Store__V1__CaptureRecord **out)
+{
+    uint8_t key[8];
+    journal_key_u64(number, key);
+    return tree_get_message(trees, txn, TREE_CAPTURE, val_of(key, sizeof key),
+                            &epcis__store__v1__capture_record__descriptor, arena, out);
+}
+
+static enum err capture_put(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
+                            const Epcis__Store__V1__CaptureRecord *record)
+{
+    uint8_t key[8];
+    journal_key_u64(number, key);
+    return tree_put_message(trees, txn, TREE_CAPTURE, val_of(key, sizeof key), &record->base);
+}
+
+/* SHA-256 and the partner as the client named it. */
+static size_t digest_key(const struct journal_document *document, uint8_t out[DIGEST_BYTES + JOURNAL_PARTNER])
+{
+    size_t partner_bytes = strlen(document->request_partner);
+    memcpy(out, document->document_sha256, DIGEST_BYTES);
+    memcpy(out + DIGEST_BYTES, document->request_partner, partner_bytes);
+    return DIGEST_BYTES + partner_bytes;
+}
+
+/* The same bytes came before: this is the first receipt again. */
+static enum err seal_duplicate(struct journal_trees *trees, MDB_txn *txn, struct journal_document *document,
+                               uint64_t number, struct arena *scratch)
+{
+    Epcis__Store__V1__CaptureRecord *first = NULL;
+    enum err err = capture_get(trees, txn, number, scratch, &first);
+    if (err)
+        return err;
+    if (first->capture_id.len != UUID_BYTES)
+        return ERR_CORRUPT;
+    memcpy(document->capture_id, first->capture_id.data, UUID_BYTES);
+    memcpy(document->partner, first->partner, strnlen(first->partner, JOURNAL_PARTNER - 1) + 1);
+    document->partition = first->partition;
+    document->received_ms = first->received_ms;
+    document->number = number;
+    document->duplicate = true;
+    return apply_discard(trees, txn, document->upload);
+}
+
+static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, struct journal_document *document)
+{
+    document->number = trees->next_number++;
+    document->duplicate = false;
+    Epcis__Store__V1__CaptureRecord record = EPCIS__STORE__V1__CAPTURE_RECORD__INIT;
+    record.capture_id = (ProtobufCBinaryData){UUID_BYTES, document->capture_id};
+    record.document_sha256 = (ProtobufCBinaryData){DIGEST_BYTES, document->document_sha256};
+    record.document_bytes = document->document_bytes;
+    record.upload = document->upload;
+    record.pieces = document->pieces;
+    record.partner = document->partner;
+    record.partition = document->partition;
+    record.received_ms = document->received_ms;
+    record.state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RECEIVED;
+    enum err err = capture_put(trees, txn, document->number, &record);
+
+    uint8_t number[8], upload[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];
+    journal_key_u64(document->number, number);
+    journal_key_u64(document->upload, upload);
+    MDB_val number_val = val_of(number, sizeof number);
+    if (!err)
+        err = tree_put(trees, txn, TREE_CAPTURE_ID, val_of(document->capture_id, UUID_BYTES), number_val, 0);
+    if (!err)
+        err = tree_put(trees, txn, TREE_DIGEST, val_of(digest, digest_key(document, digest)), number_val, 0);
+    if (!err)
+        err = tree_put(trees, txn, TREE_UNFINISHED, number_val, val_of("", 0), 0);
+    if (!err)
+        err = tree_delete(trees, txn, TREE_UPLOAD, val_of(upload, sizeof upload));
+    return err;
+}
+
+static enum err apply_seal(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                           struct arena *scratch, uint64_t *received_bytes)
+{
+    struct journal_document *document = op->document;
+    uint32_t pieces = 0;
+    enum err err = upload_count(trees, txn, document->upload, &pieces);
+    if (err)
+        return err;
+    if (pieces != document->pieces) { /* one of them met a disk that was full */
+        op->refused = ERR_DISK;
+        return apply_discard(trees, txn, document->upload);
+    }
+    uint8_t key_bytes[DIGEST_BYTES + JOURNAL_PARTNER];
+    MDB_val key = val_of(key_bytes, digest_key(document, key_bytes)), value;
+    int code = mdb_get(txn, trees->dbi[TREE_DIGEST], &key, &value);
+    if (code == 0)
+        return seal_duplicate(trees, txn, document, journal_key_read_u64(value.mv_data), scratch);
+    if (code != MDB_NOTFOUND)
+        return journal_trees_error("digest", code);
+    *received_bytes += document->document_bytes;
+    return seal_new(trees, txn, document);
+}
+
+/* Writes the record back, as finished where nothing is left to do. */
+static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
+                               Epcis__Store__V1__CaptureRecord *record, uint64_t *finished_bytes)
+{
+    bool finished = record->converted && record->items_acknowledged == record->items;
+    if (finished) {
+        record->state = record->error ? EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED
+                                      : EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE;
+        *finished_bytes += record->document_bytes;
+        uint8_t key[8];
+        journal_key_u64(number, key);
+        enum err err = tree_delete(trees, txn, TREE_UNFINISHED, val_of(key, sizeof key));
+        if (err)
+            return err;
+    } else {
+        record->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RUNNING;
+    }
+    return capture_put(trees, txn, number, record);
+}
+
+static bool capture_is_final(const Epcis__Store__V1__CaptureRecord *record)
+{
+    return record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE ||
+           record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED;
+}
+
+static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                                struct arena *scratch, uint64_t *finished_bytes)
+{
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = capture_get(trees, txn, op->number, scratch, &record);
+    if (err || capture_is_final(record))
+        return err;
+    record->converted = true;
+    record->events = op->events;
+    record->items = op->items;
+    record->error = (Epcis__V1__DocumentError *)(uintptr_t)op->error;
+    return capture_update(trees, txn, op->number, record, finished_bytes);
+}
+
+/* ---- batches ---------------------------------------------------------------------------------------- */
+
+static enum err partition_get(const struct journal_trees *trees, MDB_txn *txn, uint32_t partition,
+                              struct arena *arena, Epcis__Store__V1__PartitionRecord **out)
+{
+    uint8_t key[4];
+    key_u32(partition, key);
+    return tree_get_message(trees, txn, TREE_PARTITION, val_of(key, sizeof key),
+                            &epcis__store__v1__partition_record__descriptor, arena, out);
+}
+
+static enum err partition_put(struct journal_trees *trees, MDB_txn *txn, uint32_t partition,
+                              const Epcis__Store__V1__PartitionRecord *record)
+{
+    uint8_t key[4];
+    key_u32(partition, key);
+    return tree_put_message(trees, txn, TREE_PARTITION, val_of(key, sizeof key), &record->base);
+}
+
+/* Shows progress while the document is still being read: its final count comes with JOURNAL_CONVERTED. */
+static enum err count_events(struct journal_trees *trees, MDB_txn *txn,
+                             const Epcis__Store__V1__BatchSpan *span, struct arena *scratch)
+{
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = capture_get(trees, txn, span->document_number, scratch, &record);
+    if (err || record->converted)
+        return err;
+    uint64_t events = span->first_event + span->count;
+    if (events > record->events)
+        record->events = events;
+    record->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RUNNING;
+    return capture_put(trees, txn, span->document_number, record);
+}
+
+static enum err apply_batch(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                            struct arena *scratch)
+{
+    uint8_t key[12];
+    journal_key_pair(op->partition, op->sequence, key);
+    enum err err = tree_put(trees, txn, TREE_BATCH, val_of(key, sizeof key),
+                            val_of(op->data.data, op->data.length), MDB_NOOVERWRITE);
+    Epcis__Store__V1__BatchRecord *batch =
+        epcis__store__v1__batch_record__unpack(&scratch->allocator, op->data.length, op->data.data);
+    if (!err && !batch)
+        err = ERR_MEMORY;
+    if (err)
+        return err;
+    Epcis__Store__V1__PartitionRecord empty = EPCIS__STORE__V1__PARTITION_RECORD__INIT, *record = &empty;
+    err = partition_get(trees, txn, op->partition, scratch, &record);
+    if (err && err != ERR_NOT_FOUND)
+        return err;
+    record->last_sequence = op->sequence;
+    record->last_batch_id = batch->batch_id;
+    err = partition_put(trees, txn, op->partition, record);
+    for (size_t i = 0; !err && i < batch->n_spans; i++)
+        err = count_events(trees, txn, batch->spans[i], scratch);
+    return err;
+}
+
+static enum err tally_span(struct journal_trees *trees, MDB_txn *txn, const Epcis__Store__V1__BatchSpan *span,
+                           const struct journal_span_result *result, struct arena *scratch,
+                           uint64_t *finished_bytes)
+{
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = capture_get(trees, txn, span->document_number, scratch, &record);
+    if (err)
+        return err;
+    record->committed += result->committed;
+    record->duplicates += result->duplicates;
+    record->dead_letters += result->dead_letters;
+    record->warnings += result->warnings;
+    record->batches++;
+    record->items_acknowledged += span->count;
+    return capture_update(trees, txn, span->document_number, record, finished_bytes);
+}
+
+static enum err apply_acknowledged(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                                   struct arena *scratch, uint64_t *finished_bytes)
+{
+    uint8_t key[12];
+    journal_key_pair(op->partition, op->sequence, key);
+    MDB_val key_val = val_of(key, sizeof key);
+    Epcis__Store__V1__BatchRecord *batch = NULL;
+    Epcis__Store__V1__PartitionRecord *partition = NULL;
+    enum err err = tree_get_message(trees, txn, TREE_BATCH, key_val,
+                                    &epcis__store__v1__batch_record__descriptor, scratch, &batch);
+    if (err || batch->acknowledged)
+        return err;
+    if (batch->n_spans != op->result_count)
+        return ERR_CORRUPT;
+    batch->acknowledged = true;
+    err = tree_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
+    if (!err)
+        err = partition_get(trees, txn, op->partition, scratch, &partition);
+    if (err)
+        return err;
+    partition->acknowledged_sequence = op->sequence;
+    err = partition_put(trees, txn, op->partition, partition);
+    for (size_t i = 0; !err && i < batch->n_spans; i++)
+        err = tally_span(trees, txn, batch->spans[i], &op->results[i], scratch, finished_bytes);
+    return err;
+}
+
+enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                             struct arena *scratch, uint64_t *received_bytes, uint64_t *finished_bytes)
+{
+    arena_reset(scratch);
+    switch (op->kind) {
+    case JOURNAL_PIECE:
+        return apply_piece(trees, txn, op);
+    case JOURNAL_SEAL:
+        return apply_seal(trees, txn, op, scratch, received_bytes);
+    case JOURNAL_DISCARD:
+        return apply_discard(trees, txn, op->upload);
+    case JOURNAL_BATCH:
+        return apply_batch(trees, txn, op, scratch);
+    case JOURNAL_ACKNOWLEDGED:
+        return apply_acknowledged(trees, txn, op, scratch, finished_bytes);
+    case JOURNAL_CONVERTED:
+        return apply_converted(trees, txn, op, scratch, finished_bytes);
+    }
+    return ERR_CORRUPT;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------- */
+
+/* The number after the largest key of a tree whose keys start with a number. */
+static enum err next_key(const struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
+                         uint64_t *out)
+{
+    MDB_cursor *cursor;
+    int code = mdb_cursor_open(txn, trees->dbi[tree], &cursor);
+    if (code)
+        return journal_trees_error("open", code);
+    MDB_val key, value;
+    code = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+    *out = code == 0 ? journal_key_read_u64(key.mv_data) + 1 : 1;
+    mdb_cursor_close(cursor);
+    return code && code != MDB_NOTFOUND ? journal_trees_error("open", code) : ERR_OK;
+}
+
+static enum err check_version(struct journal_trees *trees, MDB_txn *txn)
+{
+    static const char name[] = "version";
+    MDB_val key = val_of(name, strlen(name)), value;
+    uint32_t version = JOURNAL_VERSION;
+    int code = mdb_get(txn, trees->dbi[TREE_META], &key, &value);
+    if (code == MDB_NOTFOUND)
+        return tree_put(trees, txn, TREE_META, key, val_of(&version, sizeof version), 0);
+    if (code)
+        return journal_trees_error("meta", code);
+    if (value.mv_size != sizeof version)
+        return ERR_CORRUPT;
+    memcpy(&version, value.mv_data, sizeof version);
+    if (version > JOURNAL_VERSION) {
+        log_error("journal_version", "found=%u known=%d detail=\"written by a newer program\"", version,
+                  JOURNAL_VERSION);
+        return ERR_VERSION;
+    }
+    return ERR_OK;
+}
+
+/* Uploads that no receipt was given for go away. */
+static enum err drop_cut_off_uploads(struct journal_trees *trees, MDB_txn *txn)
+{
+    for (;;) {
+        MDB_cursor *cursor;
+        MDB_val key, value;
+        int code = mdb_cursor_open(txn, trees->dbi[TREE_UPLOAD], &cursor);
+        if (code)
+            return journal_trees_error("open", code);
+        code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+        uint64_t upload = code ? 0 : journal_key_read_u64(key.mv_data);
+        mdb_cursor_close(cursor);
+        if (code == MDB_NOTFOUND)
+            return ERR_OK;
+        enum err err = code ? journal_trees_error("open", code) : apply_discard(trees, txn, upload);
+        if (err)
+            return err;
+    }
+}
+
+static enum err sum_unfinished(struct journal_trees *trees, MDB_txn *txn)
+{
+    MDB_cursor *cursor;
+    int code = mdb_cursor_open(txn, trees->dbi[TREE_UNFINISHED], &cursor);
+    if (code)
+        return journal_trees_error("open", code);
+    struct arena scratch;
+    arena_init(&scratch, 1 << 20);
+    MDB_val key, value;
+    enum err err = ERR_OK;
+    while (!err && (code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        Epcis__Store__V1__CaptureRecord *record = NULL;
+        arena_reset(&scratch);
+        err = capture_get(trees, txn, journal_key_read_u64(key.mv_data), &scratch, &record);
+        if (!err)
+            trees->unfinished_bytes += record->document_bytes;
+    }
+    arena_free(&scratch);
+    mdb_cursor_close(cursor);
+    return err ? err : code == MDB_NOTFOUND ? ERR_OK : journal_trees_error("open", code);
+}
+
+static enum err prepare(struct journal_trees *trees, MDB_txn *txn)
+{
+    for (int i = 0; i < TREE_COUNT; i++) {
+        int code = mdb_dbi_open(txn, tree_names[i], MDB_CREATE, &trees->dbi[i]);
+        if (code)
+            return journal_trees_error("open", code);
+    }
+    enum err err = check_version(trees, txn);
+    if (!err)
+        err = drop_cut_off_uploads(trees, txn);
+    if (!err)
+        err = next_key(trees, txn, TREE_CAPTURE, &trees->next_number);
+    if (!err)
+        err = next_key(trees, txn, TREE_PIECE, &trees->next_upload);
+    if (!err)
+        err = sum_unfinished(trees, txn);
+    return err;
+}
+
+enum err journal_trees_open(struct journal_trees *trees, const char *dir, uint64_t map_bytes)
+{
+    *trees = (struct journal_trees){0};
+    int code = mdb_env_create(&trees->env);
+    if (!code)
+        code = mdb_env_set_maxdbs(trees->env, TREE_COUNT);
+    if (!code)
+        code = mdb_env_set_maxreaders(trees->env, READERS);
+    if (!code)
+        code = mdb_env_set_mapsize(trees->env, map_bytes ? map_bytes : (uint64_t)1 << 40);
+    if (!code)
+        code = mdb_env_open(trees->env, dir, MDB_NOTLS | MDB_NORDAHEAD, 0600);
+    MDB_txn *txn = NULL;
+    if (!code)
+        code = mdb_txn_begin(trees->env, NULL, 0, &txn);
+    enum err err = code ? journal_trees_error("open", code) : prepare(trees, txn);
+    if (txn && err)
+        mdb_txn_abort(txn);
+    if (!err && (code = mdb_txn_commit(txn)))
+        err = journal_trees_error("open", code);
+    if (err)
+        journal_trees_close(trees);
+    return err;
+}
+
+void journal_trees_close(struct journal_trees *trees)
+{
+    if (trees->env)
+        mdb_env_close(trees->env);
+    trees->env = NULL;
+}

@@ -1,0 +1,53 @@
+/* The journal's trees in LMDB: what one operation changes, and the reads. Internal to the journal; writing
+ * functions run on its thread inside the transaction given. */
+#ifndef EPCISD_SERVER_JOURNAL_TREES_H
+#define EPCISD_SERVER_JOURNAL_TREES_H
+
+#include <lmdb.h>
+
+#include "server/journal.h"
+
+enum journal_tree {
+    TREE_CAPTURE,
+    TREE_CAPTURE_ID,
+    TREE_DIGEST,
+    TREE_UNFINISHED,
+    TREE_UPLOAD,
+    TREE_PIECE,
+    TREE_BATCH,
+    TREE_PARTITION,
+    TREE_META,
+    TREE_COUNT,
+};
+
+struct journal_trees {
+    MDB_env *env;
+    MDB_dbi dbi[TREE_COUNT];
+    uint64_t next_number;
+    uint64_t next_upload;
+    uint64_t unfinished_bytes;
+};
+
+enum err journal_trees_open(struct journal_trees *trees, const char *dir, uint64_t map_bytes);
+void journal_trees_close(struct journal_trees *trees);
+
+/* ERR_DISK for whatever LMDB could not do, ERR_CORRUPT for what it says is damaged; logged. */
+enum err journal_trees_error(const char *what, int code);
+
+/* Applies one operation. `scratch` is for records read and is reset. *finished_bytes grows by the size of
+ * documents that this finishes, *received_bytes by that of new ones. */
+enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                             struct arena *scratch, uint64_t *received_bytes, uint64_t *finished_bytes);
+
+/* One record in a read transaction of its own, unpacked into the arena. */
+enum err journal_trees_read(const struct journal_trees *trees, enum journal_tree tree, const void *key,
+                            size_t key_bytes, const ProtobufCMessageDescriptor *type, struct arena *arena,
+                            void *out);
+
+/* Big-endian keys: LMDB then orders them as numbers. */
+void journal_key_u64(uint64_t value, uint8_t out[8]);
+uint64_t journal_key_read_u64(const uint8_t key[8]);
+void journal_key_pair(uint32_t partition, uint64_t sequence, uint8_t out[12]);
+void journal_key_piece(uint64_t upload, uint32_t piece, uint8_t out[12]);
+
+#endif

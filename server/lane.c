@@ -1,0 +1,437 @@
+#include "server/lane.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/epcis/parser.h"
+#include "server/dispatcher.h"
+
+/* The reading of one document. */
+struct job {
+    struct lane *lane;
+    struct parser *parser;
+    struct batch_span span; /* number, capture id, partner, receipt */
+    uint64_t upload;
+    uint32_t piece, pieces;
+    uint64_t items;         /* handed on so far */
+    uint64_t items_to_skip; /* in the store already */
+};
+
+/* ---- batches ---------------------------------------------------------------------------------------- */
+
+static struct batch *batch_of_op(struct journal_op *op)
+{
+    return (struct batch *)((char *)op - offsetof(struct batch, op));
+}
+
+static void batch_recorded(struct journal_op *op, enum err err)
+{
+    struct batch *batch = batch_of_op(op);
+    if (err) /* stopping: what is not recorded is read again at the next start */
+        batch_free(batch);
+    else
+        dispatcher_enqueue(op->context, batch);
+}
+
+/* Hands the closed batch on: through the journal, unless it knows it already. */
+static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
+{
+    struct lane_shared *shared = lane->shared;
+    size_t bytes = batch->frame.capacity;
+    lane->outstanding_bytes += bytes;
+    shared->outstanding_bytes += bytes;
+    lane->outstanding++;
+    batch->op = (struct journal_op){.kind = JOURNAL_BATCH,
+                                    .done = batch_recorded,
+                                    .context = shared->dispatcher,
+                                    .bytes = bytes,
+                                    .partition = batch->partition,
+                                    .sequence = batch->sequence};
+    if (recorded) {
+        dispatcher_enqueue(shared->dispatcher, batch);
+        return ERR_OK;
+    }
+    enum err err = batch_record(batch, &batch->op.data);
+    if (err)
+        batch_free(batch);
+    else
+        journal_submit(shared->journal, &batch->op);
+    return err;
+}
+
+static enum err lane_block(struct lane *lane, const char *why, enum err err)
+{
+    if (err == ERR_MEMORY)
+        return err;
+    log_error("partition_blocked", "partition=%u err=%s detail=\"%s\"", lane->partition, err_name(err), why);
+    lane->blocked = true;
+    return ERR_OK;
+}
+
+/* Reads what the next batch to be rebuilt has to be; without one, what follows is new. */
+static enum err lane_expect(struct lane *lane)
+{
+    lane->replay_items = 0;
+    if (lane->last_sequence >= lane->replay_end)
+        return ERR_OK;
+    Epcis__Store__V1__BatchRecord *record = NULL;
+    arena_reset(&lane->shared->scratch);
+    enum err err = journal_batch(lane->shared->journal, lane->partition, lane->last_sequence + 1,
+                                 &lane->shared->scratch, &record);
+    if (!err && record->batch_id.len != DIGEST_BYTES)
+        err = ERR_CORRUPT;
+    if (err)
+        return err;
+    memcpy(lane->replay_id, record->batch_id.data, DIGEST_BYTES);
+    for (size_t i = 0; i < record->n_spans; i++)
+        lane->replay_items += record->spans[i]->count;
+    return ERR_OK;
+}
+
+static enum err lane_close(struct lane *lane)
+{
+    struct batch *batch = lane->open;
+    bool replayed = lane->replay_items > 0;
+    lane->open = NULL;
+    enum err err = batch_close(batch, lane->last_sequence + 1, lane->last_id);
+    if (err) {
+        batch_free(batch);
+        return err;
+    }
+    if (replayed && memcmp(batch->id, lane->replay_id, DIGEST_BYTES) != 0) {
+        batch_free(batch);
+        return lane_block(lane, "a batch rebuilt from its documents is not the batch that was recorded",
+                          ERR_CORRUPT);
+    }
+    lane->last_sequence = batch->sequence;
+    memcpy(lane->last_id, batch->id, DIGEST_BYTES);
+    err = lane_send(lane, batch, replayed);
+    if (!err && replayed) {
+        err = lane_expect(lane);
+        if (err)
+            err = lane_block(lane, "the record of a batch cannot be read", err);
+    }
+    return err;
+}
+
+static bool batch_is_full(const struct lane *lane)
+{
+    const struct converter_options *options = lane->shared->options;
+    if (lane->replay_items)
+        return lane->open->items == lane->replay_items;
+    return lane->open->items >= options->batch_max_events ||
+           lane->open->frame.length >= options->batch_max_bytes;
+}
+
+/* ---- items ------------------------------------------------------------------------------------------ */
+
+static enum err lane_add_item(struct lane *lane, Epcis__Wire__V1__BatchItem *item,
+                              const Epcis__V1__Event *event)
+{
+    struct job *job = lane->job;
+    job->span.first_event = job->items++;
+    if (!lane->open && !(lane->open = batch_new(lane->partition, clock_steady_ms())))
+        return ERR_MEMORY;
+    enum err err = batch_add(lane->open, &job->span, item, event);
+    if (!err && batch_is_full(lane))
+        err = lane_close(lane);
+    return err;
+}
+
+/* The event's own bytes, out of the journal: what a person must mend is what the partner sent. Nothing where
+ * the document was compressed or in another encoding, so that places in it are not places in what was
+ * received. */
+static enum err quote_event(struct lane *lane, const struct parser_event *event, ProtobufCBinaryData *out)
+{
+    enum { QUOTE_BYTES_MAX = 64 * 1024 };
+    struct lane_shared *shared = lane->shared;
+    const struct job *job = lane->job;
+    uint64_t piece = event->byte_offset / JOURNAL_PIECE_BYTES;
+    size_t start = event->byte_offset % JOURNAL_PIECE_BYTES;
+    size_t bytes = event->bytes < QUOTE_BYTES_MAX ? event->bytes : QUOTE_BYTES_MAX;
+    buffer_clear(&shared->quote);
+    for (; piece < job->pieces && shared->quote.length < start + bytes; piece++) {
+        enum err err = journal_piece(shared->journal, job->upload, (uint32_t)piece, &shared->quote);
+        if (err)
+            return err;
+    }
+    if (shared->quote.length < start + bytes || bytes == 0)
+        return ERR_OK;
+    uint8_t first = shared->quote.data[start];
+    if (first == '<' || first == '{')
+        *out = (ProtobufCBinaryData){bytes, shared->quote.data + start};
+    return ERR_OK;
+}
+
+/* `event` is NULL where the document itself breaks off. */
+static enum err add_refusal(struct lane *lane, const struct parser_error *error,
+                            const struct parser_event *event)
+{
+    Epcis__V1__Finding reason = EPCIS__V1__FINDING__INIT;
+    reason.code = (char *)(uintptr_t)error->code;
+    reason.field = (char *)(uintptr_t)error->field;
+    reason.value = (char *)(uintptr_t)error->value;
+    reason.message = (char *)(uintptr_t)error->message;
+    Epcis__Wire__V1__Refusal refusal = EPCIS__WIRE__V1__REFUSAL__INIT;
+    refusal.reason = &reason;
+    refusal.path = (char *)(uintptr_t)error->path;
+    refusal.whole_document = !event;
+    enum err err = event ? quote_event(lane, event, &refusal.raw_document_part) : ERR_OK;
+    if (err)
+        return err;
+    Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
+    item.line = error->line;
+    item.byte_offset = error->byte_offset;
+    item.content_case = EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_REFUSAL;
+    item.refusal = &refusal;
+    return lane_add_item(lane, &item, NULL);
+}
+
+static enum err add_event(struct lane *lane, const struct parser_event *event)
+{
+    uint8_t hash[DIGEST_BYTES], content[DIGEST_BYTES];
+    enum err err = event_hash_compute(lane->shared->hash, event->event, hash, content);
+    if (err)
+        return err;
+    Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
+    item.line = event->line;
+    item.byte_offset = event->byte_offset;
+    item.event_hash = (ProtobufCBinaryData){DIGEST_BYTES, hash};
+    if (memcmp(hash, content, DIGEST_BYTES) != 0)
+        item.content_hash = (ProtobufCBinaryData){DIGEST_BYTES, content};
+    return lane_add_item(lane, &item, event->event);
+}
+
+static enum err take_event(void *context, const struct parser_event *event)
+{
+    struct lane *lane = context;
+    if (lane->blocked)
+        return ERR_STOPPED;
+    if (lane->job->items < lane->job->items_to_skip) {
+        lane->job->items++;
+        return ERR_OK;
+    }
+    return event->event ? add_event(lane, event) : add_refusal(lane, event->error, event);
+}
+
+/* ---- documents -------------------------------------------------------------------------------------- */
+
+static void job_free(struct lane *lane)
+{
+    if (!lane->job)
+        return;
+    parser_close(&lane->job->parser);
+    free(lane->job);
+    lane->job = NULL;
+}
+
+/* Begins the next document in waiting. */
+static enum err job_start(struct lane *lane)
+{
+    struct lane_shared *shared = lane->shared;
+    uint64_t number = lane->numbers[lane->first_waiting++];
+    if (lane->first_waiting == lane->waiting_end)
+        lane->first_waiting = lane->waiting_end = 0;
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    arena_reset(&shared->scratch);
+    enum err err = journal_capture(shared->journal, number, &shared->scratch, &record);
+    if (err)
+        return lane_block(lane, "the record of a document cannot be read", err);
+    struct job *job = calloc(1, sizeof *job);
+    if (!job)
+        return ERR_MEMORY;
+    lane->job = job;
+    job->lane = lane;
+    job->upload = record->upload;
+    job->pieces = record->pieces;
+    job->items_to_skip = record->items_acknowledged;
+    job->span.number = number;
+    job->span.received_ms = record->received_ms;
+    if (record->capture_id.len != UUID_BYTES || strlen(record->partner) >= JOURNAL_PARTNER)
+        return lane_block(lane, "the record of a document is damaged", ERR_CORRUPT);
+    memcpy(job->span.capture_id, record->capture_id.data, UUID_BYTES);
+    memcpy(job->span.partner, record->partner, strlen(record->partner) + 1);
+    struct parser_sink sink = {.context = lane, .event = take_event};
+    return parser_open(&PARSER_LIMITS_DEFAULT, &sink, &job->parser);
+}
+
+/* Tells the journal that the document was read to its end, or to where it breaks off. Owns copies of the
+ * error's texts. */
+struct conversion {
+    struct journal_op op;
+    Epcis__V1__DocumentError error;
+    char *code, *message;
+};
+
+static void conversion_recorded(struct journal_op *op, enum err err)
+{
+    (void)err; /* stopping: the document is read again at the next start */
+    struct conversion *conversion = op->context;
+    free(conversion->code);
+    free(conversion->message);
+    free(conversion);
+}
+
+static enum err job_record(struct lane *lane, const struct parser_error *error)
+{
+    struct conversion *conversion = calloc(1, sizeof *conversion);
+    if (!conversion)
+        return ERR_MEMORY;
+    conversion->op = (struct journal_op){.kind = JOURNAL_CONVERTED,
+                                         .done = conversion_recorded,
+                                         .context = conversion,
+                                         .bytes = sizeof *conversion,
+                                         .number = lane->job->span.number,
+                                         .events = lane->job->items - (error ? 1 : 0),
+                                         .items = lane->job->items};
+    if (error) {
+        conversion->code = strdup(error->code);
+        conversion->message = strdup(error->message);
+        if (!conversion->code || !conversion->message) {
+            conversion_recorded(&conversion->op, ERR_MEMORY);
+            return ERR_MEMORY;
+        }
+        epcis__v1__document_error__init(&conversion->error);
+        conversion->error.code = conversion->code;
+        conversion->error.message = conversion->message;
+        conversion->error.line = error->line;
+        conversion->error.byte_offset = error->byte_offset;
+        conversion->op.error = &conversion->error;
+    }
+    journal_submit(lane->shared->journal, &conversion->op);
+    return ERR_OK;
+}
+
+/* The document ends here, whole or (with `error`) broken off. */
+static enum err job_finish(struct lane *lane, const struct parser_error *error)
+{
+    enum err err = ERR_OK;
+    if (error && lane->job->items < lane->job->items_to_skip)
+        lane->job->items++;
+    else if (error)
+        err = add_refusal(lane, error, NULL);
+    if (!err)
+        err = job_record(lane, error);
+    job_free(lane);
+    return err;
+}
+
+static enum err job_step(struct lane *lane)
+{
+    struct lane_shared *shared = lane->shared;
+    struct job *job = lane->job;
+    enum err err;
+    if (job->piece < job->pieces) {
+        buffer_clear(&shared->piece);
+        err = journal_piece(shared->journal, job->upload, job->piece, &shared->piece);
+        if (err)
+            return lane_block(lane, "a piece of a document cannot be read", err);
+        err = parser_feed(job->parser, shared->piece.data, shared->piece.length);
+        if (!err && ++job->piece < job->pieces)
+            return ERR_OK;
+    } else {
+        err = ERR_OK;
+    }
+    if (!err)
+        err = parser_finish(job->parser);
+    if (err == ERR_STOPPED) /* blocked, and logged */
+        return ERR_OK;
+    if (!err)
+        return job_finish(lane, NULL);
+    if (err == ERR_INPUT || err == ERR_LIMIT)
+        return job_finish(lane, parser_error(job->parser));
+    return lane_block(lane, "a document cannot be read", err);
+}
+
+enum err lane_step(struct lane *lane)
+{
+    if (!lane->job) {
+        enum err err = job_start(lane);
+        if (err || lane->blocked)
+            return err;
+    }
+    return job_step(lane);
+}
+
+bool lane_runnable(const struct lane *lane)
+{
+    const struct lane_shared *shared = lane->shared;
+    return (lane->job || lane->first_waiting < lane->waiting_end) && !lane->blocked &&
+           lane->outstanding_bytes < shared->options->partition_max_bytes &&
+           shared->outstanding_bytes < shared->options->total_max_bytes;
+}
+
+enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms)
+{
+    if (lane->blocked)
+        return ERR_OK;
+    if (lane->replay_items && !lane->job && lane->first_waiting == lane->waiting_end)
+        return lane_block(lane, "the documents of a recorded batch are not there", ERR_CORRUPT);
+    if (!lane->open || lane->replay_items)
+        return ERR_OK;
+    if (!lane->job && lane->outstanding == 0)
+        return lane_close(lane);
+    int64_t left_ms = lane->open->opened_ms + (int64_t)lane->shared->options->batch_max_wait_ms - now_ms;
+    if (left_ms <= 0)
+        return lane_close(lane);
+    if (left_ms < *wait_ms)
+        *wait_ms = left_ms;
+    return ERR_OK;
+}
+
+/* ---- the lane --------------------------------------------------------------------------------------- */
+
+enum err lane_add_document(struct lane *lane, uint64_t number)
+{
+    if (lane->waiting_end == lane->waiting_capacity) {
+        size_t waiting = lane->waiting_end - lane->first_waiting;
+        if (lane->first_waiting > waiting) { /* half of it is free: move instead of growing */
+            memmove(lane->numbers, lane->numbers + lane->first_waiting, waiting * sizeof *lane->numbers);
+            lane->first_waiting = 0;
+            lane->waiting_end = waiting;
+        } else {
+            size_t capacity = lane->waiting_capacity ? 2 * lane->waiting_capacity : 16;
+            uint64_t *numbers = realloc(lane->numbers, capacity * sizeof *numbers);
+            if (!numbers)
+                return ERR_MEMORY;
+            lane->numbers = numbers;
+            lane->waiting_capacity = capacity;
+        }
+    }
+    lane->numbers[lane->waiting_end++] = number;
+    return ERR_OK;
+}
+
+enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition)
+{
+    *lane = (struct lane){.shared = shared, .partition = partition};
+    Epcis__Store__V1__PartitionRecord *record = NULL;
+    Epcis__Store__V1__BatchRecord *last = NULL;
+    arena_reset(&shared->scratch);
+    enum err err = journal_partition(shared->journal, partition, &shared->scratch, &record);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    lane->replay_end = record->last_sequence;
+    lane->last_sequence = record->acknowledged_sequence;
+    if (lane->last_sequence > 0) {
+        err = journal_batch(shared->journal, partition, lane->last_sequence, &shared->scratch, &last);
+        if (!err && last->batch_id.len != DIGEST_BYTES)
+            err = ERR_CORRUPT;
+        if (err)
+            return err;
+        memcpy(lane->last_id, last->batch_id.data, DIGEST_BYTES);
+    }
+    return lane_expect(lane);
+}
+
+void lane_free(struct lane *lane)
+{
+    job_free(lane);
+    batch_free(lane->open);
+    free(lane->numbers);
+    *lane = (struct lane){0};
+}

@@ -1,0 +1,60 @@
+/* One partition on the converter's thread: its documents in waiting, the one being read, and the batch being
+ * filled. Internal to the converter; no locks. */
+#ifndef EPCISD_SERVER_LANE_H
+#define EPCISD_SERVER_LANE_H
+
+#include <stdbool.h>
+
+#include "common/epcis/event_hash.h"
+#include "server/batch.h"
+#include "server/converter.h"
+
+/* What all lanes share. */
+struct lane_shared {
+    const struct converter_options *options;
+    struct journal *journal;
+    struct dispatcher *dispatcher;
+    struct event_hash *hash;
+    struct buffer piece;  /* raw bytes of the piece being read */
+    struct buffer quote;  /* raw bytes of an event that could not be read */
+    struct arena scratch; /* records read from the journal */
+    size_t outstanding_bytes;
+};
+
+struct job;
+
+struct lane {
+    struct lane_shared *shared;
+    uint32_t partition;
+    uint64_t *numbers; /* documents waiting, from `first_waiting` to `waiting_end` */
+    size_t first_waiting, waiting_end, waiting_capacity;
+    struct job *job; /* the document being read */
+    struct batch *open;
+    uint64_t last_sequence; /* of the last batch closed */
+    uint8_t last_id[DIGEST_BYTES];
+    uint64_t replay_end;   /* batches up to this sequence are recorded already: to be rebuilt as they were */
+    uint64_t replay_items; /* in the batch being rebuilt */
+    uint8_t replay_id[DIGEST_BYTES];
+    size_t outstanding_bytes; /* closed and not acknowledged */
+    uint32_t outstanding;
+    bool blocked; /* a person must act: logged */
+};
+
+/* Sets the lane to where the journal says its partition is. */
+enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition);
+void lane_free(struct lane *lane);
+
+/* ERR_MEMORY. */
+enum err lane_add_document(struct lane *lane, uint64_t number);
+
+/* Whether lane_step has something to do and room to do it. */
+bool lane_runnable(const struct lane *lane);
+
+/* Reads one piece. ERR_MEMORY ends the process; whatever else goes wrong blocks the lane and is logged. */
+enum err lane_step(struct lane *lane);
+
+/* Closes the open batch where it has waited long enough or waits for nothing. *wait_ms becomes smaller where
+ * the batch falls due sooner. Errors as lane_step. */
+enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms);
+
+#endif

@@ -1,0 +1,291 @@
+/* epcis-server: takes documents in over gRPC, keeps them in the journal, turns them into batches for workers
+ * and follows them to the end. main acquires in order and releases in reverse. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/options.h"
+#include "common/store/store.h"
+#include "common/wire/wire.h"
+#include "server/converter.h"
+#include "server/dispatcher.h"
+#include "server/front/front.h"
+#include "server/ingest.h"
+#include "server/journal.h"
+#include "server/supervisor.h"
+
+static const char usage[] =
+    "usage: epcis-server --data-dir DIR [options]\n"
+    "\n"
+    "Receives EPCIS documents over gRPC, keeps them in DIR/journal, has workers check and commit their\n"
+    "events, and answers what became of them. When it is ready it prints one line to standard output:\n"
+    "    ready grpc=HOST:PORT\n"
+    "SIGTERM or SIGINT: takes nothing more, finishes what is in flight, exits; what is unfinished goes on\n"
+    "at the next start. Exit codes: 0 stopped as asked, 1 could not start or go on, 2 usage.\n"
+    "\n"
+    "Example: epcis-server --data-dir /var/lib/epcisd --listen 127.0.0.1:50051 --workers 2\n";
+
+struct settings {
+    const char *data_dir, *listen, *work_endpoint, *ack_endpoint, *log_format;
+    uint64_t workers, drain_ms, high_water_bytes, map_bytes;
+    struct converter_options converter;
+    struct dispatcher_options dispatcher;
+};
+
+static struct settings settings = {
+    .listen = "127.0.0.1:50051",
+    .log_format = "text",
+    .workers = 1,
+    .drain_ms = 10000,
+    .high_water_bytes = (uint64_t)16 << 30,
+    .map_bytes = (uint64_t)1 << 40,
+    .converter = {.batch_max_events = 1000,
+                  .batch_max_bytes = 4 << 20,
+                  .batch_max_wait_ms = 5000,
+                  .partition_max_bytes = 64 << 20,
+                  .total_max_bytes = 256 << 20},
+    .dispatcher = {.run_max_batches = 16, .run_max_bytes = 16 << 20, .lease_ms = 5000},
+};
+
+static const struct option_entry options[] = {
+    {"data-dir", OPTION_TEXT, &settings.data_dir, 0, 0, "DIR",
+     "where journal and store live; made where missing"},
+    {"listen", OPTION_TEXT, &settings.listen, 0, 0, "HOST:PORT", "gRPC address; port 0 picks a free one"},
+    {"workers", OPTION_NUMBER, &settings.workers, 0, 64, "N",
+     "workers started and looked after here; 0: others run them"},
+    {"work-endpoint", OPTION_TEXT, &settings.work_endpoint, 0, 0, "ENDPOINT",
+     "ZeroMQ endpoint that workers pull from; default: ipc in DIR"},
+    {"ack-endpoint", OPTION_TEXT, &settings.ack_endpoint, 0, 0, "ENDPOINT",
+     "ZeroMQ endpoint that workers publish to; default: ipc in DIR"},
+    {"batch-max-events", OPTION_NUMBER, &settings.converter.batch_max_events, 1, 100000, "N",
+     "a batch closes at so many events"},
+    {"batch-max-bytes", OPTION_NUMBER, &settings.converter.batch_max_bytes, 1024, 64 << 20, "BYTES",
+     "or at so many bytes"},
+    {"batch-max-wait-ms", OPTION_NUMBER, &settings.converter.batch_max_wait_ms, 1, 600000, "MS",
+     "or when its oldest event has waited so long"},
+    {"run-max-batches", OPTION_NUMBER, &settings.dispatcher.run_max_batches, 1, WIRE_RUN_BATCHES_MAX, "N",
+     "batches sent and committed together under load"},
+    {"run-max-bytes", OPTION_NUMBER, &settings.dispatcher.run_max_bytes, 1024, 1 << 30, "BYTES",
+     "and their bytes, unless one batch has more"},
+    {"lease-ms", OPTION_NUMBER, &settings.dispatcher.lease_ms, 100, 600000, "MS",
+     "a run of which nothing is heard for so long is sent again"},
+    {"partition-max-bytes", OPTION_NUMBER, &settings.converter.partition_max_bytes, 1 << 20,
+     (uint64_t)1 << 40, "BYTES", "batches of one partner in memory"},
+    {"total-max-bytes", OPTION_NUMBER, &settings.converter.total_max_bytes, 1 << 20, (uint64_t)1 << 40,
+     "BYTES", "batches of all partners in memory"},
+    {"high-water-bytes", OPTION_NUMBER, &settings.high_water_bytes, 1, UINT64_MAX, "BYTES",
+     "documents are refused while so much is unfinished"},
+    {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 1 << 20, (uint64_t)1 << 46, "BYTES",
+     "most that journal and store may each grow to"},
+    {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",
+     "time to finish what is in flight when stopping"},
+    {"log-format", OPTION_TEXT, &settings.log_format, 0, 0, "text|json",
+     "form of the lines on standard error"},
+};
+
+/* Set before any thread that calls it starts. */
+static struct converter *the_converter;
+static atomic_bool failed;
+
+static void on_acknowledged(void *context, uint32_t partition, size_t bytes)
+{
+    (void)context;
+    converter_acknowledged(the_converter, partition, bytes);
+}
+
+static void on_received(void *context, uint64_t number, uint32_t partition)
+{
+    (void)context;
+    converter_received(the_converter, number, partition);
+}
+
+static void on_worker_gone(void *dispatcher, pid_t pid)
+{
+    dispatcher_worker_gone(dispatcher, pid);
+}
+
+static void on_fatal(void)
+{
+    atomic_store(&failed, true);
+    kill(getpid(), SIGTERM);
+}
+
+enum { FRONT_GRACE_MS = 2000, PATH_BYTES = PATH_MAX + 16 };
+
+struct server {
+    char journal_dir[PATH_BYTES], store_url[PATH_BYTES], work_endpoint[PATH_BYTES], ack_endpoint[PATH_BYTES];
+    struct journal *journal;
+    struct store *store;
+    struct dispatcher *dispatcher;
+    struct converter *converter;
+    struct ingest *ingest;
+    struct front *front;
+    struct supervisor *supervisor;
+};
+
+/* Signals come to the main thread alone, through sigtimedwait; every thread started later inherits the mask.
+ */
+static void block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* A server that cannot accept one more connection is deaf: take as many files as the system gives. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static enum err make_dir(const char *dir)
+{
+    if (mkdir(dir, 0700) == 0 || errno == EEXIST)
+        return ERR_OK;
+    log_error("data_dir", "dir=\"%s\" detail=\"%s\"", dir, strerror(errno));
+    return ERR_DISK;
+}
+
+/* ipc endpoints are sockets in the file system, whose paths the kernel keeps short. */
+static enum err set_endpoint(const char *given, const char *data_dir, const char *name, char out[PATH_BYTES])
+{
+    enum { SOCKET_PATH_MAX = 107 };
+    if (given) {
+        snprintf(out, PATH_BYTES, "%s", given);
+        return ERR_OK;
+    }
+    int length = snprintf(out, PATH_BYTES, "ipc://%s/%s", data_dir, name);
+    if (length - (int)strlen("ipc://") <= SOCKET_PATH_MAX)
+        return ERR_OK;
+    log_error("endpoint_too_long",
+              "endpoint=\"%s\" detail=\"a socket's path has at most %d bytes: choose a shorter "
+              "--data-dir, or give --work-endpoint and --ack-endpoint\"",
+              out, SOCKET_PATH_MAX);
+    return ERR_INPUT;
+}
+
+static enum err server_prepare(struct server *server)
+{
+    char data_dir[PATH_MAX];
+    enum err err = make_dir(settings.data_dir);
+    if (err)
+        return err;
+    if (!realpath(settings.data_dir, data_dir)) {
+        log_error("data_dir", "dir=\"%s\" detail=\"%s\"", settings.data_dir, strerror(errno));
+        return ERR_DISK;
+    }
+    snprintf(server->journal_dir, sizeof server->journal_dir, "%s/journal", data_dir);
+    snprintf(server->store_url, sizeof server->store_url, "lmdb:%s/store", data_dir);
+    err = set_endpoint(settings.work_endpoint, data_dir, "work.sock", server->work_endpoint);
+    if (!err)
+        err = set_endpoint(settings.ack_endpoint, data_dir, "ack.sock", server->ack_endpoint);
+    return err;
+}
+
+static enum err open_pipeline(struct server *server)
+{
+    enum err err = journal_open(server->journal_dir, settings.map_bytes, &server->journal);
+    if (!err)
+        err = store_open(server->store_url, settings.map_bytes, &server->store);
+    settings.dispatcher.work_endpoint = server->work_endpoint;
+    settings.dispatcher.ack_endpoint = server->ack_endpoint;
+    if (!err)
+        err = dispatcher_open(&settings.dispatcher, server->journal, on_acknowledged, NULL,
+                              &server->dispatcher);
+    if (!err)
+        err = converter_open(&settings.converter, server->journal, server->dispatcher, on_fatal,
+                             &the_converter);
+    if (!err)
+        err = converter_start(the_converter);
+    return err;
+}
+
+static enum err open_services(struct server *server)
+{
+    const struct supervisor_options workers = {
+        .workers = settings.workers,
+        .work_endpoint = dispatcher_work_endpoint(server->dispatcher),
+        .ack_endpoint = dispatcher_ack_endpoint(server->dispatcher),
+        .store = server->store_url,
+        .map_bytes = settings.map_bytes,
+        .log_format = settings.log_format,
+    };
+    enum err err = supervisor_open(&workers, on_worker_gone, server->dispatcher, &server->supervisor);
+    if (!err)
+        err = ingest_init(server->journal, settings.high_water_bytes, on_received, NULL, &server->ingest);
+    if (!err)
+        err = front_open(settings.listen, server->ingest, server->journal, server->store, &server->front);
+    return err;
+}
+
+/* Takes nothing more, lets what is out come back, then releases in an order in which nobody calls what is
+ * gone: the journal may still hand batches to the dispatcher, and the dispatcher news to the converter. */
+static void server_close(struct server *server)
+{
+    if (server->front)
+        front_close(&server->front, FRONT_GRACE_MS);
+    if (the_converter)
+        converter_stop(the_converter);
+    if (server->dispatcher && !dispatcher_stop(server->dispatcher, settings.drain_ms))
+        log_warning("drain_timed_out", "detail=\"what is in flight is sent again at the next start\"");
+    supervisor_close(&server->supervisor, settings.drain_ms);
+    journal_close(&server->journal);
+    converter_free(&the_converter);
+    dispatcher_close(&server->dispatcher);
+    ingest_free(&server->ingest);
+    store_close(&server->store);
+}
+
+int main(int argc, char **argv)
+{
+    options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
+    if (argc > 1)
+        options_fail(argv[0], "unexpected argument '%s'", argv[1]);
+    if (!settings.data_dir)
+        options_fail(argv[0], "--data-dir is missing");
+    if (strcmp(settings.log_format, "text") != 0 && strcmp(settings.log_format, "json") != 0)
+        options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
+    log_init("epcis-server", strcmp(settings.log_format, "json") == 0 ? LOG_AS_JSON : LOG_AS_TEXT);
+    fault_init();
+    block_signals();
+    raise_file_limit();
+
+    static struct server server;
+    enum err err = server_prepare(&server);
+    if (!err)
+        err = open_pipeline(&server);
+    if (!err)
+        err = open_services(&server);
+    if (err) {
+        log_error("not_started", "err=%s", err_name(err));
+    } else {
+        log_info("ready", "grpc=%s workers=%" PRIu64 " version=%s", front_address(server.front),
+                 settings.workers, EPCISD_VERSION);
+        printf("ready grpc=%s\n", front_address(server.front));
+        fflush(stdout);
+        int signal = supervisor_run(server.supervisor);
+        log_info("stopping", "signal=%d", signal);
+    }
+    server_close(&server);
+    log_info("stopped", "failed=%d", atomic_load(&failed));
+    return err || atomic_load(&failed) ? EXIT_FAILURE : EXIT_SUCCESS;
+}

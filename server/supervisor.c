@@ -1,0 +1,246 @@
+#include "server/supervisor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+extern char **environ;
+
+enum {
+    PAUSE_FIRST_MS = 100,
+    PAUSE_MAX_MS = 10000,
+    STEADY_MS = 30000, /* a worker that lived so long did not end quickly */
+};
+
+struct child {
+    pid_t pid; /* 0: not running */
+    int64_t started_ms;
+    int64_t start_at_ms; /* while not running */
+    int64_t pause_ms;    /* before the next start */
+};
+
+struct supervisor {
+    struct supervisor_options options;
+    void (*gone)(void *context, pid_t pid);
+    void *context;
+    char program[PATH_MAX];
+    struct child *children;
+};
+
+/* Signals are blocked in this process; a worker starts with none blocked. */
+static enum err child_start(struct supervisor *supervisor, struct child *child)
+{
+    const struct supervisor_options *options = &supervisor->options;
+    char map_bytes[24];
+    snprintf(map_bytes, sizeof map_bytes, "%llu", (unsigned long long)options->map_bytes);
+    const char *const arguments[] = {supervisor->program,
+                                     "--supervised",
+                                     "--work-endpoint",
+                                     options->work_endpoint,
+                                     "--ack-endpoint",
+                                     options->ack_endpoint,
+                                     "--store",
+                                     options->store,
+                                     "--map-bytes",
+                                     map_bytes,
+                                     "--log-format",
+                                     options->log_format,
+                                     NULL};
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    int code = posix_spawn(&child->pid, supervisor->program, NULL, &attributes,
+                           (char *const *)(uintptr_t)arguments, environ);
+    posix_spawnattr_destroy(&attributes);
+    child->started_ms = clock_steady_ms();
+    if (code) {
+        child->pid = 0;
+        log_error("worker_not_started", "program=\"%s\" detail=\"%s\"", supervisor->program, strerror(code));
+        return code == ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM;
+    }
+    log_info("worker_started", "pid=%d", (int)child->pid);
+    return ERR_OK;
+}
+
+static void child_plan_start(struct child *child, int64_t now_ms)
+{
+    if (now_ms - child->started_ms >= STEADY_MS || child->pause_ms == 0)
+        child->pause_ms = PAUSE_FIRST_MS;
+    else if (child->pause_ms < PAUSE_MAX_MS)
+        child->pause_ms = 2 * child->pause_ms < PAUSE_MAX_MS ? 2 * child->pause_ms : PAUSE_MAX_MS;
+    child->start_at_ms = now_ms + child->pause_ms;
+}
+
+static struct child *child_of_pid(struct supervisor *supervisor, pid_t pid)
+{
+    for (uint64_t i = 0; i < supervisor->options.workers; i++)
+        if (supervisor->children[i].pid == pid)
+            return &supervisor->children[i];
+    return NULL;
+}
+
+static void reap(struct supervisor *supervisor)
+{
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        struct child *child = child_of_pid(supervisor, pid);
+        if (!child)
+            continue;
+        child->pid = 0;
+        child_plan_start(child, clock_steady_ms());
+        if (WIFSIGNALED(status))
+            log_warning("worker_ended", "pid=%d signal=%d start_again_ms=%lld", (int)pid, WTERMSIG(status),
+                        (long long)child->pause_ms);
+        else
+            log_warning("worker_ended", "pid=%d status=%d start_again_ms=%lld", (int)pid, WEXITSTATUS(status),
+                        (long long)child->pause_ms);
+        supervisor->gone(supervisor->context, pid);
+    }
+}
+
+/* Starts what is due; returns how long nothing falls due. */
+static int64_t start_due(struct supervisor *supervisor)
+{
+    enum { IDLE_MS = 60000 };
+    int64_t now_ms = clock_steady_ms(), wait_ms = IDLE_MS;
+    for (uint64_t i = 0; i < supervisor->options.workers; i++) {
+        struct child *child = &supervisor->children[i];
+        if (child->pid)
+            continue;
+        if (child->start_at_ms <= now_ms && child_start(supervisor, child))
+            child_plan_start(child, now_ms);
+        if (!child->pid && child->start_at_ms - now_ms < wait_ms)
+            wait_ms = child->start_at_ms - now_ms;
+    }
+    return wait_ms > 0 ? wait_ms : 1;
+}
+
+static void wait_for_signal(const sigset_t *set, int64_t wait_ms, int *signal)
+{
+    struct timespec timeout = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
+    *signal = sigtimedwait(set, NULL, &timeout); /* -1: time is up */
+}
+
+int supervisor_run(struct supervisor *supervisor)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    for (;;) {
+        int signal;
+        wait_for_signal(&set, start_due(supervisor), &signal);
+        if (signal == SIGTERM || signal == SIGINT)
+            return signal;
+        reap(supervisor);
+    }
+}
+
+static enum err find_program(char out[PATH_MAX])
+{
+    static const char name[] = "epcis-worker";
+    ssize_t length = readlink("/proc/self/exe", out, PATH_MAX - 1);
+    if (length <= 0)
+        return ERR_SYSTEM;
+    out[length] = '\0';
+    char *slash = strrchr(out, '/');
+    if (!slash || (size_t)(slash + 1 - out) + sizeof name > PATH_MAX)
+        return ERR_SYSTEM;
+    memcpy(slash + 1, name, sizeof name);
+    if (access(out, X_OK)) {
+        log_error("worker_program_missing", "program=\"%s\" detail=\"%s\"", out, strerror(errno));
+        return ERR_NOT_FOUND;
+    }
+    return ERR_OK;
+}
+
+enum err supervisor_open(const struct supervisor_options *options, void (*gone)(void *context, pid_t pid),
+                         void *context, struct supervisor **out)
+{
+    struct supervisor *supervisor = calloc(1, sizeof *supervisor);
+    if (!supervisor)
+        return ERR_MEMORY;
+    supervisor->options = *options;
+    supervisor->gone = gone;
+    supervisor->context = context;
+    supervisor->children = calloc(options->workers ? options->workers : 1, sizeof *supervisor->children);
+    enum err err = supervisor->children ? ERR_OK : ERR_MEMORY;
+    if (!err && options->workers > 0)
+        err = find_program(supervisor->program);
+    for (uint64_t i = 0; !err && i < options->workers; i++)
+        err = child_start(supervisor, &supervisor->children[i]);
+    if (err) {
+        supervisor_close(&supervisor, 0);
+        return err;
+    }
+    *out = supervisor;
+    return ERR_OK;
+}
+
+static bool signal_children(const struct supervisor *supervisor, int signal)
+{
+    bool any = false;
+    for (uint64_t i = 0; i < supervisor->options.workers; i++) {
+        if (!supervisor->children[i].pid)
+            continue;
+        kill(supervisor->children[i].pid, signal);
+        any = true;
+    }
+    return any;
+}
+
+/* Takes back children that ended, waiting for the others up to `timeout_ms`. */
+static void reap_until(struct supervisor *supervisor, int64_t timeout_ms)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    int64_t end_ms = clock_steady_ms() + timeout_ms;
+    for (;;) {
+        bool any = false;
+        for (uint64_t i = 0; i < supervisor->options.workers; i++) {
+            struct child *child = &supervisor->children[i];
+            if (child->pid && waitpid(child->pid, NULL, WNOHANG) == child->pid)
+                child->pid = 0;
+            any |= child->pid != 0;
+        }
+        int64_t left_ms = end_ms - clock_steady_ms();
+        if (!any || left_ms <= 0)
+            return;
+        int signal;
+        wait_for_signal(&set, left_ms, &signal);
+    }
+}
+
+void supervisor_close(struct supervisor **supervisor, uint64_t timeout_ms)
+{
+    enum { KILLED_MS = 10000 };
+    struct supervisor *self = *supervisor;
+    if (!self)
+        return;
+    if (self->children && signal_children(self, SIGTERM)) {
+        reap_until(self, (int64_t)timeout_ms);
+        if (signal_children(self, SIGKILL)) {
+            log_warning("workers_killed", "detail=\"they did not stop in time\"");
+            reap_until(self, KILLED_MS);
+        }
+    }
+    free(self->children);
+    free(self);
+    *supervisor = NULL;
+}
