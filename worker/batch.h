@@ -1,0 +1,45 @@
+/* Reads a packed Batch where it lies: items are slices of the frame, hashed as they stand and never
+ * copied. Everything a peer could get wrong is checked here, before any of it is used. Any thread. */
+#ifndef EPCISD_WORKER_BATCH_H
+#define EPCISD_WORKER_BATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/digest.h"
+#include "common/base/err.h"
+#include "epcis/wire/v1/wire.pb-c.h"
+
+struct batch_item {
+    const uint8_t *event; /* packed epcis.v1.Event; NULL: a refusal */
+    const uint8_t *refusal;
+    size_t content_bytes;        /* of either */
+    const uint8_t *event_hash;   /* DIGEST_BYTES; NULL for a refusal */
+    const uint8_t *content_hash; /* event_hash where the item names none */
+    uint64_t line;
+    uint64_t byte_offset;
+};
+
+struct batch {
+    uint32_t partition;
+    uint64_t sequence;
+    const uint8_t *batch_id;
+    const uint8_t *parent_batch_id;
+    Epcis__Wire__V1__BatchSegment **segments;
+    size_t segment_count;
+    struct batch_item *items;
+    size_t item_count;
+};
+
+/* What batch this is, nothing proved. ERR_INPUT. */
+enum err batch_peek(const uint8_t *frame, size_t bytes, uint32_t *partition, uint64_t *sequence,
+                    const uint8_t **batch_id);
+
+/* Reads and proves: layout, counts, each item's digest and the batch_id over them. ERR_INPUT: *detail says
+ * what is wrong (a constant text), partition and sequence are set as far as they could be read; ERR_LIMIT:
+ * the arena's budget. What comes out borrows from the frame and the arena. */
+enum err batch_read(const uint8_t *frame, size_t bytes, struct arena *arena, struct batch *out,
+                    const char **detail);
+
+#endif

@@ -1,0 +1,361 @@
+#include "worker/commit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "worker/dead_letter.h"
+#include "worker/work.h"
+
+enum { FAILURES_MAX = 100 };
+
+struct commit {
+    struct commit_config config;
+    struct work work;
+    struct arena ack_arena; /* outlives the work's */
+    const Epcis__Wire__V1__Acknowledgment **acks;
+    size_t ack_capacity;
+};
+
+enum err commit_open(const struct commit_config *config, struct commit **out)
+{
+    struct commit *commit = *out = calloc(1, sizeof *commit);
+    if (!commit)
+        return ERR_MEMORY;
+    commit->config = *config;
+    arena_init(&commit->work.arena, config->memory_bytes);
+    arena_init(&commit->work.scratch, config->memory_bytes);
+    arena_init(&commit->ack_arena, config->memory_bytes);
+    commit->work.ref_max = config->memory_bytes / WORK_REF_BYTES;
+    commit->work.rules = rules_new(config->profile);
+    if (!commit->work.rules)
+        commit_close(out);
+    return *out ? ERR_OK : ERR_MEMORY;
+}
+
+void commit_close(struct commit **commit)
+{
+    if (!*commit)
+        return;
+    struct work *work = &(*commit)->work;
+    arena_free(&work->arena);
+    arena_free(&work->scratch);
+    arena_free(&(*commit)->ack_arena);
+    rules_free(work->rules);
+    lots_free(&work->lots);
+    free(work->batches);
+    free(work->events);
+    free(work->refs);
+    free(work->entries);
+    free(work->items);
+    free(work->rows);
+    free(work->contents);
+    free((*commit)->acks);
+    free(*commit);
+    *commit = NULL;
+}
+
+/* ---- acknowledgments ---- */
+
+static Epcis__Wire__V1__Acknowledgment *ack_new(struct commit *commit, uint32_t partition, uint64_t sequence,
+                                                const uint8_t *batch_id, Epcis__Wire__V1__BatchResult result,
+                                                const char *detail)
+{
+    struct arena *arena = &commit->ack_arena;
+    Epcis__Wire__V1__Acknowledgment *ack = arena_alloc(arena, sizeof *ack);
+    if (!ack)
+        return NULL;
+    epcis__wire__v1__acknowledgment__init(ack);
+    ack->worker_id = (char *)commit->config.worker_id;
+    ack->partition = partition;
+    ack->sequence = sequence;
+    ack->result = result;
+    ack->detail = (char *)detail;
+    if (batch_id) {
+        ack->batch_id.data = (uint8_t *)arena_copy(arena, (const char *)batch_id, DIGEST_BYTES);
+        ack->batch_id.len = ack->batch_id.data ? DIGEST_BYTES : 0;
+    }
+    return ack;
+}
+
+static Epcis__Wire__V1__Acknowledgment *ack_for(struct commit *commit, const struct batch *batch,
+                                                Epcis__Wire__V1__BatchResult result, const char *detail)
+{
+    return ack_new(commit, batch->partition, batch->sequence, batch->batch_id, result, detail);
+}
+
+static enum err ack_segments(struct commit *commit, const struct batch *batch,
+                             Epcis__Wire__V1__Acknowledgment *ack)
+{
+    struct arena *arena = &commit->ack_arena;
+    size_t count = batch->segment_count;
+    Epcis__Wire__V1__SegmentResult *results = arena_alloc(arena, count * sizeof *results);
+    ack->segments = arena_alloc(arena, count * sizeof(Epcis__Wire__V1__SegmentResult *));
+    if (!results || !ack->segments)
+        return ERR_LIMIT;
+    for (size_t i = 0; i < count; i++) {
+        epcis__wire__v1__segment_result__init(&results[i]);
+        ack->segments[i] = &results[i];
+        const ProtobufCBinaryData *id = &batch->segments[i]->capture_id;
+        results[i].capture_id.data = (uint8_t *)arena_copy(arena, (const char *)id->data, id->len);
+        if (!results[i].capture_id.data)
+            return ERR_LIMIT;
+        results[i].capture_id.len = id->len;
+    }
+    ack->n_segments = count;
+    return ERR_OK;
+}
+
+static enum err ack_failure(struct commit *commit, Epcis__Wire__V1__Acknowledgment *ack,
+                            const struct work_event *event)
+{
+    struct arena *arena = &commit->ack_arena;
+    if (ack->n_failures == FAILURES_MAX)
+        return ERR_OK;
+    if (!ack->failures)
+        ack->failures = arena_alloc(arena, FAILURES_MAX * sizeof(Epcis__Wire__V1__EventFailure *));
+    Epcis__Wire__V1__EventFailure *failure = arena_alloc(arena, sizeof *failure);
+    if (!ack->failures || !failure)
+        return ERR_LIMIT;
+    epcis__wire__v1__event_failure__init(failure);
+    failure->capture_id = ack->segments[event->segment]->capture_id;
+    failure->event_index = event->event_index;
+    failure->code = arena_copy(arena, event->reasons[0]->code, strlen(event->reasons[0]->code));
+    if (!failure->code)
+        return ERR_LIMIT;
+    ack->failures[ack->n_failures++] = failure;
+    return ERR_OK;
+}
+
+static enum err ack_events(struct commit *commit, const struct work_batch *batch,
+                           Epcis__Wire__V1__Acknowledgment *ack, struct commit_result *totals)
+{
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < batch->event_count && !err; i++) {
+        const struct work_event *event = &commit->work.events[batch->first_event + i];
+        Epcis__Wire__V1__SegmentResult *result = ack->segments[event->segment];
+        switch (event->verdict) {
+        case WORK_COMMITTED:
+            result->committed++;
+            result->warnings += event->warning_count;
+            totals->committed++;
+            break;
+        case WORK_DUPLICATE:
+            result->duplicates++;
+            totals->duplicates++;
+            break;
+        case WORK_DEAD:
+        case WORK_UNDECIDED:
+            if (event->whole_document) /* no event of its document: kept, not counted */
+                break;
+            result->dead_letters++;
+            totals->dead_letters++;
+            err = ack_failure(commit, ack, event);
+            break;
+        }
+    }
+    return err;
+}
+
+/* ---- order within a partition ---- */
+
+/* A batch whose number is taken: the first result again, or a fork. */
+static enum err answer_repeat(struct commit *commit, struct store_txn *txn, struct work_batch *batch,
+                              const struct store_position *position)
+{
+    Epcis__Store__V1__BatchResultRecord *record;
+    enum err err =
+        store_batch_get(txn, batch->batch.partition, batch->batch.sequence, &commit->ack_arena, &record);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    if (memcmp(record->batch_id.data, batch->batch.batch_id, DIGEST_BYTES) == 0) {
+        batch->ack = record->acknowledgment;
+        batch->ack->worker_id = (char *)commit->config.worker_id;
+    } else {
+        batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_FORK,
+                             "the store holds another batch under this number");
+    }
+    if (!batch->ack)
+        return ERR_LIMIT;
+    batch->ack->last_sequence = position->sequence;
+    return ERR_OK;
+}
+
+/* Sets batch->ack where the batch may not be committed now. */
+static enum err guard_order(struct commit *commit, struct store_txn *txn, struct work_batch *batch)
+{
+    struct store_position position;
+    enum err err = store_position_get(txn, batch->batch.partition, &position);
+    if (err)
+        return err;
+    if (batch->batch.sequence <= position.sequence)
+        return answer_repeat(commit, txn, batch, &position);
+    if (batch->batch.sequence > position.sequence + 1)
+        batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER,
+                             "a batch before it is missing in the store");
+    else if (memcmp(batch->batch.parent_batch_id, position.batch_id, DIGEST_BYTES) != 0)
+        batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_FORK,
+                             "the store's last batch is not the one it names as its parent");
+    else
+        return ERR_OK;
+    if (!batch->ack)
+        return ERR_LIMIT;
+    batch->ack->last_sequence = position.sequence;
+    return ERR_OK;
+}
+
+/* ---- writing ---- */
+
+static enum err write_event(struct store_txn *txn, const struct batch *batch, const struct work_event *event)
+{
+    const Epcis__Wire__V1__BatchSegment *segment = batch->segments[event->segment];
+    struct store_event record = {.event_hash = event->item->event_hash,
+                                 .content_hash = event->item->content_hash,
+                                 .partition = batch->partition,
+                                 .batch_sequence = batch->sequence,
+                                 .capture_id = segment->capture_id.data,
+                                 .event_index = event->event_index,
+                                 .partner = segment->partner,
+                                 .packed = event->item->event,
+                                 .packed_bytes = event->item->content_bytes};
+    CHECK(store_next_sequence(txn) == event->sequence);
+    enum err err = store_event_append(txn, &record);
+    if (err || event->warning_count == 0)
+        return err;
+    Epcis__Store__V1__WarningRecord warnings = EPCIS__STORE__V1__WARNING_RECORD__INIT;
+    warnings.warnings = event->warnings;
+    warnings.n_warnings = event->warning_count;
+    return store_warning_put(txn, event->sequence, &warnings);
+}
+
+static enum err write_batch(struct commit *commit, struct store_txn *txn, struct work_batch *batch,
+                            struct commit_result *totals)
+{
+    struct work *work = &commit->work;
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < batch->event_count && !err; i++) {
+        const struct work_event *event = &work->events[batch->first_event + i];
+        if (event->verdict == WORK_COMMITTED)
+            err = write_event(txn, &batch->batch, event);
+        else if (event->verdict == WORK_DEAD)
+            err = dead_letter_write(txn, &batch->batch, event);
+    }
+    if (err)
+        return err;
+    batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED, "");
+    if (!batch->ack)
+        return ERR_LIMIT;
+    batch->ack->last_sequence = batch->batch.sequence;
+    err = ack_segments(commit, &batch->batch, batch->ack);
+    if (!err)
+        err = ack_events(commit, batch, batch->ack, totals);
+    Epcis__Store__V1__BatchResultRecord record = EPCIS__STORE__V1__BATCH_RESULT_RECORD__INIT;
+    record.batch_id = batch->ack->batch_id;
+    record.acknowledgment = batch->ack;
+    return err ? err : store_batch_put(txn, batch->batch.partition, batch->batch.sequence, &record);
+}
+
+/* Decides all batches, in order; a batch that follows another one of this call is guarded against it. */
+static enum err decide_and_write(struct commit *commit, struct store_txn *txn, struct commit_result *totals)
+{
+    struct work *work = &commit->work;
+    enum err err = store_load(txn, work->items, work->item_count, work->rows, work->row_count, &work->arena);
+    work->first_sequence = store_next_sequence(txn);
+    for (size_t i = 0; i < work->batch_count && !err; i++) {
+        struct work_batch *batch = &work->batches[i];
+        if (batch->ack)
+            continue;
+        err = guard_order(commit, txn, batch);
+        if (err || batch->ack)
+            continue;
+        err = decide_batch(work, txn, batch);
+        if (!err)
+            err = write_batch(commit, txn, batch, totals);
+    }
+    if (!err)
+        err = store_write(txn, work->items, work->item_count, work->rows, work->row_count);
+    return err ? err : lots_write(&work->lots, txn);
+}
+
+/* ---- one call ---- */
+
+static void clear_work(struct work *work)
+{
+    arena_reset(&work->arena);
+    lots_clear(&work->lots);
+    work->batch_count = work->event_count = work->ref_count = 0;
+    work->item_count = work->row_count = work->content_count = 0;
+}
+
+static enum err prepare_all(struct commit *commit, const struct buffer *const *frames, size_t count)
+{
+    struct work *work = &commit->work;
+    clear_work(work);
+    arena_reset(&commit->ack_arena);
+    enum err err = work_reserve(&commit->acks, &commit->ack_capacity, count, sizeof *commit->acks);
+    for (size_t i = 0; i < count && !err; i++) {
+        err = prepare_frame(work, frames[i]->data, frames[i]->length);
+        struct work_batch *batch = &work->batches[work->batch_count - 1];
+        if (err || !batch->detail)
+            continue;
+        batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_BAD_BATCH,
+                             batch->detail);
+        err = batch->ack ? ERR_OK : ERR_LIMIT;
+    }
+    return err ? err : prepare_items(work);
+}
+
+enum err commit_frames(struct commit *commit, const struct buffer *const *frames, size_t count,
+                       struct commit_result *out)
+{
+    struct store_txn *txn = NULL;
+    struct commit_result totals = {0};
+    *out = (struct commit_result){0};
+    enum err err = prepare_all(commit, frames, count);
+    if (err)
+        return err;
+    err = store_begin(commit->config.store, &txn);
+    if (!err)
+        err = decide_and_write(commit, txn, &totals);
+    if (err)
+        goto out;
+    fault_crash("worker.before_commit");
+    err = store_commit(&txn);
+    if (err)
+        goto out;
+    fault_crash("worker.after_commit");
+    for (size_t i = 0; i < count; i++) {
+        const struct work_batch *batch = &commit->work.batches[i];
+        commit->acks[i] = batch->batch.sequence ? batch->ack : NULL;
+    }
+    totals.acks = commit->acks;
+    totals.count = count;
+    *out = totals;
+out:
+    store_abort(&txn);
+    return err;
+}
+
+void commit_refuse(struct commit *commit, const struct buffer *const *frames, size_t count, enum err err,
+                   struct commit_result *out)
+{
+    *out = (struct commit_result){0};
+    arena_reset(&commit->ack_arena);
+    if (work_reserve(&commit->acks, &commit->ack_capacity, count, sizeof *commit->acks))
+        return; /* no answer: the leases run out */
+    for (size_t i = 0; i < count; i++) {
+        uint32_t partition;
+        uint64_t sequence;
+        const uint8_t *batch_id;
+        commit->acks[i] = NULL;
+        if (batch_peek(frames[i]->data, frames[i]->length, &partition, &sequence, &batch_id))
+            continue;
+        commit->acks[i] = ack_new(commit, partition, sequence, batch_id,
+                                  EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_STORE_FAILED, err_name(err));
+    }
+    out->acks = commit->acks;
+    out->count = count;
+}

@@ -1,0 +1,47 @@
+/* Takes packed batches through validation into the store: all of one call in one transaction. The whole
+ * of a worker but its sockets. One struct commit belongs to one thread. */
+#ifndef EPCISD_WORKER_COMMIT_H
+#define EPCISD_WORKER_COMMIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buffer.h"
+#include "common/base/err.h"
+#include "common/store/store.h"
+#include "epcis/wire/v1/wire.pb-c.h"
+#include "worker/rules/rules.h"
+
+struct commit_config {
+    struct store *store;   /* outlives the commit */
+    const char *worker_id; /* the same */
+    enum rules_profile profile;
+    size_t memory_bytes; /* the most for each: texts and keys, the arrays over them, one event unpacked */
+};
+
+struct commit;
+enum err commit_open(const struct commit_config *config, struct commit **out); /* ERR_MEMORY */
+void commit_close(struct commit **commit);
+
+/* What became of each frame, in order: valid until the next call. An answer that is NULL: the frame does not
+ * even tell which batch it is. */
+struct commit_result {
+    const Epcis__Wire__V1__Acknowledgment *const *acks;
+    size_t count;
+    uint64_t committed; /* events, as the acks' segments sum up; not those of repeated batches */
+    uint64_t duplicates;
+    uint64_t dead_letters;
+};
+
+/* Validates and commits; returns once the outcome is durable. Whatever is wrong with the input is in the
+ * acks, and ERR_OK the answer. ERR_LIMIT: too much for one call, nothing happened, fewer frames may do.
+ * ERR_DISK, ERR_CORRUPT, ERR_MEMORY, ERR_SYSTEM (the store must be opened again): nothing happened.
+ * After an error `out` is empty: commit_refuse has acks. */
+enum err commit_frames(struct commit *commit, const struct buffer *const *frames, size_t count,
+                       struct commit_result *out);
+
+/* Acks that say the store failed, for frames that commit_frames gave `err` for. */
+void commit_refuse(struct commit *commit, const struct buffer *const *frames, size_t count, enum err err,
+                   struct commit_result *out);
+
+#endif

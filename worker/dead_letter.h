@@ -1,0 +1,11 @@
+/* Dead letters as the store keeps them. Internal to worker/; one thread. */
+#ifndef EPCISD_WORKER_DEAD_LETTER_H
+#define EPCISD_WORKER_DEAD_LETTER_H
+
+#include "common/base/err.h"
+#include "worker/work.h"
+
+/* Writes the refused event, its reasons and where it stood. What the store answers. */
+enum err dead_letter_write(struct store_txn *txn, const struct batch *batch, const struct work_event *event);
+
+#endif

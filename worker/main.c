@@ -1,0 +1,213 @@
+/* epcis-worker: takes runs of batches from a server, validates their events and commits them to the store.
+ * Owns nothing: it may be killed at any instant, and any number of them may run on any number of hosts. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/options.h"
+#include "common/store/store.h"
+#include "common/wire/wire.h"
+#include "worker/commit.h"
+#include "worker/link.h"
+#include "worker/queue.h"
+#include "worker/worker.h"
+
+static const char usage[] =
+    "usage: epcis-worker --work-endpoint ENDPOINT --ack-endpoint ENDPOINT --store URL [options]\n"
+    "\n"
+    "Takes runs of EPCIS events from an epcis-server, checks them against the rules and commits them to\n"
+    "the store. SIGTERM finishes the transaction under way. Exit codes: 0 stopped, 1 failed, 2 usage.\n"
+    "\n"
+    "Example: epcis-worker --work-endpoint tcp://server:4741 --ack-endpoint tcp://server:4742 \\\n"
+    "             --store lmdb:/var/lib/epcisd/store\n";
+
+enum { MIB = 1 << 20 };
+
+static struct {
+    const char *work_endpoint, *ack_endpoint, *store, *log_format, *profile;
+    uint64_t map_bytes, transaction_max_bytes, memory_max_bytes;
+    bool supervised;
+} settings = {.log_format = "text",
+              .profile = "dscsa",
+              .transaction_max_bytes = 16 * MIB,
+              .memory_max_bytes = 512 * (uint64_t)MIB};
+
+static const struct option_entry options[] = {
+    {"work-endpoint", OPTION_TEXT, &settings.work_endpoint, 0, 0, "ENDPOINT",
+     "where the server sends work: tcp://HOST:PORT or ipc://PATH"},
+    {"ack-endpoint", OPTION_TEXT, &settings.ack_endpoint, 0, 0, "ENDPOINT", "where the server hears results"},
+    {"store", OPTION_TEXT, &settings.store, 0, 0, "URL",
+     "the event store: lmdb:DIR; DIR may be the server's data folder"},
+    {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 0, UINT64_C(1) << 46, "N",
+     "the most an LMDB store may grow to; 0: 1 TiB"},
+    {"transaction-max-bytes", OPTION_NUMBER, &settings.transaction_max_bytes, 1, UINT64_C(1) << 32, "N",
+     "bytes of waiting runs taken into one transaction"},
+    {"memory-max-bytes", OPTION_NUMBER, &settings.memory_max_bytes, 16 * MIB, UINT64_C(1) << 40, "N",
+     "the most one transaction's work may take in memory"},
+    {"profile", OPTION_TEXT, &settings.profile, 0, 0, "NAME",
+     "the rules' severities: epcis, dscsa or strict"},
+    {"supervised", OPTION_FLAG, &settings.supervised, 0, 0, NULL,
+     "end with the process that started this one"},
+    {"log-format", OPTION_TEXT, &settings.log_format, 0, 0, "FORMAT", "text or json"},
+};
+
+/* ---- signals: delivered to the link thread alone ---- */
+
+static atomic_bool stop;
+static struct wire *the_wire; /* set before the handler is */
+
+static void on_signal(int signal)
+{
+    int saved = errno;
+    (void)signal;
+    atomic_store(&stop, true);
+    wire_wake(the_wire); /* one write to an eventfd */
+    errno = saved;
+}
+
+static void block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void install_handlers(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* In a container the server may be process 1; elsewhere process 1 takes over orphans. */
+static bool is_server(pid_t pid)
+{
+    char name[16] = "";
+    FILE *file = pid == 1 ? fopen("/proc/1/comm", "re") : NULL;
+    if (file) {
+        if (!fgets(name, sizeof name, file))
+            name[0] = '\0';
+        fclose(file);
+    }
+    return pid != 1 || strncmp(name, "epcis-server", 12) == 0;
+}
+
+/* False where the parent ended before it could be asked to tell of its end. */
+static bool bind_to_parent(pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    return getppid() == parent && is_server(parent);
+}
+
+/* ---- the parts, in the order in which they are made ---- */
+
+struct parts {
+    char worker_id[128];
+    struct store *store;
+    struct commit *commit;
+    struct queue *queue;
+    struct link *link;
+};
+
+static void wake_link(void *wire)
+{
+    wire_wake(wire);
+}
+
+static enum err parts_open(struct parts *parts, enum rules_profile profile)
+{
+    char host[64] = "localhost";
+    gethostname(host, sizeof host - 1);
+    snprintf(parts->worker_id, sizeof parts->worker_id, "%s:%ld", host, (long)getpid());
+    enum err err = store_open(settings.store, settings.map_bytes, &parts->store);
+    const struct commit_config commit = {.store = parts->store,
+                                         .worker_id = parts->worker_id,
+                                         .profile = profile,
+                                         .memory_bytes = settings.memory_max_bytes};
+    if (!err)
+        err = commit_open(&commit, &parts->commit);
+    if (!err)
+        err = wire_connect(settings.work_endpoint, settings.ack_endpoint, &the_wire);
+    if (err)
+        return err;
+    install_handlers();
+    parts->queue = queue_new(2 * settings.transaction_max_bytes, wake_link, the_wire);
+    return parts->queue ? ERR_OK : ERR_MEMORY;
+}
+
+static enum err parts_run(struct parts *parts)
+{
+    const struct link_config link = {
+        .wire = the_wire, .queue = parts->queue, .worker_id = parts->worker_id, .stop = &stop};
+    const struct worker_config worker = {.queue = parts->queue,
+                                         .commit = parts->commit,
+                                         .transaction_max_bytes = settings.transaction_max_bytes};
+    enum err err = link_start(&link, &parts->link);
+    if (err)
+        return err;
+    err = worker_run(&worker);
+    link_join(&parts->link);
+    return err;
+}
+
+static void parts_close(struct parts *parts)
+{
+    queue_free(parts->queue);
+    wire_close(&the_wire);
+    commit_close(&parts->commit);
+    store_close(&parts->store);
+}
+
+static enum rules_profile read_profile(const char *program)
+{
+    static const char *const names[RULES_PROFILES] = {"epcis", "dscsa", "strict"};
+    for (int i = 0; i < RULES_PROFILES; i++)
+        if (strcmp(settings.profile, names[i]) == 0)
+            return (enum rules_profile)i;
+    options_fail(program, "--profile is epcis, dscsa or strict, not '%s'", settings.profile);
+}
+
+int main(int argc, char **argv)
+{
+    pid_t parent = getppid();
+    options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
+    if (argc > 1)
+        options_fail(argv[0], "unexpected argument '%s'", argv[1]);
+    if (!settings.work_endpoint || !settings.ack_endpoint || !settings.store)
+        options_fail(argv[0], "--work-endpoint, --ack-endpoint and --store are all needed");
+    bool json = strcmp(settings.log_format, "json") == 0;
+    if (!json && strcmp(settings.log_format, "text") != 0)
+        options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
+    enum rules_profile profile = read_profile(argv[0]);
+    log_init("epcis-worker", json ? LOG_AS_JSON : LOG_AS_TEXT);
+    fault_init();
+    block_signals();
+    if (settings.supervised && !bind_to_parent(parent)) {
+        log_warning("parent_gone", "detail=\"the server that started this worker has ended\"");
+        return EXIT_FAILURE;
+    }
+    struct parts parts = {.store = NULL};
+    enum err err = parts_open(&parts, profile);
+    if (err) {
+        log_error("not_started", "err=%s", err_name(err));
+    } else {
+        log_info("ready", "worker=%s store=%s rules=%s profile=%s version=%s", parts.worker_id,
+                 settings.store, rules_pack, settings.profile, EPCISD_VERSION);
+        err = parts_run(&parts);
+    }
+    parts_close(&parts);
+    log_info("stopped", "err=%s", err_name(err));
+    return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

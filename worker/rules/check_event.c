@@ -1,0 +1,206 @@
+/* Type, time, action, aggregation and CBV words. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/rules/check.h"
+
+void check_type(const struct check *check)
+{
+    if (check->event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_UNSPECIFIED)
+        check_add(check, RULE_SCHEMA_INVALID, "type", "", "is missing: one of EPCIS's event types is right");
+}
+
+/* `[+-]hh:mm`, at most 14:00 either way. */
+static bool offset_ok(const char *text)
+{
+    if (strlen(text) != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':')
+        return false;
+    for (int i = 1; i < 6; i++)
+        if (i != 3 && !isdigit((unsigned char)text[i]))
+            return false;
+    int hours = (text[1] - '0') * 10 + text[2] - '0', minutes = (text[4] - '0') * 10 + text[5] - '0';
+    return minutes < 60 && hours * 60 + minutes <= 14 * 60;
+}
+
+void check_time(const struct check *check)
+{
+    const Epcis__V1__Event *event = check->event;
+    if (!event->event_time)
+        check_add(check, RULE_TIME_INVALID, "eventTime", "",
+                  "is missing: right is a date and time with its offset, such as 2025-01-06T08:03:45.125Z");
+    else if (*event->event_time->invalid_text)
+        check_add(check, RULE_TIME_INVALID, "eventTime", event->event_time->invalid_text,
+                  "is no time: right is a real date and time with its offset, such as "
+                  "2025-01-06T08:03:45.125Z");
+    if (!offset_ok(event->event_time_zone_offset))
+        check_add(check, RULE_TIME_INVALID, "eventTimeZoneOffset", event->event_time_zone_offset,
+                  "is no offset: right is +hh:mm or -hh:mm, at most 14:00, such as -05:00");
+}
+
+void check_action(const struct check *check)
+{
+    const Epcis__V1__Event *event = check->event;
+    bool given = event->action != EPCIS__V1__ACTION__ACTION_UNSPECIFIED || *event->action_text;
+    switch (event->type) {
+    case EPCIS__V1__EVENT_TYPE__EVENT_TYPE_OBJECT:
+    case EPCIS__V1__EVENT_TYPE__EVENT_TYPE_AGGREGATION:
+    case EPCIS__V1__EVENT_TYPE__EVENT_TYPE_TRANSACTION:
+    case EPCIS__V1__EVENT_TYPE__EVENT_TYPE_ASSOCIATION:
+        if (event->action == EPCIS__V1__ACTION__ACTION_UNSPECIFIED)
+            check_add(check, RULE_ACTION_INVALID, "action", event->action_text,
+                      "is no action: ADD, OBSERVE or DELETE is right");
+        break;
+    case EPCIS__V1__EVENT_TYPE__EVENT_TYPE_TRANSFORMATION:
+        if (given)
+            check_add(check, RULE_ACTION_INVALID, "action", event->action_text,
+                      "does not belong here: a TransformationEvent has none");
+        break;
+    default:
+        break;
+    }
+}
+
+void check_aggregation(const struct check *check)
+{
+    const Epcis__V1__Event *event = check->event;
+    bool add = event->action == EPCIS__V1__ACTION__ACTION_ADD;
+    if (event->type != EPCIS__V1__EVENT_TYPE__EVENT_TYPE_AGGREGATION &&
+        event->type != EPCIS__V1__EVENT_TYPE__EVENT_TYPE_ASSOCIATION)
+        return;
+    if ((add || event->action == EPCIS__V1__ACTION__ACTION_DELETE) && !*event->parent_id)
+        check_add(check, RULE_AGG_PARENT, "parentID", "",
+                  "is missing: ADD and DELETE name the container that they change");
+    if (add && event->n_child_epcs == 0 && event->n_child_quantity_list == 0)
+        check_add(check, RULE_AGG_CHILD, "childEPCs", "",
+                  "is missing: ADD names at least one EPC or quantity that goes into the container");
+}
+
+/* ---- CBV 2.0 words, sorted ---- */
+
+static const char *const biz_steps[] = {
+    "accepting",
+    "arriving",
+    "assembling",
+    "collecting",
+    "commissioning",
+    "consigning",
+    "creating_class_instance",
+    "cycle_counting",
+    "decommissioning",
+    "departing",
+    "destroying",
+    "disassembling",
+    "dispensing",
+    "encoding",
+    "entering_exiting",
+    "holding",
+    "inspecting",
+    "installing",
+    "killing",
+    "loading",
+    "other",
+    "packing",
+    "picking",
+    "receiving",
+    "removing",
+    "repackaging",
+    "repairing",
+    "replacing",
+    "reserving",
+    "retail_selling",
+    "sampling",
+    "sensor_reporting",
+    "shipping",
+    "staging_outbound",
+    "stock_taking",
+    "stocking",
+    "storing",
+    "transporting",
+    "unloading",
+    "unpacking",
+    "void_shipping",
+};
+
+static const char *const dispositions[] = {
+    "active",
+    "available",
+    "completeness_inferred",
+    "completeness_verified",
+    "conformant",
+    "container_closed",
+    "container_open",
+    "damaged",
+    "destroyed",
+    "dispensed",
+    "disposed",
+    "encoded",
+    "expired",
+    "in_progress",
+    "in_transit",
+    "inactive",
+    "mismatch_class",
+    "mismatch_instance",
+    "mismatch_quantity",
+    "needs_replacement",
+    "no_pedigree_match",
+    "non_conformant",
+    "non_sellable_other",
+    "partially_dispensed",
+    "recalled",
+    "reserved",
+    "retail_sold",
+    "returned",
+    "sellable_accessible",
+    "sellable_not_accessible",
+    "stolen",
+    "unavailable",
+    "unknown",
+};
+
+static const char *const transaction_types[] = {
+    "bol",       "cert",   "desadv", "inv",     "pedigree", "po",    "poc",
+    "prodorder", "recadv", "rma",    "testprd", "testres",  "upevt",
+};
+
+static const char *const party_types[] = {"location", "owning_party", "possessing_party"};
+
+static int compare_words(const void *key, const void *entry)
+{
+    return strcmp(key, *(const char *const *)entry);
+}
+
+#define LENGTH(list) (sizeof(list) / sizeof(list)[0])
+
+static void check_word(const struct check *check, const char *word, const char *const *list, size_t count,
+                       const char *format, size_t index)
+{
+    /* A URI is the user's own word. Absent is fine. */
+    if (!*word || bsearch(word, list, count, sizeof *list, compare_words) || strchr(word, ':'))
+        return;
+    char field[64];
+    const char *mark = strchr(format, '#');
+    if (mark)
+        snprintf(field, sizeof field, "%.*s%zu%s", (int)(mark - format), format, index, mark + 1);
+    else
+        snprintf(field, sizeof field, "%s", format);
+    check_add(check, RULE_CBV_UNKNOWN, field, word,
+              "is no word of CBV 2.0: a word of its list, or a full URI of one's own, is right");
+}
+
+void check_words(const struct check *check)
+{
+    const Epcis__V1__Event *event = check->event;
+    check_word(check, event->biz_step, biz_steps, LENGTH(biz_steps), "bizStep", 0);
+    check_word(check, event->disposition, dispositions, LENGTH(dispositions), "disposition", 0);
+    for (size_t i = 0; i < event->n_biz_transaction_list; i++)
+        check_word(check, event->biz_transaction_list[i]->type, transaction_types, LENGTH(transaction_types),
+                   "bizTransactionList[#].type", i);
+    for (size_t i = 0; i < event->n_source_list; i++)
+        check_word(check, event->source_list[i]->type, party_types, LENGTH(party_types), "sourceList[#].type",
+                   i);
+    for (size_t i = 0; i < event->n_destination_list; i++)
+        check_word(check, event->destination_list[i]->type, party_types, LENGTH(party_types),
+                   "destinationList[#].type", i);
+}

@@ -1,0 +1,43 @@
+#include "worker/work.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum err work_reserve(void *array, size_t *capacity, size_t count, size_t size)
+{
+    void *memory;
+    if (count <= *capacity)
+        return ERR_OK;
+    size_t wanted = count + count / 2 + 16;
+    memcpy(&memory, array, sizeof memory); /* `array` is the address of a pointer of any type */
+    memory = realloc(memory, wanted * size);
+    if (!memory)
+        return ERR_MEMORY;
+    memcpy(array, &memory, sizeof memory);
+    *capacity = wanted;
+    return ERR_OK;
+}
+
+static enum err keep_findings(struct work *work, Epcis__V1__Finding *const *findings, size_t count,
+                              Epcis__V1__Finding ***out, uint8_t *out_count)
+{
+    if (count == 0)
+        return ERR_OK;
+    *out = arena_alloc(&work->arena, count * sizeof(Epcis__V1__Finding *));
+    if (!*out)
+        return ERR_LIMIT;
+    memcpy(*out, findings, count * sizeof(Epcis__V1__Finding *));
+    *out_count = (uint8_t)count;
+    return ERR_OK;
+}
+
+enum err work_keep_reasons(struct work *work, struct work_event *event, const struct rules_report *report)
+{
+    return keep_findings(work, report->reasons, report->reason_count, &event->reasons, &event->reason_count);
+}
+
+enum err work_keep_warnings(struct work *work, struct work_event *event, const struct rules_report *report)
+{
+    return keep_findings(work, report->warnings, report->warning_count, &event->warnings,
+                         &event->warning_count);
+}

@@ -1,0 +1,116 @@
+/* The work of one transaction, in memory: batches, their events, the items those name. Filled by prepare
+ * (outside the store's transaction), decided by decide, written by commit. Internal to worker/; one thread.
+ */
+#ifndef EPCISD_WORKER_WORK_H
+#define EPCISD_WORKER_WORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/err.h"
+#include "common/store/store_txn.h"
+#include "epcis/wire/v1/wire.pb-c.h"
+#include "worker/batch.h"
+#include "worker/lots.h"
+#include "worker/rules/rules.h"
+#include "worker/sort.h"
+
+/* One occurrence of an item in an event. Its key is that of the row. */
+struct work_ref {
+    uint8_t *key;
+    uint16_t item_length; /* of the key's first part: the item's */
+    uint16_t key_length;
+    uint8_t list; /* enum rules_list */
+    bool sgtin;
+    uint32_t index; /* in the list */
+    uint32_t row;
+};
+
+enum work_verdict { WORK_UNDECIDED, WORK_COMMITTED, WORK_DUPLICATE, WORK_DEAD };
+
+/* One item of a batch. */
+struct work_event {
+    const struct batch_item *item;
+    uint32_t segment;
+    uint32_t first_ref;
+    uint32_t ref_count;
+    enum work_verdict verdict;
+    bool whole_document; /* a refusal that is no event of its document */
+    uint64_t event_index;
+    uint64_t sequence; /* where committed */
+
+    Epcis__Wire__V1__Refusal *refusal;
+    Epcis__V1__Finding **reasons; /* where dead */
+    Epcis__V1__Finding **warnings;
+    uint8_t reason_count;
+    uint8_t warning_count;
+
+    /* What deciding needs of the event. */
+    bool changes_nothing; /* an errorDeclaration: it stands beside the event it corrects */
+    bool commissions;
+    bool decommissions;
+    bool ships;
+    bool packs;
+    bool unpacks;
+    bool empties; /* takes all out of its parent */
+    int64_t time_us;
+    uint32_t expiry; /* YYYYMMDD; 0: none */
+    struct store_text lot;
+    struct store_text disposition;
+};
+
+struct work_batch {
+    struct batch batch;
+    Epcis__Wire__V1__Acknowledgment *ack; /* where decided without its events */
+    const char *detail;                   /* why it is no batch; NULL: it is one */
+    uint32_t first_event;
+    uint32_t event_count;
+};
+
+struct work {
+    struct arena arena;   /* all that lasts as long as the work */
+    struct arena scratch; /* one event unpacked */
+    size_t ref_max;       /* what the arrays below may grow to, as a number of references */
+    struct rules *rules;
+    struct lots lots;
+
+    struct work_batch *batches;
+    struct work_event *events;
+    struct work_ref *refs;
+    struct sort_entry *entries; /* two halves */
+    struct store_item *items;
+    struct store_row *rows;
+    uint64_t first_sequence;
+    const uint8_t **contents; /* content hash of each event committed by this work, by sequence */
+    size_t batch_count, event_count, ref_count, item_count, row_count, content_count;
+    size_t batch_capacity, event_capacity, ref_capacity, entry_capacity, item_capacity, row_capacity,
+        content_capacity;
+};
+
+/* What one reference takes in all arrays together, and half as much again for their growing. */
+enum {
+    WORK_REF_BYTES = 3 *
+                     (sizeof(struct work_ref) + 2 * sizeof(struct sort_entry) + sizeof(struct store_item) +
+                      sizeof(struct store_row)) /
+                     2
+};
+
+/* Room for `count` elements of `size` bytes in *array. ERR_MEMORY. */
+enum err work_reserve(void *array, size_t *capacity, size_t count, size_t size);
+
+/* Keeps what was found in one event. ERR_LIMIT. */
+enum err work_keep_reasons(struct work *work, struct work_event *event, const struct rules_report *report);
+enum err work_keep_warnings(struct work *work, struct work_event *event, const struct rules_report *report);
+
+/* ---- prepare: reads, proves and checks frames; ERR_LIMIT (an arena's budget), ERR_MEMORY ---- */
+enum err prepare_frame(struct work *work, const uint8_t *frame, size_t bytes);
+
+/* Sorts the items of all events that may yet be committed. */
+enum err prepare_items(struct work *work);
+
+/* ---- decide: duplicates, stateful rules, and what committed events do to their items ---- */
+enum err decide_batch(struct work *work, struct store_txn *txn, const struct work_batch *batch);
+
+#endif

@@ -1,0 +1,103 @@
+#include "worker/worker.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/base/log.h"
+
+enum { PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 5000 };
+
+struct worker {
+    const struct worker_config *config;
+    const struct buffer **frames;
+    size_t capacity;
+    int pause_ms; /* after a store that failed; 0: it works */
+    uint64_t committed, duplicates, dead_letters;
+};
+
+static enum err list_frames(struct worker *worker, const struct queue_run *runs, size_t *out)
+{
+    size_t count = 0;
+    for (const struct queue_run *run = runs; run; run = run->next)
+        count += run->count;
+    if (count > worker->capacity) {
+        const struct buffer **frames = realloc(worker->frames, count * sizeof *frames);
+        if (!frames)
+            return ERR_MEMORY;
+        worker->frames = frames;
+        worker->capacity = count;
+    }
+    *out = 0;
+    for (const struct queue_run *run = runs; run; run = run->next)
+        for (size_t i = 0; i < run->count; i++)
+            worker->frames[(*out)++] = &run->frames[i];
+    return ERR_OK;
+}
+
+static void put_acks(struct worker *worker, const struct commit_result *result)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        if (!result->acks[i])
+            continue;
+        enum err err = queue_put_ack(worker->config->queue, result->acks[i]);
+        if (err)
+            log_warning("ack_lost", "partition=%u sequence=%" PRIu64 " err=%s", result->acks[i]->partition,
+                        result->acks[i]->sequence, err_name(err));
+    }
+    worker->committed += result->committed;
+    worker->duplicates += result->duplicates;
+    worker->dead_letters += result->dead_letters;
+}
+
+/* In one transaction, or where that is too much for the memory allowed, in one for each batch: a batch whose
+ * forerunner failed is then out of order. */
+static enum err commit_batches(struct worker *worker, const struct buffer *const *frames, size_t count)
+{
+    struct commit_result result;
+    enum err err = commit_frames(worker->config->commit, frames, count, &result);
+    if (err == ERR_LIMIT && count > 1) {
+        err = ERR_OK;
+        for (size_t i = 0; i < count; i++) {
+            enum err batch_err = commit_batches(worker, frames + i, 1);
+            err = batch_err ? batch_err : err;
+        }
+        return err;
+    }
+    if (err) {
+        log_error("commit_failed", "err=%s batches=%zu", err_name(err), count);
+        commit_refuse(worker->config->commit, frames, count, err, &result);
+    }
+    put_acks(worker, &result);
+    return err;
+}
+
+static enum err commit_runs(struct worker *worker, const struct queue_run *runs)
+{
+    size_t count;
+    enum err err = list_frames(worker, runs, &count);
+    return err ? err : commit_batches(worker, worker->frames, count);
+}
+
+enum err worker_run(const struct worker_config *config)
+{
+    struct worker worker = {.config = config};
+    struct queue_run *runs;
+    enum err err = ERR_OK;
+    while (err != ERR_SYSTEM && (runs = queue_take(config->queue, config->transaction_max_bytes))) {
+        err = commit_runs(&worker, runs);
+        queue_answer(config->queue, &runs);
+        if (!err) {
+            worker.pause_ms = 0;
+            continue;
+        }
+        worker.pause_ms = worker.pause_ms ? worker.pause_ms * 2 : PAUSE_MIN_MS;
+        worker.pause_ms = worker.pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : worker.pause_ms;
+        if (err != ERR_SYSTEM)
+            queue_pause(config->queue, worker.pause_ms);
+    }
+    free(worker.frames);
+    log_info("work_done", "committed=%" PRIu64 " duplicates=%" PRIu64 " dead_letters=%" PRIu64,
+             worker.committed, worker.duplicates, worker.dead_letters);
+    queue_finish(config->queue);
+    return err == ERR_SYSTEM ? err : ERR_OK;
+}
