@@ -1,0 +1,373 @@
+/* What stands behind the front in its tests: a journal in memory whose thread can be held back and whose
+ * answers can be set, and a store with a few entries. Included by one test file. */
+#ifndef EPCISD_TEST_FRONT_FAKES_H
+#define EPCISD_TEST_FRONT_FAKES_H
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/store/store.h"
+#include "server/capture_query.h"
+#include "server/ingest.h"
+
+/* ---- ingest -------------------------------------------------------------------------------------------- */
+
+struct finished {
+    struct receipt receipt;
+    ingest_done_fn *done;
+    void *context;
+    struct finished *next;
+};
+
+struct ingest {
+    pthread_mutex_t lock; /* guards the list, `held` and `stopping` */
+    pthread_cond_t changed;
+    struct finished *first;
+    bool held; /* the journal syncs nothing now */
+    bool stopping;
+    pthread_t journal;
+
+    atomic_int admit;           /* what ingest_admit answers */
+    atomic_int refusals;        /* so many times ingest_admit answers ERR_FULL first */
+    atomic_uint retry_after_ms; /* and this with it; 0: 1234 */
+    atomic_int append;          /* what ingest_append answers */
+    atomic_int synced;          /* what the done callback is told */
+    atomic_long opened, aborted, received;
+    atomic_llong appended_bytes;
+    char last_partner[14];
+};
+
+struct ingest_document {
+    struct ingest *ingest;
+    struct digest *digest;
+    uint64_t length;
+    char partner[14];
+};
+
+static void fake_remember(const uint8_t id[UUID_BYTES]);
+
+static void *fake_journal(void *context)
+{
+    struct ingest *ingest = context;
+    pthread_mutex_lock(&ingest->lock);
+    for (;;) {
+        struct finished *next = ingest->held ? NULL : ingest->first;
+        if (!next) {
+            if (ingest->stopping)
+                break;
+            pthread_cond_wait(&ingest->changed, &ingest->lock);
+            continue;
+        }
+        ingest->first = next->next;
+        enum err err = (enum err)atomic_load(&ingest->synced);
+        pthread_mutex_unlock(&ingest->lock);
+        next->done(next->context, err, err ? NULL : &next->receipt);
+        free(next);
+        pthread_mutex_lock(&ingest->lock);
+    }
+    pthread_mutex_unlock(&ingest->lock);
+    return NULL;
+}
+
+static struct ingest *fake_ingest_new(void)
+{
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+    pthread_mutex_init(&ingest->lock, NULL);
+    pthread_cond_init(&ingest->changed, NULL);
+    pthread_create(&ingest->journal, NULL, fake_journal, ingest);
+    return ingest;
+}
+
+static inline void fake_ingest_hold(struct ingest *ingest, bool held)
+{
+    pthread_mutex_lock(&ingest->lock);
+    ingest->held = held;
+    pthread_cond_broadcast(&ingest->changed);
+    pthread_mutex_unlock(&ingest->lock);
+}
+
+static void fake_ingest_free(struct ingest *ingest)
+{
+    pthread_mutex_lock(&ingest->lock);
+    ingest->stopping = true;
+    ingest->held = false;
+    pthread_cond_broadcast(&ingest->changed);
+    pthread_mutex_unlock(&ingest->lock);
+    pthread_join(ingest->journal, NULL);
+    free(ingest);
+}
+
+enum err ingest_admit(struct ingest *ingest, uint32_t *retry_after_ms)
+{
+    unsigned retry = atomic_load(&ingest->retry_after_ms);
+    *retry_after_ms = retry ? retry : 1234;
+    if (atomic_load(&ingest->refusals) > 0 && atomic_fetch_sub(&ingest->refusals, 1) > 0)
+        return ERR_FULL;
+    return (enum err)atomic_load(&ingest->admit);
+}
+
+enum err ingest_open(struct ingest *ingest, const char *partner, struct ingest_document **out)
+{
+    *out = NULL;
+    if (partner[0] && strlen(partner) != 13)
+        return ERR_INPUT;
+    struct ingest_document *document = calloc(1, sizeof *document);
+    document->ingest = ingest;
+    document->digest = digest_new();
+    strcpy(document->partner, partner);
+    atomic_fetch_add(&ingest->opened, 1);
+    *out = document;
+    return ERR_OK;
+}
+
+enum err ingest_append(struct ingest_document *document, const void *data, size_t bytes)
+{
+    digest_update(document->digest, data, bytes);
+    document->length += bytes;
+    atomic_fetch_add(&document->ingest->appended_bytes, (long long)bytes);
+    return (enum err)atomic_load(&document->ingest->append);
+}
+
+uint64_t ingest_length(const struct ingest_document *document)
+{
+    return document->length;
+}
+
+void ingest_digest(const struct ingest_document *document, uint8_t out[DIGEST_BYTES])
+{
+    digest_peek(document->digest, out);
+}
+
+static void free_document(struct ingest_document **document)
+{
+    digest_free((*document)->digest);
+    free(*document);
+    *document = NULL;
+}
+
+enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, void *context)
+{
+    struct ingest *ingest = (*document)->ingest;
+    if ((*document)->length == 0) {
+        atomic_fetch_add(&ingest->aborted, 1);
+        free_document(document);
+        done(context, ERR_INPUT, NULL);
+        return ERR_INPUT;
+    }
+    struct finished *finished = calloc(1, sizeof *finished);
+    struct receipt *receipt = &finished->receipt;
+    uuid_make(receipt->capture_id);
+    fake_remember(receipt->capture_id);
+    ingest_digest(*document, receipt->document_sha256);
+    receipt->document_bytes = (*document)->length;
+    receipt->received_ms = 1700000000000;
+    strcpy(receipt->partner, (*document)->partner);
+    finished->done = done;
+    finished->context = context;
+    atomic_fetch_add(&ingest->received, 1);
+
+    pthread_mutex_lock(&ingest->lock);
+    strcpy(ingest->last_partner, (*document)->partner);
+    struct finished **end = &ingest->first;
+    while (*end)
+        end = &(*end)->next;
+    *end = finished;
+    pthread_cond_broadcast(&ingest->changed);
+    pthread_mutex_unlock(&ingest->lock);
+    free_document(document);
+    return ERR_OK;
+}
+
+void ingest_abort(struct ingest_document **document)
+{
+    if (!*document)
+        return;
+    atomic_fetch_add(&(*document)->ingest->aborted, 1);
+    free_document(document);
+}
+
+/* ---- journal queries: one capture is known; others are those received, running when asked first
+ * ------------ */
+
+static const char known_capture[] = "0190d6a0-1111-7000-8000-000000000001";
+
+enum { FAKE_CAPTURES = 64 };
+static struct {
+    uint8_t id[UUID_BYTES];
+    bool broken; /* a document that breaks off */
+    unsigned asked;
+} fake_captures[FAKE_CAPTURES];
+static atomic_uint fake_capture_count;
+static atomic_bool fake_next_is_broken;
+
+static void fake_remember(const uint8_t id[UUID_BYTES])
+{
+    unsigned at = atomic_load(&fake_capture_count) % FAKE_CAPTURES;
+    memcpy(fake_captures[at].id, id, UUID_BYTES);
+    fake_captures[at].broken = atomic_load(&fake_next_is_broken);
+    fake_captures[at].asked = 0;
+    atomic_fetch_add(&fake_capture_count, 1);
+}
+
+static enum err fake_fill(const uint8_t id[UUID_BYTES], struct arena *arena, Epcis__V1__Capture *capture)
+{
+    unsigned count = atomic_load(&fake_capture_count);
+    for (unsigned i = 0; i < count && i < FAKE_CAPTURES; i++) {
+        if (memcmp(fake_captures[i].id, id, UUID_BYTES) != 0)
+            continue;
+        capture->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RUNNING;
+        capture->events = 10;
+        if (++fake_captures[i].asked < 3)
+            return ERR_OK;
+        capture->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE;
+        capture->committed = 10;
+        capture->batches = 1;
+        if (!fake_captures[i].broken)
+            return ERR_OK;
+        capture->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED;
+        capture->error = arena_alloc(arena, sizeof *capture->error);
+        epcis__v1__document_error__init(capture->error);
+        capture->error->code = "SCHEMA_INVALID";
+        capture->error->message = "a \"quoted\" word";
+        capture->error->line = 12;
+        capture->error->byte_offset = 345;
+        return ERR_OK;
+    }
+    return ERR_NOT_FOUND;
+}
+
+enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTES], struct arena *arena,
+                     Epcis__V1__Capture **out)
+{
+    (void)journal;
+    char text[UUID_TEXT + 1];
+    Epcis__V1__Capture *capture = arena_alloc(arena, sizeof *capture);
+    Epcis__V1__Receipt *receipt = arena_alloc(arena, sizeof *receipt);
+    uuid_text(capture_id, text);
+    epcis__v1__capture__init(capture);
+    epcis__v1__receipt__init(receipt);
+    receipt->capture_id = arena_copy(arena, text, UUID_TEXT);
+    receipt->document_digest = "sha256:00";
+    capture->receipt = receipt;
+    *out = capture;
+    if (strcmp(text, known_capture) != 0)
+        return fake_fill(capture_id, arena, capture);
+    capture->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE;
+    capture->events = 1000;
+    capture->committed = 998;
+    capture->dead_letters = 2;
+    return ERR_OK;
+}
+
+/* ---- store: item "urn:…:2017" has three events, five dead letters, event 7 ------------------------------
+ */
+
+enum { FAKE_HISTORY = 3, FAKE_LETTERS = 5 };
+
+enum err store_item_history(struct store *store, const char *epc, uint32_t limit, char cursor[STORE_CURSOR],
+                            struct arena *arena, Epcis__V1__GetItemHistoryResponse **out)
+{
+    (void)store;
+    if (!strstr(epc, "2017"))
+        return ERR_NOT_FOUND;
+    Epcis__V1__GetItemHistoryResponse *response = arena_alloc(arena, sizeof *response);
+    epcis__v1__get_item_history_response__init(response);
+    response->state = arena_alloc(arena, sizeof *response->state);
+    epcis__v1__item_state__init(response->state);
+    response->state->status = "in_transit";
+    response->state->serial = "2017";
+    size_t from = strtoul(cursor, NULL, 10);
+    response->history = arena_alloc(arena, FAKE_HISTORY * sizeof *response->history);
+    for (; from < FAKE_HISTORY && response->n_history < limit; from++) {
+        Epcis__V1__HistoryEntry *entry = arena_alloc(arena, sizeof *entry);
+        epcis__v1__history_entry__init(entry);
+        entry->sequence = from + 1;
+        entry->event_time = arena_alloc(arena, sizeof *entry->event_time);
+        epcis__v1__time__init(entry->event_time);
+        entry->event_time->seconds = 1736150625;
+        entry->type = EPCIS__V1__EVENT_TYPE__EVENT_TYPE_OBJECT;
+        entry->action = EPCIS__V1__ACTION__ACTION_OBSERVE;
+        entry->biz_step = "shipping";
+        response->history[response->n_history++] = entry;
+    }
+    snprintf(cursor, STORE_CURSOR, "%s", "");
+    if (from < FAKE_HISTORY)
+        snprintf(cursor, STORE_CURSOR, "%zu", from);
+    *out = response;
+    return ERR_OK;
+}
+
+enum err store_event_get(struct store *store, uint64_t sequence, struct arena *arena,
+                         Epcis__V1__CommittedEvent **out)
+{
+    (void)store;
+    if (sequence == 13)
+        return ERR_CORRUPT;
+    if (sequence != 7)
+        return ERR_NOT_FOUND;
+    *out = arena_alloc(arena, sizeof **out);
+    epcis__v1__committed_event__init(*out);
+    (*out)->sequence = sequence;
+    return ERR_OK;
+}
+
+static Epcis__V1__DeadLetter *fake_letter(struct arena *arena, size_t number)
+{
+    Epcis__V1__DeadLetter *letter = arena_alloc(arena, sizeof *letter);
+    char id[8];
+    epcis__v1__dead_letter__init(letter);
+    letter->dead_letter_id = arena_copy(arena, id, (size_t)snprintf(id, sizeof id, "%zu", number));
+    letter->capture_id = (char *)known_capture;
+    letter->line = 40 + number;
+    letter->path = "/*/EventList/ObjectEvent[2]";
+    if (number > 1) { /* the first is a document's */
+        letter->position_case = EPCIS__V1__DEAD_LETTER__POSITION_EVENT_INDEX;
+        letter->event_index = number;
+    }
+    letter->reasons = arena_alloc(arena, sizeof *letter->reasons);
+    letter->n_reasons = 1;
+    letter->reasons[0] = arena_alloc(arena, sizeof **letter->reasons);
+    epcis__v1__finding__init(letter->reasons[0]);
+    letter->reasons[0]->code = "SERIAL_FORMAT";
+    letter->reasons[0]->field = "epcList[0]";
+    letter->reasons[0]->value = "urn:\x1b[31m\xff";
+    letter->reasons[0]->message = "1 to 20 characters";
+    return letter;
+}
+
+enum err store_dead_letters(struct store *store, const uint8_t *capture_id, uint32_t limit,
+                            char cursor[STORE_CURSOR], struct arena *arena,
+                            Epcis__V1__ListDeadLettersResponse **out)
+{
+    (void)store;
+    size_t from = strtoul(cursor, NULL, 10), end = capture_id ? 1 : FAKE_LETTERS;
+    Epcis__V1__ListDeadLettersResponse *response = arena_alloc(arena, sizeof *response);
+    epcis__v1__list_dead_letters_response__init(response);
+    response->dead_letters = arena_alloc(arena, FAKE_LETTERS * sizeof *response->dead_letters);
+    for (; from < end && response->n_dead_letters < limit; from++)
+        response->dead_letters[response->n_dead_letters++] = fake_letter(arena, from + 1);
+    cursor[0] = '\0';
+    if (from < end)
+        snprintf(cursor, STORE_CURSOR, "%zu", from);
+    *out = response;
+    return ERR_OK;
+}
+
+enum err store_dead_letter_get(struct store *store, const char *dead_letter_id, struct arena *arena,
+                               Epcis__V1__GetDeadLetterResponse **out)
+{
+    (void)store;
+    if (strcmp(dead_letter_id, "1") != 0)
+        return ERR_NOT_FOUND;
+    *out = arena_alloc(arena, sizeof **out);
+    epcis__v1__get_dead_letter_response__init(*out);
+    (*out)->dead_letter = fake_letter(arena, 1);
+    return ERR_OK;
+}
+
+#endif

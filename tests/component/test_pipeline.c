@@ -1,0 +1,460 @@
+/* Journal, converter and dispatcher together, with a worker made for the test that loses what it is told to
+ * lose: nothing is skipped, doubled or reordered, and a restart rebuilds the same batches. */
+#include <check.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/gs1/epc.h"
+#include "common/wire/wire.h"
+#include "server/capture_query.h"
+#include "server/converter.h"
+#include "server/dispatcher.h"
+#include "server/ingest.h"
+#include "server/journal.h"
+#include "server/partner.h"
+
+enum { DEADLINE_MS = 30000, LOG_MAX = 4096 };
+
+static char dir[64], work_endpoint[96], ack_endpoint[96];
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
+{
+    (void)status;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+static void setup(void)
+{
+    strcpy(dir, "/tmp/epcisd-pipeline-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(work_endpoint, sizeof work_endpoint, "ipc://%s/work", dir);
+    snprintf(ack_endpoint, sizeof ack_endpoint, "ipc://%s/ack", dir);
+}
+
+static void teardown(void)
+{
+    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- the worker ------------------------------------------------------------------------------------- */
+
+struct seen {
+    uint32_t partition;
+    uint64_t sequence;
+    uint8_t id[DIGEST_BYTES];
+    uint32_t items;
+};
+
+struct fake_worker {
+    pthread_t thread;
+    atomic_bool stop;
+    atomic_int runs_to_lose;   /* taken and never answered */
+    atomic_int store_failures; /* answered with STORE_FAILED */
+    atomic_bool silent;        /* answers nothing at all */
+    atomic_int wrong_sums;     /* answered with counts that do not add up */
+    atomic_int runs;
+    pthread_mutex_t mutex; /* guards the log */
+    struct seen log[LOG_MAX];
+    size_t count;
+    char refused[256]; /* the part of a document that the last refusal quotes */
+};
+
+static void answer(struct wire *wire, const Epcis__Wire__V1__Batch *batch, bool failed, uint32_t missing)
+{
+    Epcis__Wire__V1__Acknowledgment ack = EPCIS__WIRE__V1__ACKNOWLEDGMENT__INIT;
+    Epcis__Wire__V1__SegmentResult results[64], *pointers[64];
+    ack.worker_id = (char *)"test:1";
+    ack.partition = batch->partition;
+    ack.sequence = batch->sequence;
+    ack.batch_id = batch->batch_id;
+    ack.result = failed ? EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_STORE_FAILED
+                        : EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED;
+    ck_assert_uint_le(batch->n_segments, 64);
+    for (size_t i = 0; i < batch->n_segments; i++) {
+        epcis__wire__v1__segment_result__init(&results[i]);
+        results[i].capture_id = batch->segments[i]->capture_id;
+        results[i].committed = batch->segments[i]->count - missing;
+        pointers[i] = &results[i];
+    }
+    ack.segments = pointers;
+    ack.n_segments = failed ? 0 : batch->n_segments;
+    ck_assert_int_eq(wire_publish_ack(wire, &ack), ERR_OK);
+}
+
+static bool take_one(atomic_int *count)
+{
+    int left = atomic_load(count);
+    return left > 0 && atomic_fetch_sub(count, 1) > 0;
+}
+
+static void handle_run(struct fake_worker *worker, struct wire *wire, struct buffer *frames, size_t count)
+{
+    atomic_fetch_add(&worker->runs, 1);
+    bool lose = atomic_load(&worker->silent) || take_one(&worker->runs_to_lose);
+    bool failed = !lose && take_one(&worker->store_failures);
+    bool wrong = !lose && !failed && take_one(&worker->wrong_sums);
+    for (size_t i = 0; i < count; i++) {
+        Epcis__Wire__V1__Batch *batch =
+            epcis__wire__v1__batch__unpack(NULL, frames[i].length, frames[i].data);
+        ck_assert_ptr_nonnull(batch);
+        pthread_mutex_lock(&worker->mutex);
+        struct seen *seen = &worker->log[worker->count++];
+        ck_assert_uint_lt(worker->count, LOG_MAX);
+        pthread_mutex_unlock(&worker->mutex);
+        seen->partition = batch->partition;
+        seen->sequence = batch->sequence;
+        seen->items = (uint32_t)batch->n_items;
+        memcpy(seen->id, batch->batch_id.data, DIGEST_BYTES);
+        for (size_t j = 0; j < batch->n_items; j++)
+            if (batch->items[j]->content_case == EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_REFUSAL) {
+                ProtobufCBinaryData part = batch->items[j]->refusal->raw_document_part;
+                snprintf(worker->refused, sizeof worker->refused, "%.*s", (int)part.len, (char *)part.data);
+            }
+        if (!lose)
+            answer(wire, batch, failed, wrong ? 2 : 0);
+        epcis__wire__v1__batch__free_unpacked(batch, NULL);
+    }
+}
+
+static void *worker_main(void *context)
+{
+    struct fake_worker *worker = context;
+    struct wire *wire = NULL;
+    struct buffer frames[WIRE_RUN_BATCHES_MAX] = {{0}};
+    ck_assert_int_eq(wire_connect(work_endpoint, ack_endpoint, &wire), ERR_OK);
+    while (!atomic_load(&worker->stop)) {
+        size_t count = 0;
+        wire_wait(wire, false, 20);
+        ck_assert_int_eq(wire_receive_run(wire, frames, &count), ERR_OK);
+        if (count > 0)
+            handle_run(worker, wire, frames, count);
+    }
+    for (size_t i = 0; i < WIRE_RUN_BATCHES_MAX; i++)
+        buffer_free(&frames[i]);
+    wire_close(&wire);
+    return NULL;
+}
+
+static void worker_start(struct fake_worker *worker)
+{
+    pthread_mutex_init(&worker->mutex, NULL);
+    ck_assert_int_eq(pthread_create(&worker->thread, NULL, worker_main, worker), 0);
+}
+
+static void worker_stop(struct fake_worker *worker)
+{
+    atomic_store(&worker->stop, true);
+    pthread_join(worker->thread, NULL);
+    pthread_mutex_destroy(&worker->mutex);
+}
+
+/* ---- the server ------------------------------------------------------------------------------------- */
+
+struct core {
+    struct journal *journal;
+    struct dispatcher *dispatcher;
+    struct converter *converter;
+    struct ingest *ingest;
+};
+
+static struct core core;
+
+static void on_acknowledged(void *context, uint32_t partition, size_t bytes)
+{
+    (void)context;
+    converter_acknowledged(core.converter, partition, bytes);
+}
+
+static void on_received(void *context, uint64_t number, uint32_t partition)
+{
+    (void)context;
+    converter_received(core.converter, number, partition);
+}
+
+static void on_fatal(void)
+{
+    ck_abort_msg("the converter gave up");
+}
+
+static void core_open(void)
+{
+    char journal_dir[96];
+    snprintf(journal_dir, sizeof journal_dir, "%s/journal", dir);
+    struct dispatcher_options dispatcher = {.work_endpoint = work_endpoint,
+                                            .ack_endpoint = ack_endpoint,
+                                            .run_max_batches = 4,
+                                            .run_max_bytes = 1 << 20,
+                                            .lease_ms = 300};
+    struct converter_options converter = {.batch_max_events = 10,
+                                          .batch_max_bytes = 1 << 20,
+                                          .batch_max_wait_ms = 200,
+                                          .partition_max_bytes = 64 << 20,
+                                          .total_max_bytes = 64 << 20};
+    ck_assert_int_eq(journal_open(journal_dir, 256 << 20, &core.journal), ERR_OK);
+    ck_assert_int_eq(dispatcher_open(&dispatcher, core.journal, on_acknowledged, NULL, &core.dispatcher),
+                     ERR_OK);
+    ck_assert_int_eq(converter_open(&converter, core.journal, core.dispatcher, on_fatal, &core.converter),
+                     ERR_OK);
+    ck_assert_int_eq(converter_start(core.converter), ERR_OK);
+    ck_assert_int_eq(ingest_init(core.journal, 1 << 30, on_received, NULL, &core.ingest), ERR_OK);
+}
+
+static void core_close(void)
+{
+    converter_stop(core.converter);
+    dispatcher_stop(core.dispatcher, 0);
+    journal_close(&core.journal);
+    converter_free(&core.converter);
+    dispatcher_close(&core.dispatcher);
+    ingest_free(&core.ingest);
+}
+
+/* ---- documents -------------------------------------------------------------------------------------- */
+
+struct sent {
+    pthread_mutex_t mutex;
+    pthread_cond_t done_now;
+    bool done;
+    enum err err;
+    struct receipt receipt;
+};
+
+static void sent_done(void *context, enum err err, const struct receipt *receipt)
+{
+    struct sent *sent = context;
+    pthread_mutex_lock(&sent->mutex);
+    sent->done = true;
+    sent->err = err;
+    if (receipt)
+        sent->receipt = *receipt;
+    pthread_cond_signal(&sent->done_now);
+    pthread_mutex_unlock(&sent->mutex);
+}
+
+static const char strange_event[] = "<StrangeEvent>what is this?</StrangeEvent>";
+
+/* `events` object events, then `more`; cut off before its end where `whole` is false. */
+static struct receipt send_document_with(const char *partner, int id, int events, const char *more,
+                                         bool whole)
+{
+    struct buffer text = {0};
+    buffer_append_text(&text,
+                       "<?xml version=\"1.0\"?><epcis:EPCISDocument xmlns:epcis=\"urn:epcglobal:epcis:xsd:1\""
+                       " schemaVersion=\"1.2\" creationDate=\"2025-01-01T00:00:00Z\"><EPCISBody><EventList>");
+    for (int i = 0; i < events; i++)
+        buffer_printf(
+            &text,
+            "<ObjectEvent><eventTime>2025-01-01T00:00:00Z</eventTime><eventTimeZoneOffset>+00:00"
+            "</eventTimeZoneOffset><epcList><epc>urn:epc:id:sgtin:0614141.107346.%d%06d</epc></epcList>"
+            "<action>OBSERVE</action></ObjectEvent>",
+            id, i);
+    buffer_append_text(&text, more);
+    if (whole)
+        buffer_append_text(&text, "</EventList></EPCISBody></epcis:EPCISDocument>");
+    struct ingest_document *document = NULL;
+    struct sent sent = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
+    ck_assert_int_eq(ingest_open(core.ingest, partner, &document), ERR_OK);
+    ck_assert_int_eq(ingest_append(document, text.data, text.length), ERR_OK);
+    ck_assert_int_eq(ingest_finish(&document, sent_done, &sent), ERR_OK);
+    pthread_mutex_lock(&sent.mutex);
+    while (!sent.done)
+        pthread_cond_wait(&sent.done_now, &sent.mutex);
+    pthread_mutex_unlock(&sent.mutex);
+    ck_assert_int_eq(sent.err, ERR_OK);
+    buffer_free(&text);
+    return sent.receipt;
+}
+
+static struct receipt send_document(const char *partner, int id, int events, bool whole)
+{
+    return send_document_with(partner, id, events, "", whole);
+}
+
+static void wait_until(bool (*condition)(void *), void *context)
+{
+    int64_t end_ms = clock_steady_ms() + DEADLINE_MS;
+    while (!condition(context)) {
+        ck_assert_msg(clock_steady_ms() < end_ms, "not within %d ms", DEADLINE_MS);
+        usleep(2000);
+    }
+}
+
+static bool all_finished(void *context)
+{
+    (void)context;
+    return journal_unfinished_bytes(core.journal) == 0;
+}
+
+static bool has_runs(void *context)
+{
+    struct fake_worker *worker = context;
+    return atomic_load(&worker->runs) >= 1;
+}
+
+static void expect_capture(const struct receipt *receipt, Epcis__V1__CaptureState state, uint64_t events)
+{
+    struct arena arena;
+    Epcis__V1__Capture *capture = NULL;
+    arena_init(&arena, 1 << 20);
+    ck_assert_int_eq(capture_get(core.journal, receipt->capture_id, &arena, &capture), ERR_OK);
+    ck_assert_int_eq(capture->state, state);
+    ck_assert_uint_eq(capture->events, events);
+    arena_free(&arena);
+}
+
+/* First sightings of each partition's batches come in order, and a batch seen again is the same batch. */
+static uint64_t check_log(const struct fake_worker *worker)
+{
+    static struct seen first[PARTNER_PARTITIONS][256];
+    uint64_t last[PARTNER_PARTITIONS] = {0}, items = 0;
+    for (size_t i = 0; i < worker->count; i++) {
+        const struct seen *seen = &worker->log[i];
+        ck_assert_uint_lt(seen->sequence, 256);
+        if (seen->sequence == last[seen->partition] + 1) {
+            first[seen->partition][seen->sequence] = *seen;
+            last[seen->partition] = seen->sequence;
+            items += seen->items;
+            continue;
+        }
+        ck_assert_uint_le(seen->sequence, last[seen->partition]);
+        ck_assert_mem_eq(seen->id, first[seen->partition][seen->sequence].id, DIGEST_BYTES);
+    }
+    return items;
+}
+
+START_TEST(documents_run_through)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    core_open();
+    worker_start(&worker);
+    struct receipt big = send_document("0614141000012", 1, 105, true);
+    struct receipt other = send_document("", 2, 3, true);
+    struct receipt empty = send_document("", 3, 0, true);
+    struct receipt broken = send_document("0614141000012", 4, 25, false);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    expect_capture(&big, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 105);
+    expect_capture(&other, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 3);
+    expect_capture(&empty, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 0);
+    expect_capture(&broken, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED, 25);
+    ck_assert_uint_eq(check_log(&worker), 105 + 3 + 25 + 1);
+    core_close();
+}
+END_TEST
+
+/* Also where the event's bytes lie in two of the journal's pieces. */
+START_TEST(an_unreadable_event_is_quoted)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    core_open();
+    worker_start(&worker);
+    for (int i = 0; i < 2; i++) {
+        size_t padding = i == 0 ? 10 : JOURNAL_PIECE_BYTES - 200;
+        char *more = malloc(padding + sizeof strange_event);
+        memset(more, ' ', padding);
+        memcpy(more + padding, strange_event, sizeof strange_event);
+        worker.refused[0] = '\0';
+        struct receipt receipt = send_document_with("0614141000012", i, 0, more, true);
+        wait_until(all_finished, NULL);
+        expect_capture(&receipt, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 1);
+        ck_assert_str_eq(worker.refused, strange_event);
+        free(more);
+    }
+    worker_stop(&worker);
+    core_close();
+}
+END_TEST
+
+START_TEST(lost_runs_and_failures_are_sent_again)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.runs_to_lose = 2;
+    worker.store_failures = 1;
+    worker.wrong_sums = 1;
+    core_open();
+    worker_start(&worker);
+    struct receipt receipt = send_document("0614141000012", 1, 200, true);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    expect_capture(&receipt, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 200);
+    ck_assert_uint_eq(check_log(&worker), 200);
+    ck_assert_int_gt(worker.runs, 4);
+    core_close();
+}
+END_TEST
+
+START_TEST(a_restart_rebuilds_the_same_batches)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.silent = true;
+    core_open();
+    worker_start(&worker);
+    struct receipt receipts[4];
+    for (int i = 0; i < 4; i++)
+        receipts[i] = send_document("0614141000012", i, 33, true);
+    wait_until(has_runs, &worker);
+    core_close();
+
+    core_open();
+    atomic_store(&worker.silent, false);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    for (int i = 0; i < 4; i++)
+        expect_capture(&receipts[i], EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 33);
+    ck_assert_uint_eq(check_log(&worker), 4 * 33);
+    core_close();
+}
+END_TEST
+
+START_TEST(many_partners_at_once)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    core_open();
+    worker_start(&worker);
+    for (int i = 0; i < 60; i++) {
+        char partner[14];
+        snprintf(partner, sizeof partner, "0614141%05d", i % 7);
+        partner[12] = gs1_check_digit(partner, 12);
+        partner[13] = '\0';
+        send_document(partner, i, 7, true);
+    }
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    ck_assert_uint_eq(check_log(&worker), 60 * 7);
+    core_close();
+}
+END_TEST
+
+int main(void)
+{
+    log_init("test", LOG_AS_TEXT);
+    Suite *suite = suite_create("pipeline");
+    TCase *tests = tcase_create("pipeline");
+    suite_add_tcase(suite, tests);
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, documents_run_through);
+    tcase_add_test(tests, an_unreadable_event_is_quoted);
+    tcase_add_test(tests, lost_runs_and_failures_are_sent_again);
+    tcase_add_test(tests, a_restart_rebuilds_the_same_batches);
+    tcase_add_test(tests, many_partners_at_once);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,304 @@
+/* The store alone: reading in pages, versions, rows that must not mix. */
+#include <check.h>
+#include <ftw.h>
+#include <lmdb.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/store/store_txn.h"
+#include "tests/component/synthetic.h"
+
+enum { MAP_BYTES = 64 << 20 };
+
+static char folder[64], url[128];
+static struct store *store;
+static struct arena arena;
+
+static void setup(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/epcisd-store-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(url, sizeof url, "lmdb:%s/store", folder);
+    arena_init(&arena, 64 << 20);
+    ck_assert_int_eq(store_open(url, MAP_BYTES, &store), ERR_OK);
+}
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info, (void)type, (void)walk;
+    return remove(path);
+}
+
+static void teardown(void)
+{
+    store_close(&store);
+    arena_free(&arena);
+    nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Keeps one event of one item, as a worker would. */
+static void keep(struct store_txn *txn, const char *epc, int64_t time_us, const char *partner)
+{
+    static const uint8_t capture_id[UUID_BYTES] = {9};
+    uint8_t key[STORE_ROW_KEY_MAX], hash[DIGEST_BYTES], packed[512];
+    Epcis__V1__Event *event =
+        synthetic_event(&arena, EPCIS__V1__EVENT_TYPE__EVENT_TYPE_OBJECT, EPCIS__V1__ACTION__ACTION_OBSERVE,
+                        "storing", time_us / 1000000);
+    struct store_event record = {.event_hash = hash,
+                                 .content_hash = hash,
+                                 .partition = 1,
+                                 .batch_sequence = 1,
+                                 .capture_id = capture_id,
+                                 .partner = partner,
+                                 .packed = packed,
+                                 .packed_bytes = epcis__v1__event__pack(event, packed)};
+    struct store_event_key event_key = {.time_us = time_us,
+                                        .partner = partner,
+                                        .type = event->type,
+                                        .action = event->action,
+                                        .biz_step = event->biz_step};
+    digest_of(&time_us, sizeof time_us, hash);
+    size_t length = epc_key(epc, strlen(epc), key);
+    size_t row_length = length + store_row_suffix(&event_key, key + length);
+    struct store_item item = {.key = key, .key_length = (uint16_t)length};
+    struct store_row row = {.key = key, .key_length = (uint16_t)row_length};
+    ck_assert_int_eq(store_load(txn, &item, 1, &row, 1, &arena), ERR_OK);
+    item.known = item.dirty = row.fresh = true;
+    item.last_sequence = row.sequence = store_next_sequence(txn);
+    item.latest_us = item.latest_us > time_us ? item.latest_us : time_us;
+    ck_assert_int_eq(store_event_append(txn, &record), ERR_OK);
+    ck_assert_int_eq(store_write(txn, &item, 1, &row, 1), ERR_OK);
+}
+
+static void put_batch(struct store_txn *txn)
+{
+    uint8_t id[DIGEST_BYTES] = {1};
+    Epcis__Wire__V1__Acknowledgment ack = EPCIS__WIRE__V1__ACKNOWLEDGMENT__INIT;
+    Epcis__Store__V1__BatchResultRecord record = EPCIS__STORE__V1__BATCH_RESULT_RECORD__INIT;
+    record.batch_id = (ProtobufCBinaryData){sizeof id, id};
+    record.acknowledgment = &ack;
+    ck_assert_int_eq(store_batch_put(txn, 1, 1, &record), ERR_OK);
+}
+
+START_TEST(history_comes_in_pages_oldest_first)
+{
+    struct store_txn *txn;
+    char *epc = synthetic_sgtin(&arena, 10001, "a");
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    put_batch(txn);
+    for (int64_t i = 0; i < 25; i++)
+        keep(txn, epc, (i * 7 % 25 - 5) * 1000000, i % 2 ? "0614141000005" : "");
+    keep(txn, synthetic_sgtin(&arena, 10001, "a0"), 0, "");
+    keep(txn, synthetic_sgtin(&arena, 10001, "A"), 0, "");
+    ck_assert_int_eq(store_commit(&txn), ERR_OK);
+
+    char cursor[STORE_CURSOR] = "";
+    int64_t last = INT64_MIN;
+    size_t seen = 0;
+    do {
+        Epcis__V1__GetItemHistoryResponse *page;
+        ck_assert_int_eq(store_item_history(store, epc, 10, cursor, &arena, &page), ERR_OK);
+        ck_assert_str_eq(page->next_page_token, cursor);
+        ck_assert_uint_le(page->n_history, 10);
+        for (size_t i = 0; i < page->n_history; i++, seen++) {
+            ck_assert_int_gt(page->history[i]->event_time->seconds, last);
+            last = page->history[i]->event_time->seconds;
+        }
+    } while (*cursor);
+    ck_assert_uint_eq(seen, 25);
+
+    Epcis__V1__GetItemHistoryResponse *none;
+    snprintf(cursor, sizeof cursor, "zz");
+    ck_assert_int_eq(store_item_history(store, epc, 10, cursor, &arena, &none), ERR_INPUT);
+    cursor[0] = '\0';
+    ck_assert_int_eq(store_item_history(store, "urn:x:unknown", 10, cursor, &arena, &none), ERR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(rows_are_found_again)
+{
+    struct store_txn *txn;
+    uint8_t key[STORE_ROW_KEY_MAX];
+    struct store_event_key event_key = {.time_us = 5, .partner = "", .biz_step = ""};
+    char *epc = synthetic_sgtin(&arena, 10001, "a");
+    size_t length = epc_key(epc, strlen(epc), key);
+    size_t row_length = length + store_row_suffix(&event_key, key + length);
+    struct store_item item = {.key = key, .key_length = (uint16_t)length, .flags = STORE_ITEM_SHIPPED};
+    struct store_row row = {.key = key, .key_length = (uint16_t)row_length, .sequence = 77, .fresh = true};
+    item.dirty = true;
+    item.latest_us = 5;
+    item.expiry = 20270131;
+    item.lot = (struct store_text){(const uint8_t *)"L1", 2};
+    item.parent = (struct store_text){key, (uint32_t)length};
+    item.packed_sequence = 70;
+    item.emptied_sequence = 71;
+    item.disposition = (struct store_text){(const uint8_t *)"active", 6};
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    ck_assert_int_eq(store_write(txn, &item, 1, &row, 1), ERR_OK);
+    ck_assert_int_eq(store_commit(&txn), ERR_OK);
+
+    struct store_item back = {.key = key, .key_length = (uint16_t)length};
+    struct store_row row_back = {.key = key, .key_length = (uint16_t)row_length};
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    ck_assert_int_eq(store_load(txn, &back, 1, &row_back, 1, &arena), ERR_OK);
+    store_abort(&txn);
+    ck_assert_uint_eq(row_back.sequence, 77);
+    ck_assert(back.known);
+    ck_assert_uint_eq(back.flags, STORE_ITEM_SHIPPED);
+    ck_assert_uint_eq(back.expiry, 20270131);
+    ck_assert_uint_eq(back.packed_sequence, 70);
+    ck_assert_uint_eq(back.emptied_sequence, 71);
+    ck_assert_mem_eq(back.lot.data, "L1", 2);
+    ck_assert_uint_eq(back.parent.length, length);
+    ck_assert_mem_eq(back.disposition.data, "active", 6);
+}
+END_TEST
+
+START_TEST(dead_letters_come_in_pages_and_by_capture)
+{
+    struct store_txn *txn;
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    for (uint8_t i = 0; i < 30; i++) {
+        uint8_t capture_id[UUID_BYTES] = {(uint8_t)(i % 3)};
+        Epcis__V1__DeadLetter letter = EPCIS__V1__DEAD_LETTER__INIT;
+        Epcis__Store__V1__DeadLetterRecord record = EPCIS__STORE__V1__DEAD_LETTER_RECORD__INIT;
+        letter.line = i;
+        record.dead_letter = &letter;
+        ck_assert_int_eq(store_dead_letter_append(txn, capture_id, &record), ERR_OK);
+    }
+    ck_assert_int_eq(store_commit(&txn), ERR_OK);
+    const uint8_t second[UUID_BYTES] = {1};
+    for (int by_capture = 0; by_capture < 2; by_capture++) {
+        char cursor[STORE_CURSOR] = "";
+        size_t seen = 0;
+        do {
+            Epcis__V1__ListDeadLettersResponse *page;
+            ck_assert_int_eq(store_dead_letters(store, by_capture ? second : NULL, 7, cursor, &arena, &page),
+                             ERR_OK);
+            for (size_t i = 0; i < page->n_dead_letters; i++, seen++)
+                ck_assert_uint_eq(page->dead_letters[i]->line, by_capture ? 3 * seen + 1 : seen);
+        } while (*cursor);
+        ck_assert_uint_eq(seen, by_capture ? 10 : 30);
+    }
+    Epcis__V1__GetDeadLetterResponse *letter;
+    ck_assert_int_eq(store_dead_letter_get(store, "30", &arena, &letter), ERR_OK);
+    ck_assert_uint_eq(letter->dead_letter->line, 29);
+    ck_assert_int_eq(store_dead_letter_get(store, "31", &arena, &letter), ERR_NOT_FOUND);
+    ck_assert_int_eq(store_dead_letter_get(store, "x", &arena, &letter), ERR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(lists_end_early_where_the_arena_does)
+{
+    struct store_txn *txn;
+    static uint8_t event[20000];
+    const uint8_t capture_id[UUID_BYTES] = {0};
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    for (int i = 0; i < 20; i++) {
+        Epcis__V1__DeadLetter letter = EPCIS__V1__DEAD_LETTER__INIT;
+        Epcis__Store__V1__DeadLetterRecord record = EPCIS__STORE__V1__DEAD_LETTER_RECORD__INIT;
+        letter.raw_document_part = (ProtobufCBinaryData){sizeof event, event};
+        record.dead_letter = &letter;
+        record.event = (ProtobufCBinaryData){sizeof event, event};
+        ck_assert_int_eq(store_dead_letter_append(txn, capture_id, &record), ERR_OK);
+    }
+    ck_assert_int_eq(store_commit(&txn), ERR_OK);
+    char cursor[STORE_CURSOR] = "";
+    size_t seen = 0, pages = 0;
+    do {
+        struct arena small;
+        Epcis__V1__ListDeadLettersResponse *page;
+        arena_init(&small, 100000);
+        ck_assert_int_eq(store_dead_letters(store, NULL, 0, cursor, &small, &page), ERR_OK);
+        ck_assert_uint_gt(page->n_dead_letters, 0);
+        seen += page->n_dead_letters;
+        pages++;
+        arena_free(&small);
+    } while (*cursor);
+    ck_assert_uint_eq(seen, 20);
+    ck_assert_uint_gt(pages, 1);
+}
+END_TEST
+
+START_TEST(a_newer_store_is_left_alone)
+{
+    store_close(&store);
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi meta;
+    uint32_t version = 99;
+    char path[128];
+    snprintf(path, sizeof path, "%s/store", folder);
+    ck_assert_int_eq(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, 16);
+    mdb_env_set_mapsize(env, MAP_BYTES);
+    ck_assert_int_eq(mdb_env_open(env, path, 0, 0600), 0);
+    ck_assert_int_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    ck_assert_int_eq(mdb_dbi_open(txn, "meta", 0, &meta), 0);
+    MDB_val key = {6, "schema"}, value = {sizeof version, &version};
+    ck_assert_int_eq(mdb_put(txn, meta, &key, &value, 0), 0);
+    ck_assert_int_eq(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+    ck_assert_int_eq(store_open(url, MAP_BYTES, &store), ERR_VERSION);
+    ck_assert_ptr_null(store);
+    ck_assert_int_eq(store_open("pg:host=x", 0, &store), ERR_INPUT);
+    ck_assert_int_eq(store_open("lmdb:/proc/nowhere", 0, &store), ERR_DISK);
+}
+END_TEST
+
+START_TEST(a_data_folder_names_its_store)
+{
+    char path[160], data_url[160];
+    struct stat status;
+    snprintf(path, sizeof path, "%s/data", folder);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/data/journal", folder);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    snprintf(data_url, sizeof data_url, "lmdb:%s/data", folder);
+    struct store *other;
+    ck_assert_int_eq(store_open(data_url, MAP_BYTES, &other), ERR_OK);
+    store_close(&other);
+    snprintf(path, sizeof path, "%s/data/store/data.mdb", folder);
+    ck_assert_int_eq(stat(path, &status), 0);
+}
+END_TEST
+
+START_TEST(an_abort_leaves_nothing)
+{
+    struct store_txn *txn;
+    char *epc = synthetic_sgtin(&arena, 10001, "a");
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    put_batch(txn);
+    keep(txn, epc, 0, "");
+    store_abort(&txn);
+    char cursor[STORE_CURSOR] = "";
+    Epcis__V1__GetItemHistoryResponse *page;
+    struct store_position position;
+    ck_assert_int_eq(store_item_history(store, epc, 0, cursor, &arena, &page), ERR_NOT_FOUND);
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    ck_assert_uint_eq(store_next_sequence(txn), 1);
+    ck_assert_int_eq(store_position_get(txn, 1, &position), ERR_OK);
+    ck_assert_uint_eq(position.sequence, 0);
+    store_abort(&txn);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("store");
+    TCase *tests = tcase_create("store");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    suite_add_tcase(suite, tests);
+    tcase_add_test(tests, history_comes_in_pages_oldest_first);
+    tcase_add_test(tests, rows_are_found_again);
+    tcase_add_test(tests, dead_letters_come_in_pages_and_by_capture);
+    tcase_add_test(tests, lists_end_early_where_the_arena_does);
+    tcase_add_test(tests, a_newer_store_is_left_alone);
+    tcase_add_test(tests, a_data_folder_names_its_store);
+    tcase_add_test(tests, an_abort_leaves_nothing);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

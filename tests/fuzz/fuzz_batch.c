@@ -1,0 +1,54 @@
+/* What arrives on a worker's socket: the frame is read and proved, and what events it holds go through the
+ * rules even where only the batch_id is wrong, as it is in nearly everything a fuzzer makes. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/batch.h"
+#include "worker/rules/rules.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_event(struct rules *rules, const struct batch_item *item, struct arena *arena)
+{
+    struct rules_subject subject;
+    struct rules_report report;
+    Epcis__V1__Event *event = epcis__v1__event__unpack(&arena->allocator, item->content_bytes, item->event);
+    if (!event)
+        return;
+    rules_report_init(&report, arena);
+    if (rules_check(rules, event, arena, 32, &subject, &report))
+        return;
+    for (size_t i = 0; i < report.reason_count; i++) {
+        char path[256];
+        rules_field_path(report.reasons[i]->field, path, sizeof path);
+        if (strlen(report.reasons[i]->value) > RULES_VALUE_MAX)
+            abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct rules *rules;
+    struct arena arena;
+    struct batch batch;
+    uint32_t partition;
+    uint64_t sequence;
+    const uint8_t *batch_id;
+    const char *detail;
+    if (!rules)
+        rules = rules_new(RULES_STRICT);
+    arena_init(&arena, 16 << 20);
+    enum err peek = batch_peek(data, size, &partition, &sequence, &batch_id);
+    enum err err = batch_read(data, size, &arena, &batch, &detail);
+    if (peek && !err)
+        abort();
+    bool whole = !err || strcmp(detail, "batch_id is not that of the items") == 0;
+    for (size_t i = 0; whole && i < batch.item_count; i++)
+        if (batch.items[i].event)
+            check_event(rules, &batch.items[i], &arena);
+    arena_free(&arena);
+    return 0;
+}

@@ -1,0 +1,138 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/buffer.h"
+#include "common/base/digest.h"
+
+START_TEST(arena_keeps_its_budget)
+{
+    struct arena arena;
+    arena_init(&arena, 1000);
+    ck_assert_ptr_nonnull(arena_alloc(&arena, 600));
+    ck_assert_ptr_null(arena_alloc(&arena, 600));
+    arena_reset(&arena);
+    ck_assert_ptr_nonnull(arena_alloc(&arena, 1));
+    ck_assert_ptr_nonnull(arena_alloc(&arena, 900));
+    ck_assert_ptr_null(arena_alloc(&arena, SIZE_MAX));
+    arena_free(&arena);
+}
+END_TEST
+
+START_TEST(arena_copies_past_a_block)
+{
+    struct arena arena;
+    arena_init(&arena, 64 << 20);
+    char *big = malloc(300000);
+    memset(big, 'x', 300000);
+    char *small = arena_copy(&arena, "abc", 3);
+    for (int i = 0; i < 20; i++) {
+        char *copy = arena_copy(&arena, big, 300000);
+        ck_assert_ptr_nonnull(copy);
+        ck_assert_int_eq(copy[299999], 'x');
+        ck_assert_int_eq(copy[300000], '\0');
+    }
+    ck_assert_str_eq(small, "abc");
+    free(big);
+    arena_free(&arena);
+}
+END_TEST
+
+START_TEST(buffer_appends_and_prints)
+{
+    struct buffer buffer = {0};
+    for (int i = 0; i < 1000; i++)
+        buffer_printf(&buffer, "%d,", i);
+    buffer_append_text(&buffer, "end");
+    buffer_append(&buffer, "", 1);
+    ck_assert(!buffer.failed);
+    ck_assert_str_eq((char *)buffer.data + buffer.length - 8, "999,end");
+    buffer_free(&buffer);
+}
+END_TEST
+
+START_TEST(digest_of_known_text)
+{
+    uint8_t out[DIGEST_BYTES];
+    char hex[DIGEST_HEX + 1];
+    digest_of("abc", 3, out);
+    digest_hex(out, sizeof out, hex);
+    ck_assert_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+
+    struct digest *digest = digest_new();
+    for (int i = 0; i < 2; i++) {
+        uint8_t again[DIGEST_BYTES];
+        digest_update(digest, "a", 1);
+        digest_update(digest, "bc", 2);
+        digest_finish(digest, again);
+        ck_assert_mem_eq(again, out, DIGEST_BYTES);
+    }
+    digest_free(digest);
+}
+END_TEST
+
+/* RFC 6962's tree, written the way the RFC defines it, for every size up to 20. */
+static void reference_root(const uint8_t (*leaves)[DIGEST_BYTES], size_t count, uint8_t out[DIGEST_BYTES])
+{
+    uint8_t text[1 + 2 * DIGEST_BYTES];
+    if (count == 1) {
+        text[0] = 0;
+        memcpy(text + 1, leaves[0], DIGEST_BYTES);
+        digest_of(text, 1 + DIGEST_BYTES, out);
+        return;
+    }
+    size_t left = 1;
+    while (left * 2 < count)
+        left *= 2;
+    text[0] = 1;
+    reference_root(leaves, left, text + 1);
+    reference_root(leaves + left, count - left, text + 1 + DIGEST_BYTES);
+    digest_of(text, sizeof text, out);
+}
+
+START_TEST(merkle_root_is_the_rfcs)
+{
+    for (size_t count = 1; count <= 20; count++) {
+        uint8_t leaves[20][DIGEST_BYTES], wanted[DIGEST_BYTES], got[DIGEST_BYTES];
+        for (size_t i = 0; i < count; i++)
+            digest_of(&i, sizeof i, leaves[i]);
+        reference_root((const uint8_t(*)[DIGEST_BYTES])leaves, count, wanted);
+        digest_merkle_root(leaves, count, got);
+        ck_assert_mem_eq(got, wanted, DIGEST_BYTES);
+    }
+}
+END_TEST
+
+START_TEST(uuid_round_trips_and_sorts)
+{
+    uint8_t uuid[UUID_BYTES], back[UUID_BYTES];
+    char text[UUID_TEXT + 1];
+    ck_assert_int_eq(uuid_make(uuid), ERR_OK);
+    uuid_text(uuid, text);
+    ck_assert_int_eq(text[14], '7');
+    ck_assert_int_eq(uuid_parse(text, back), ERR_OK);
+    ck_assert_mem_eq(uuid, back, UUID_BYTES);
+    ck_assert_int_eq(uuid_parse("not-a-uuid", back), ERR_INPUT);
+    ck_assert_int_eq(uuid_parse("0190d6a0-0000-7000-8000-00000000000g", back), ERR_INPUT);
+    ck_assert_int_eq(uuid_parse("0190d6a0+0000-7000-8000-000000000000", back), ERR_INPUT);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("base");
+    TCase *tests = tcase_create("base");
+    suite_add_tcase(suite, tests);
+    tcase_add_test(tests, arena_keeps_its_budget);
+    tcase_add_test(tests, arena_copies_past_a_block);
+    tcase_add_test(tests, buffer_appends_and_prints);
+    tcase_add_test(tests, digest_of_known_text);
+    tcase_add_test(tests, merkle_root_is_the_rfcs);
+    tcase_add_test(tests, uuid_round_trips_and_sorts);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

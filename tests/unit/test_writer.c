@@ -1,0 +1,253 @@
+/* What is written in another syntax reads back as the same events; compressed documents read as plain ones.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include "common/base/buffer.h"
+#include "common/epcis/event_hash.h"
+#include "common/epcis/inflate.h"
+#include "common/epcis/parser.h"
+#include "common/epcis/writer.h"
+
+static const char *const documents[] = {"dscsa-xml12.xml", "kinds-xml20.xml",   "extensions-xml20.xml",
+                                        "query-xml12.xml", "dscsa-json20.json", "kinds-json20.json"};
+enum { DOCUMENTS = sizeof documents / sizeof documents[0] };
+
+static void read_file(const char *name, struct buffer *out)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/epcis/%s", FIXTURES, name);
+    FILE *file = fopen(path, "rb");
+    ck_assert_msg(file != NULL, "%s", path);
+    for (int c; (c = fgetc(file)) != EOF;) {
+        uint8_t byte = (uint8_t)c;
+        buffer_append(out, &byte, 1);
+    }
+    fclose(file);
+}
+
+/* One line an event, its hash; or that it could not be read. */
+struct reading {
+    struct event_hash *hash;
+    struct buffer hashes;
+    struct writer *writer;
+    unsigned left_out;
+};
+
+static enum err take_document(void *context, const Epcis__V1__Document *document)
+{
+    struct reading *reading = context;
+    return reading->writer ? writer_document(reading->writer, document) : ERR_OK;
+}
+
+static enum err take_vocabulary_element(void *context, const Epcis__V1__VocabularyElement *element)
+{
+    struct reading *reading = context;
+    const char *reason = NULL;
+    if (!reading->writer)
+        return ERR_OK;
+    enum err err = writer_vocabulary_element(reading->writer, element, &reason);
+    ck_assert((err == ERR_INPUT) == (reason != NULL));
+    return err == ERR_INPUT ? ERR_OK : err;
+}
+
+static enum err take_event(void *context, const struct parser_event *event)
+{
+    struct reading *reading = context;
+    uint8_t hash[DIGEST_BYTES], content[DIGEST_BYTES];
+    char text[EVENT_HASH_TEXT] = "unreadable";
+    const char *reason = NULL;
+    if (event->event && reading->writer) {
+        enum err err = writer_event(reading->writer, event->event, &reason);
+        ck_assert((err == ERR_INPUT) == (reason != NULL));
+        if (err == ERR_INPUT) {
+            reading->left_out++;
+            return ERR_OK;
+        }
+        ck_assert_int_eq(err, ERR_OK);
+    }
+    if (event->event) {
+        ck_assert_int_eq(event_hash_compute(reading->hash, event->event, hash, content), ERR_OK);
+        event_hash_text(hash, text);
+    }
+    buffer_printf(&reading->hashes, "%s\n", text);
+    return ERR_OK;
+}
+
+/* Reads `data` in pieces of `step` bytes; writes it again through reading->writer where there is one. */
+static enum err read_all(struct reading *reading, const uint8_t *data, size_t bytes, size_t step,
+                         uint64_t cap)
+{
+    struct parser_limits limits = PARSER_LIMITS_DEFAULT;
+    struct parser_sink sink = {.context = reading,
+                               .document = take_document,
+                               .vocabulary_element = take_vocabulary_element,
+                               .event = take_event};
+    struct parser *parser = NULL;
+    if (cap)
+        limits.inflated_bytes = cap;
+    reading->hash = event_hash_new();
+    ck_assert_int_eq(parser_open(&limits, &sink, &parser), ERR_OK);
+    enum err err = ERR_OK;
+    for (size_t at = 0; at < bytes && !err; at += step)
+        err = parser_feed(parser, data + at, bytes - at < step ? bytes - at : step);
+    if (!err)
+        err = parser_finish(parser);
+    if (err)
+        ck_assert_str_eq(parser_error(parser)->code, "SCHEMA_INVALID");
+    parser_close(&parser);
+    event_hash_free(reading->hash);
+    buffer_append(&reading->hashes, "", 1);
+    return err;
+}
+
+static enum err collect(void *context, const void *data, size_t bytes)
+{
+    buffer_append(context, data, bytes);
+    return ERR_OK;
+}
+
+/* Appends the document in another syntax and returns the hashes of what was written. */
+static struct buffer translate(const struct buffer *in, enum writer_format format, struct buffer *out)
+{
+    struct reading reading = {0};
+    ck_assert_int_eq(writer_open(format, collect, out, &reading.writer), ERR_OK);
+    ck_assert_int_eq(read_all(&reading, in->data, in->length, 64 * 1024, 0), ERR_OK);
+    ck_assert_int_eq(writer_finish(reading.writer), ERR_OK);
+    writer_close(&reading.writer);
+    return reading.hashes;
+}
+
+static struct buffer hashes_of(const struct buffer *in, size_t step)
+{
+    struct reading reading = {0};
+    ck_assert_int_eq(read_all(&reading, in->data, in->length, step, 0), ERR_OK);
+    return reading.hashes;
+}
+
+START_TEST(what_is_written_reads_back)
+{
+    struct buffer source = {0};
+    read_file(documents[_i], &source);
+    for (int format = WRITER_JSON_2; format <= WRITER_XML_1; format++) {
+        struct buffer written = {0}, again = {0};
+        struct buffer wanted = translate(&source, (enum writer_format)format, &written);
+        struct buffer got = hashes_of(&written, 7);
+        ck_assert_str_eq((char *)got.data, (char *)wanted.data);
+        /* and back to where it came from, through the other syntax */
+        struct buffer first = translate(&written, WRITER_XML_2, &again);
+        struct buffer back = hashes_of(&again, 64 * 1024);
+        ck_assert_str_eq((char *)back.data, (char *)first.data);
+        buffer_free(&written);
+        buffer_free(&again);
+        buffer_free(&wanted);
+        buffer_free(&got);
+        buffer_free(&first);
+        buffer_free(&back);
+    }
+    buffer_free(&source);
+}
+END_TEST
+
+START_TEST(an_event_that_cannot_be_said_is_named)
+{
+    static const char text[] = "<?xml version='1.0'?><epcis:EPCISDocument "
+                               "xmlns:epcis='urn:epcglobal:epcis:xsd:1' schemaVersion='1.2' "
+                               "creationDate='2025-01-01T00:00:00Z'><EPCISBody><EventList><QuantityEvent><"
+                               "eventTime>2025-01-01T00:00:00Z"
+                               "</eventTime><eventTimeZoneOffset>+00:00</"
+                               "eventTimeZoneOffset><epcClass>urn:epc:idpat:sgtin:0614141.107346.*"
+                               "</epcClass><quantity>5</quantity></"
+                               "QuantityEvent><ObjectEvent><eventTime>2025-01-01T00:00:00Z</eventTime>"
+                               "<eventTimeZoneOffset>+00:00</eventTimeZoneOffset><epcList/><action>OBSERVE</"
+                               "action></ObjectEvent></EventList>"
+                               "</EPCISBody></epcis:EPCISDocument>";
+    const struct buffer source = {.data = (uint8_t *)(uintptr_t)text, .length = strlen(text)};
+    for (int format = WRITER_JSON_2; format <= WRITER_XML_1; format++) {
+        struct buffer written = {0};
+        struct reading reading = {0};
+        ck_assert_int_eq(writer_open((enum writer_format)format, collect, &written, &reading.writer), ERR_OK);
+        ck_assert_int_eq(read_all(&reading, source.data, source.length, 64 * 1024, 0), ERR_OK);
+        ck_assert_int_eq(writer_finish(reading.writer), ERR_OK);
+        ck_assert_uint_eq(reading.left_out, format == WRITER_XML_1 ? 0 : 1);
+        struct buffer got = hashes_of(&written, 64 * 1024);
+        ck_assert_str_eq((char *)got.data, (char *)reading.hashes.data);
+        writer_close(&reading.writer);
+        buffer_free(&reading.hashes);
+        buffer_free(&got);
+        buffer_free(&written);
+    }
+}
+END_TEST
+
+/* ---- compression ---- */
+
+static void pack(enum inflate_format format, const struct buffer *in, struct buffer *out)
+{
+    if (format == INFLATE_ZSTD) {
+        size_t bound = ZSTD_compressBound(in->length);
+        uint8_t *room = buffer_reserve(out, bound);
+        out->length = ZSTD_compress(room, bound, in->data, in->length, 1);
+        ck_assert(!ZSTD_isError(out->length));
+        return;
+    }
+    z_stream stream = {.next_in = in->data, .avail_in = (uInt)in->length};
+    ck_assert_int_eq(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    uLong bound = deflateBound(&stream, in->length);
+    stream.next_out = buffer_reserve(out, bound);
+    stream.avail_out = (uInt)bound;
+    ck_assert_int_eq(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    out->length = bound - stream.avail_out;
+    deflateEnd(&stream);
+}
+
+START_TEST(compressed_documents_read_as_plain_ones)
+{
+    const enum inflate_format formats[] = {INFLATE_GZIP, INFLATE_ZSTD};
+    struct buffer source = {0};
+    read_file("dscsa-xml12.xml", &source);
+    struct buffer plain = hashes_of(&source, 64 * 1024);
+    for (int i = 0; i < 2; i++) {
+        struct buffer packed = {0};
+        pack(formats[i], &source, &packed);
+        const size_t steps[] = {1, 7, 64 * 1024};
+        for (int j = 0; j < 3; j++) {
+            struct buffer got = hashes_of(&packed, steps[j]);
+            ck_assert_str_eq((char *)got.data, (char *)plain.data);
+            buffer_free(&got);
+        }
+        struct reading cut = {0}, over = {0}, damaged = {0};
+        ck_assert_int_eq(read_all(&cut, packed.data, packed.length - 3, 64, 0), ERR_INPUT);
+        ck_assert_int_eq(read_all(&over, packed.data, packed.length, 64, source.length - 1), ERR_LIMIT);
+        packed.data[2] ^= 0x55; /* in what tells the format */
+        ck_assert_int_eq(read_all(&damaged, packed.data, packed.length, 64, 0), ERR_INPUT);
+        buffer_free(&cut.hashes);
+        buffer_free(&over.hashes);
+        buffer_free(&damaged.hashes);
+        buffer_free(&packed);
+    }
+    buffer_free(&plain);
+    buffer_free(&source);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("writer");
+    TCase *tests = tcase_create("writer");
+    suite_add_tcase(suite, tests);
+    tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, what_is_written_reads_back, 0, DOCUMENTS);
+    tcase_add_test(tests, an_event_that_cannot_be_said_is_named);
+    tcase_add_test(tests, compressed_documents_read_as_plain_ones);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
