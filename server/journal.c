@@ -163,16 +163,31 @@ static struct timespec after_ms(long ms)
     return until;
 }
 
-static void pause_before_retry(struct journal *journal)
+/* Moves all that waits to the end of `list`. The mutex is held. */
+static void append_waiting(struct journal *journal, struct op_list *list)
+{
+    if (journal->waiting.first) {
+        *list->last = journal->waiting.first;
+        list->last = journal->waiting.last;
+    }
+    list_init(&journal->waiting);
+    journal->waiting_bytes = 0;
+    journal->eager = false;
+    pthread_cond_broadcast(&journal->taken);
+}
+
+static void pause_before_retry(struct journal *journal, struct op_list *list)
 {
     struct timespec until = after_ms(RETRY_MS);
     int code = 0;
     pthread_mutex_lock(&journal->mutex);
     while (!journal->stopping && code != ETIMEDOUT)
         code = pthread_cond_timedwait(&journal->submitted, &journal->mutex, &until);
+    append_waiting(journal, list);
     pthread_mutex_unlock(&journal->mutex);
 }
 
+/* Documents that came while the disk failed join the next try: none waits for the disk to recover. */
 static void write_until_recorded(struct journal *journal, struct op_list *list)
 {
     while (list->first) {
@@ -188,7 +203,7 @@ static void write_until_recorded(struct journal *journal, struct op_list *list)
             return;
         }
         if (list->first)
-            pause_before_retry(journal);
+            pause_before_retry(journal, list);
     }
 }
 
@@ -231,13 +246,8 @@ static bool take_waiting(struct journal *journal, struct op_list *list)
     list_init(list);
     pthread_mutex_lock(&journal->mutex);
     wait_for_work(journal);
-    if (journal->waiting.first)
-        *list = journal->waiting;
-    list_init(&journal->waiting);
-    journal->waiting_bytes = 0;
-    journal->eager = false;
+    append_waiting(journal, list);
     bool go_on = list->first || !journal->stopping;
-    pthread_cond_broadcast(&journal->taken);
     pthread_mutex_unlock(&journal->mutex);
     return go_on;
 }

@@ -2,9 +2,11 @@
 #include <check.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -208,8 +210,9 @@ START_TEST(a_second_server_is_refused)
 }
 END_TEST
 
-/* Records one closed batch over `count` items of document 1. */
-static void record_batch(struct journal *journal, uint64_t sequence, uint64_t first, uint32_t count)
+/* Submits one closed batch over `count` items of document 1; `waiter` learns when it is recorded. */
+static void submit_batch(struct journal *journal, uint64_t sequence, uint64_t first, uint32_t count,
+                         struct journal_op *op, struct waiter *waiter)
 {
     uint8_t id[DIGEST_BYTES] = {(uint8_t)sequence}, parent[DIGEST_BYTES] = {(uint8_t)(sequence - 1)};
     Epcis__Store__V1__BatchSpan span = EPCIS__STORE__V1__BATCH_SPAN__INIT, *spans[] = {&span};
@@ -221,9 +224,21 @@ static void record_batch(struct journal *journal, uint64_t sequence, uint64_t fi
     record.parent_batch_id = (ProtobufCBinaryData){sizeof parent, parent};
     record.spans = spans;
     record.n_spans = 1;
-    struct journal_op op = {.kind = JOURNAL_BATCH, .partition = 7, .sequence = sequence};
-    buffer_append_message(&op.data, &record.base);
-    ck_assert_int_eq(run_op(journal, &op), ERR_OK);
+    *op = (struct journal_op){.kind = JOURNAL_BATCH,
+                              .partition = 7,
+                              .sequence = sequence,
+                              .done = op_done,
+                              .context = waiter};
+    buffer_append_message(&op->data, &record.base);
+    journal_submit(journal, op);
+}
+
+static void record_batch(struct journal *journal, uint64_t sequence, uint64_t first, uint32_t count)
+{
+    struct journal_op op;
+    struct waiter waiter = WAITER;
+    submit_batch(journal, sequence, first, count, &op, &waiter);
+    ck_assert_int_eq(waiter_wait(&waiter), ERR_OK);
     buffer_free(&op.data);
 }
 
@@ -328,6 +343,42 @@ START_TEST(a_failed_commit_gives_no_receipt)
 }
 END_TEST
 
+/* A limit on the size of files stands for the full disk. */
+static void let_files_grow(bool grow)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = grow ? limit.rlim_max : 1;
+    signal(SIGXFSZ, grow ? SIG_DFL : SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(a_full_disk_refuses_documents_and_keeps_batches)
+{
+    struct journal *journal = NULL;
+    struct ingest *ingest = NULL;
+    struct receipt receipt;
+    struct journal_op op;
+    struct waiter waiter = WAITER;
+    ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
+    ck_assert_int_eq(ingest_init(journal, 1 << 30, count_received, NULL, &ingest), ERR_OK);
+    ck_assert_int_eq(send_document(ingest, 0, 100, &receipt), ERR_OK);
+    let_files_grow(false);
+    submit_batch(journal, 1, 0, 10, &op, &waiter);
+    while (!journal_health(journal))
+        usleep(1000);
+    /* This one was let in before the disk was known to be full: it must not wait for ever. */
+    ck_assert_int_eq(send_document(ingest, 1, 100, &receipt), ERR_DISK);
+    let_files_grow(true);
+    ck_assert_int_eq(waiter_wait(&waiter), ERR_OK);
+    buffer_free(&op.data);
+    ck_assert_int_eq(send_document(ingest, 1, 100, &receipt), ERR_OK);
+    ck_assert(!receipt.duplicate_document);
+    ingest_free(&ingest);
+    journal_close(&journal);
+}
+END_TEST
+
 static int send_one_and_tell(void)
 {
     struct journal *journal = NULL;
@@ -371,6 +422,7 @@ int main(void)
     tcase_add_test(tests, a_second_server_is_refused);
     tcase_add_test(tests, acknowledgments_add_up_once);
     tcase_add_test(tests, a_failed_commit_gives_no_receipt);
+    tcase_add_test(tests, a_full_disk_refuses_documents_and_keeps_batches);
     tcase_add_test(tests, kill_before_commit_keeps_nothing_after_it_all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
