@@ -23,8 +23,8 @@ struct work_ref {
     uint8_t *key;
     uint16_t item_length; /* of the key's first part: the item's */
     uint16_t key_length;
-    uint8_t list; /* enum rules_list */
-    uint8_t kind; /* enum epc_kind */
+    uint8_t list;   /* enum rules_list */
+    uint8_t kind;   /* enum epc_kind */
     uint32_t index; /* in the list */
     uint32_t row;
 };

@@ -400,8 +400,7 @@ enum err store_event_find(struct store_txn *txn, uint64_t sequence, struct store
     struct event_head head;
     enum err err = trees_event_decode(value.mv_data, value.mv_size, &head);
     if (!err)
-        *out =
-            (struct store_kept_event){head.content_hash, head.capture_id, head.packed, head.packed_bytes};
+        *out = (struct store_kept_event){head.content_hash, head.capture_id, head.packed, head.packed_bytes};
     return err;
 }
 

@@ -138,16 +138,11 @@ bool trees_is_row(const MDB_val *key, const uint8_t *item, size_t item_length)
 const char *store_status_name(enum store_status status)
 {
     static const char *const names[] = {
-        [STORE_STATUS_NONE] = "unknown",
-        [STORE_STATUS_COMMISSIONED] = "commissioned",
-        [STORE_STATUS_PACKED] = "packed",
-        [STORE_STATUS_UNPACKED] = "unpacked",
-        [STORE_STATUS_SHIPPED] = "shipped",
-        [STORE_STATUS_RECEIVED] = "received",
-        [STORE_STATUS_DISPENSED] = "dispensed",
-        [STORE_STATUS_RETURNED] = "returned",
-        [STORE_STATUS_CONSUMED] = "consumed",
-        [STORE_STATUS_DECOMMISSIONED] = "decommissioned",
+        [STORE_STATUS_NONE] = "unknown",        [STORE_STATUS_COMMISSIONED] = "commissioned",
+        [STORE_STATUS_PACKED] = "packed",       [STORE_STATUS_UNPACKED] = "unpacked",
+        [STORE_STATUS_SHIPPED] = "shipped",     [STORE_STATUS_RECEIVED] = "received",
+        [STORE_STATUS_DISPENSED] = "dispensed", [STORE_STATUS_RETURNED] = "returned",
+        [STORE_STATUS_CONSUMED] = "consumed",   [STORE_STATUS_DECOMMISSIONED] = "decommissioned",
         [STORE_STATUS_DESTROYED] = "destroyed",
     };
     return (size_t)status < sizeof names / sizeof names[0] ? names[status] : "unknown";
