@@ -285,3 +285,17 @@ enum err rules_severities_set(struct rules_severities *severities, const char *c
     }
     return err;
 }
+
+enum err rules_severities_override(struct rules_severities *severities, const char *text)
+{
+    enum { CODE_MAX = 64 };
+    char code[CODE_MAX];
+    enum rules_severity severity;
+    const char *equals = strchr(text, '=');
+    size_t length = equals ? (size_t)(equals - text) : strlen(text);
+    if (!equals || length >= CODE_MAX || rules_severity_of(equals + 1, &severity))
+        return ERR_INPUT;
+    memcpy(code, text, length);
+    code[length] = '\0';
+    return rules_severities_set(severities, code, severity);
+}
