@@ -242,6 +242,9 @@ static struct step random_step(const struct model *model)
     } else if (step.kind == PACK || step.kind == UNPACK || step.kind == UNPACK_ALL) {
         step.parent = UNITS + (int)below(ITEMS - UNITS);
         step.items = step.kind == UNPACK_ALL ? 0 : below(3) ? some_of(0, UNITS) : some_of(UNITS, ITEMS);
+        step.items &= ~(1U << step.parent); /* which would break another rule */
+        if (!step.items && step.kind != UNPACK_ALL)
+            step.items = some_of(0, UNITS);
     } else {
         step.items = some_of(0, ITEMS);
     }
