@@ -173,8 +173,11 @@ START_TEST(dead_letters_come_in_pages_and_by_capture)
         size_t seen = 0;
         do {
             Epcis__V1__ListDeadLettersResponse *page;
-            ck_assert_int_eq(store_dead_letters(store, by_capture ? second : NULL, 7, cursor, &arena, &page),
-                             ERR_OK);
+            ck_assert_int_eq(
+                store_dead_letters(store,
+                                   &(struct store_letter_filter){.capture_id = by_capture ? second : NULL}, 7,
+                                   cursor, &arena, &page),
+                ERR_OK);
             for (size_t i = 0; i < page->n_dead_letters; i++, seen++)
                 ck_assert_uint_eq(page->dead_letters[i]->line, by_capture ? 3 * seen + 1 : seen);
         } while (*cursor);
