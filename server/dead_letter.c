@@ -179,10 +179,9 @@ static enum err add_json(Epcis__V1__DeadLetter *letter, struct arena *arena)
 {
     struct buffer json = {0};
     enum err err = dead_letter_json(letter->event, &json);
-    if (!err) {
-        letter->event_json = arena_copy(arena, (char *)json.data, json.length);
-        err = letter->event_json ? ERR_OK : ERR_LIMIT;
-    }
+    char *text = err ? NULL : arena_copy(arena, (char *)json.data, json.length);
+    if (text)
+        letter->event_json = text;
     buffer_free(&json);
     return err == ERR_INPUT ? ERR_OK : err;
 }

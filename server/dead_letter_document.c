@@ -28,6 +28,32 @@ static enum err append(void *context, const void *data, size_t bytes)
     return out->failed ? ERR_MEMORY : ERR_OK;
 }
 
+/* The extensions without annotations: a tree is its root and all deeper nodes that follow it. */
+static size_t without_annotations(Epcis__V1__Node *const *nodes, size_t count, Epcis__V1__Node **out)
+{
+    size_t kept = 0;
+    bool annotation = false;
+    for (size_t i = 0; i < count; i++) {
+        if (nodes[i]->depth == 0)
+            annotation = strcmp(nodes[i]->namespace_uri, ANNOTATION_URI) == 0;
+        if (!annotation)
+            out[kept++] = nodes[i];
+    }
+    return kept;
+}
+
+static enum err write_plain(struct writer *writer, const Epcis__V1__Event *event, const char **reason)
+{
+    Epcis__V1__Event plain = *event;
+    plain.extensions = malloc((event->n_extensions + 1) * sizeof(Epcis__V1__Node *));
+    if (!plain.extensions)
+        return ERR_MEMORY;
+    plain.n_extensions = without_annotations(event->extensions, event->n_extensions, plain.extensions);
+    enum err err = writer_event(writer, &plain, reason);
+    free(plain.extensions);
+    return err;
+}
+
 enum err dead_letter_json(const Epcis__V1__Event *event, struct buffer *out)
 {
     Epcis__V1__Document bare = EPCIS__V1__DOCUMENT__INIT;
@@ -39,7 +65,7 @@ enum err dead_letter_json(const Epcis__V1__Event *event, struct buffer *out)
     if (!err)
         err = writer_document(writer, &bare);
     if (!err)
-        err = writer_event(writer, event, &reason);
+        err = write_plain(writer, event, &reason);
     if (!err)
         err = writer_finish(writer);
     writer_close(&writer);
@@ -50,7 +76,7 @@ enum err dead_letter_json(const Epcis__V1__Event *event, struct buffer *out)
 
 /* ---- documents -------------------------------------------------------------------------------------- */
 
-/* `namespaces` are those of a document that the event comes out of, or NULL. */
+/* `from` is the document that the event comes out of, whose prefixes are kept; or NULL. */
 static enum err write_head(struct rewriting *rewriting, const Epcis__V1__Document *from)
 {
     Epcis__V1__Document document = EPCIS__V1__DOCUMENT__INIT;
@@ -79,7 +105,7 @@ static enum err write_head(struct rewriting *rewriting, const Epcis__V1__Documen
 static enum err write_event(struct rewriting *rewriting, const Epcis__V1__Event *event)
 {
     const char *reason = "";
-    enum err err = writer_event(rewriting->writer, event, &reason);
+    enum err err = write_plain(rewriting->writer, event, &reason);
     if (err == ERR_INPUT)
         snprintf(rewriting->why, DEAD_LETTER_WHY, "the event cannot be written as JSON-LD: %s", reason);
     return err;
@@ -115,20 +141,6 @@ static enum err take_vocabulary_element(void *context, const Epcis__V1__Vocabula
     return err == ERR_INPUT ? ERR_OK : err;
 }
 
-/* The extensions without annotations: a tree is its root and all deeper nodes that follow it. */
-static size_t without_annotations(Epcis__V1__Node *const *nodes, size_t count, Epcis__V1__Node **out)
-{
-    size_t kept = 0;
-    bool annotation = false;
-    for (size_t i = 0; i < count; i++) {
-        if (nodes[i]->depth == 0)
-            annotation = strcmp(nodes[i]->namespace_uri, ANNOTATION_URI) == 0;
-        if (!annotation)
-            out[kept++] = nodes[i];
-    }
-    return kept;
-}
-
 static enum err take_event(void *context, const struct parser_event *event)
 {
     struct rewriting *rewriting = context;
@@ -142,15 +154,7 @@ static enum err take_event(void *context, const struct parser_event *event)
                  "it holds a second event at line %" PRIu64 ": exactly one is expected", event->line);
         return ERR_INPUT;
     }
-    Epcis__V1__Event plain = *event->event;
-    plain.extensions = malloc((plain.n_extensions + 1) * sizeof(Epcis__V1__Node *));
-    if (!plain.extensions)
-        return ERR_MEMORY;
-    plain.n_extensions =
-        without_annotations(event->event->extensions, event->event->n_extensions, plain.extensions);
-    enum err err = write_event(rewriting, &plain);
-    free(plain.extensions);
-    return err;
+    return write_event(rewriting, event->event);
 }
 
 /* ERR_INPUT with its reason in `why`, whether the sink or the parser found it. */

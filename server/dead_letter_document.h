@@ -1,5 +1,5 @@
 /* Writes the event of a dead letter: for a person to read, and as the document in which it comes in again.
- * Pure functions; any thread. */
+ * The annotations of an export are left out. Any thread. */
 #ifndef EPCISD_SERVER_DEAD_LETTER_DOCUMENT_H
 #define EPCISD_SERVER_DEAD_LETTER_DOCUMENT_H
 
@@ -20,7 +20,7 @@ enum err dead_letter_json(const Epcis__V1__Event *event, struct buffer *out);
 enum err dead_letter_document(const Epcis__V1__Event *event, struct buffer *out, char why[DEAD_LETTER_WHY]);
 
 /* The same of what a person corrected: a document in any syntax, or a bare event, that holds exactly one
- * event. Master data is kept, annotations of an export are left out. */
+ * event. Master data is kept. */
 enum err dead_letter_document_corrected(const void *data, size_t bytes, struct buffer *out,
                                         char why[DEAD_LETTER_WHY]);
 
