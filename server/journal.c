@@ -294,6 +294,11 @@ uint64_t journal_unfinished_bytes(const struct journal *journal)
 
 /* ---- reading ---------------------------------------------------------------------------------------- */
 
+const struct journal_trees *journal_trees_of(const struct journal *journal)
+{
+    return &journal->trees;
+}
+
 enum err journal_capture(struct journal *journal, uint64_t number, struct arena *arena,
                          Epcis__Store__V1__CaptureRecord **out)
 {

@@ -4,7 +4,8 @@
  *
  * Trees: `capture` number -> CaptureRecord; `capture_id` UUID -> number; `digest` SHA-256 and partner ->
  * number; `unfinished` number -> nothing; `upload` -> pieces written of documents not yet sealed; `piece`
- * upload, index -> zstd; `batch` partition, sequence -> BatchRecord; `partition` -> PartitionRecord; `meta`.
+ * upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence -> BatchRecord;
+ * `partition` -> PartitionRecord; `meta`.
  *
  * A transaction that fails refuses the documents in it. What the pipeline itself has to record (batches,
  * acknowledgments) is tried again until it succeeds, and meanwhile no document is taken. */
@@ -52,6 +53,8 @@ struct journal_document {
     bool duplicate;
 };
 
+struct journal_letter;
+
 /* What an acknowledged batch did to one document. */
 struct journal_span_result {
     uint32_t committed, duplicates, dead_letters, warnings;
@@ -61,6 +64,7 @@ enum journal_kind {
     JOURNAL_PIECE,        /* one piece of an upload */
     JOURNAL_SEAL,         /* an upload becomes a document */
     JOURNAL_DISCARD,      /* an upload goes away */
+    JOURNAL_LETTER,       /* a person closes a dead letter */
     JOURNAL_BATCH,        /* a batch is closed */
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
     JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
@@ -79,6 +83,7 @@ struct journal_op {
     uint32_t piece;                    /* PIECE */
     struct buffer data;                /* PIECE: compressed bytes; BATCH: packed BatchRecord */
     struct journal_document *document; /* SEAL */
+    struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */
     uint32_t partition;                /* BATCH, ACKNOWLEDGED */
     uint64_t sequence;
     const struct journal_span_result *results; /* ACKNOWLEDGED: one a span of the batch */

@@ -14,6 +14,7 @@ enum journal_tree {
     TREE_UNFINISHED,
     TREE_UPLOAD,
     TREE_PIECE,
+    TREE_LETTER,
     TREE_BATCH,
     TREE_PARTITION,
     TREE_META,
@@ -38,6 +39,14 @@ enum err journal_trees_error(const char *what, int code);
  * documents that this finishes, *received_bytes by that of new ones. */
 enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
                              struct arena *scratch, uint64_t *received_bytes, uint64_t *finished_bytes);
+
+/* Applies JOURNAL_LETTER, and the same change as part of JOURNAL_SEAL: op->refused is ERR_EXISTS where the
+ * dead letter is not open. */
+enum err journal_letter_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                              struct arena *scratch);
+
+/* The trees of an open journal, for reading. */
+const struct journal_trees *journal_trees_of(const struct journal *journal);
 
 /* One record in a read transaction of its own, unpacked into the arena. */
 enum err journal_trees_read(const struct journal_trees *trees, enum journal_tree tree, const void *key,

@@ -14,7 +14,7 @@ static const char usage[] =
     "  capture FILE...     send EPCIS documents\n"
     "  status CAPTURE_ID   what has become of a document\n"
     "  trace EPC           state and history of one item\n"
-    "  dead-letters        what was refused, and why\n"
+    "  dead-letters        what was refused, and why; to show, resubmit, discard or export it\n"
     "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
@@ -39,7 +39,9 @@ static const struct command commands[] = {
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
 {
-    static const char *const names[] = {"--server", "--timeout", "--partner", "--capture", "--to"};
+    static const char *const names[] = {"--server", "--timeout", "--partner", "--capture", "--to",
+                                        "--code",   "--gtin",    "--from",    "--until",   "--state",
+                                        "--file",   "--by",      "--why"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(word, names[i]) == 0)
             return true;
