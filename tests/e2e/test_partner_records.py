@@ -1,11 +1,16 @@
 """Records of trading partners: kept for good, and what their events are judged by."""
 
+import json
+
 from documents import Flow, check_digit, make, makes_items, serialise
 from harness import EndToEnd, Refused, main, state_name
 from epcis.v1 import partner_service_pb2 as pb
 from epcis.v1 import partner_service_pb2_grpc
 
 UNKNOWN_ID = "0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10"
+PARTNER_KEYS = ["partner_id", "name", "glns", "company_prefixes", "profile", "overrides", "contact", "active",
+                "created_ms", "updated_ms", "version"]
+CHANGE_KEYS = ["changed_ms", "changed_by", "action", "fields", "version_before", "version_after"]
 
 
 def gln(number):
@@ -226,6 +231,67 @@ class PartnerRecords(EndToEnd):
         self.assertEqual(register.get(made[2].partner_id), gone)
         self.assertEqual(len(register.answer(made[2].partner_id).changes), 2)
         self.assert_refused("ALREADY_EXISTS", register.create, "Other", gln(2))
+        self.stop_cleanly(server)
+
+    def ctl(self, server, *arguments, check=0):
+        """What `epcisctl partners` prints as JSON: one object a line."""
+        result = self.epcisctl(server, "partners", *arguments, "--json", check=check)
+        return [json.loads(line) for line in result.stdout.splitlines()] if check == 0 else result.stderr
+
+    def test_epcisctl_keeps_the_register(self):
+        server = self.start(workers=0)
+        self.assertEqual(self.ctl(server), [])
+        made, = self.ctl(server, "create", "--name", "Sample Pharma", "--glns", f"{gln(1)},{gln(2)}", "--prefixes",
+                         "9529999", "--profile", "strict", "--overrides", "BT_GLN=off,SERIAL_FORMAT=warn",
+                         "--contact-email", "ann@pharma.example", "--changed-by", "ann")
+        self.assertEqual(sorted(made), sorted(PARTNER_KEYS))
+        self.assertEqual((made["glns"], made["company_prefixes"]), ([gln(1), gln(2)], ["9529999"]))
+        self.assertEqual(made["overrides"], {"BT_GLN": "off", "SERIAL_FORMAT": "warn"})
+        self.assertEqual(made["contact"], {"name": "", "email": "ann@pharma.example", "phone": ""})
+        self.assertEqual((made["profile"], made["active"], made["version"]), ("strict", True, 1))
+
+        changed, = self.ctl(server, "update", gln(2), "--overrides", "BT_GLN=default,CBV_UNKNOWN=reject",
+                            "--profile", "default", "--contact-name", "Ann", "--prefixes", "")
+        self.assertEqual(changed["overrides"], {"SERIAL_FORMAT": "warn", "CBV_UNKNOWN": "reject"})
+        self.assertEqual((changed["profile"], changed["company_prefixes"]), ("default", []))
+        self.assertEqual(changed["contact"], {"name": "Ann", "email": "ann@pharma.example", "phone": ""})
+        self.assertIn("ABORTED", self.ctl(server, "update", gln(1), "--name", "x", "--if-version", 1, check=1))
+        self.assertIn("ABORTED", self.ctl(server, "deactivate", gln(1), "--if-version", 1, check=1))
+        off, = self.ctl(server, "deactivate", made["partner_id"], "--if-version", 2)
+        self.assertEqual((off["active"], off["version"]), (False, 3))
+        on, = self.ctl(server, "update", gln(1), "--activate")
+        self.assertTrue(on["active"])
+        shown, = self.ctl(server, "show", gln(1))
+        self.assertEqual([change["action"] for change in shown["changes"]],
+                         ["reactivated", "deactivated", "updated", "created"])
+        self.assertEqual(sorted(shown["changes"][0]), sorted(CHANGE_KEYS))
+        self.assertEqual({key: shown[key] for key in PARTNER_KEYS}, on)
+        self.assertEqual(shown["changes"][3]["changed_by"], "ann")
+        for n in range(10, 130):
+            Register(server).create(f"Partner {n}", gln(n))
+        self.assertEqual(len(self.ctl(server, "list")), 121)
+        table = self.epcisctl(server, "partners", check=0).stdout.splitlines()
+        self.assertEqual(len(table), 122)
+        self.assertRegex(table[0], r"^PARTNER ID +PROFILE +ACTIVE +NAME +GLNS$")
+        self.assertIn(f"{made['partner_id']}  default  yes     Sample Pharma ", "\n".join(table))
+        self.assertIn("SERIAL_FORMAT=warn", self.epcisctl(server, "partners", "show", gln(1), check=0).stdout)
+        self.stop_cleanly(server)
+
+    def test_epcisctl_tells_what_is_wrong(self):
+        server = self.start(workers=0)
+        self.ctl(server, "create", "--name", "Sample Pharma", "--glns", gln(1))
+        self.assertIn("Sample Pharma", self.ctl(server, "create", "--name", "x", "--glns", gln(1), check=1))
+        self.assertIn("check digit", self.ctl(server, "create", "--name", "x", "--glns", "9529999000010", check=1))
+        self.assertIn("NOT_FOUND", self.ctl(server, "show", gln(2), check=1))
+        self.assertIn("NOT_FOUND", self.ctl(server, "deactivate", UNKNOWN_ID, check=1))
+        for wrong in (["create", "--name", "x"], ["create", "--glns", gln(2)], ["update", gln(1)], ["show"],
+                      ["show", gln(1), gln(2)], ["remove", gln(1)], ["list", "--name", "x"],
+                      ["deactivate", gln(1), "--activate"], ["show", gln(1), "--if-version", 1],
+                      ["update", gln(1), "--profile", "lenient"], ["update", gln(1), "--overrides", "BT_GLN"],
+                      ["update", gln(1), "--overrides", "BT_GLN=maybe"]):
+            self.assertIn("Try 'epcisctl partners --help'", self.ctl(server, *wrong, check=2))
+        self.assertIn("partners", self.epcisctl(None, "--help", check=0).stdout)
+        self.assertIn("deactivate", self.epcisctl(None, "partners", "--help", check=0).stdout)
         self.stop_cleanly(server)
 
 
