@@ -16,10 +16,17 @@ struct batch *batch_new(uint32_t partition, int64_t now_ms)
     return batch;
 }
 
+static void release_facts(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->span_count; i++)
+        document_facts_release(&batch->spans[i].facts);
+}
+
 void batch_free(struct batch *batch)
 {
     if (!batch)
         return;
+    release_facts(batch);
     buffer_free(&batch->frame);
     buffer_free(&batch->leaves);
     buffer_free(&batch->op.data);
@@ -44,6 +51,7 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span)
         batch->span_capacity = capacity;
     }
     batch->spans[batch->span_count] = *span;
+    batch->spans[batch->span_count].facts = document_facts_share(span->facts);
     batch->spans[batch->span_count++].count = 1;
     return ERR_OK;
 }
@@ -113,7 +121,7 @@ static enum err append_segment(struct batch *batch, size_t index, struct partner
 {
     struct batch_span *span = &batch->spans[index];
     const Epcis__Wire__V1__PartnerFacts *facts = NULL;
-    if (index == 0 || strcmp(span->partner, batch->spans[index - 1].partner) != 0) {
+    if (partners && (index == 0 || strcmp(span->partner, batch->spans[index - 1].partner) != 0)) {
         enum err err = partner_cache_facts(partners, span->partner, &facts);
         if (err)
             return err;
@@ -124,6 +132,7 @@ static enum err append_segment(struct batch *batch, size_t index, struct partner
     segment.count = span->count;
     segment.partner = span->partner;
     segment.received_ms = span->received_ms;
+    segment.document = document_facts_message(span->facts);
     segment.partner_record = (Epcis__Wire__V1__PartnerFacts *)(uintptr_t)facts;
     Epcis__Wire__V1__Batch part = EPCIS__WIRE__V1__BATCH__INIT;
     part.segments = &pointer;
@@ -155,6 +164,7 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
     head.batch_id = (ProtobufCBinaryData){DIGEST_BYTES, batch->id};
     head.parent_batch_id = (ProtobufCBinaryData){DIGEST_BYTES, batch->parent};
     buffer_append_message(&batch->frame, &head.base);
+    release_facts(batch);
     return batch->frame.failed ? ERR_MEMORY : ERR_OK;
 }
 

@@ -50,5 +50,6 @@ struct rules_context work_context(const struct work_batch *batch, const struct w
         .received_ms = segment->received_ms,
         .event_index = event->event_index,
         .partner = segment->partner,
+        .document = segment->document,
     };
 }

@@ -16,6 +16,7 @@ static const char usage[] =
     "  trace EPC           state and history of one item\n"
     "  dead-letters        what was refused, and why\n"
     "  partners            who may send, and how strictly it is judged\n"
+    "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
     "'epcisctl COMMAND --help' tells more of each. Options may stand before or after the\n"
@@ -34,6 +35,7 @@ static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture}, {"status", "epcisctl status", ctl_status},
     {"trace", "epcisctl trace", ctl_trace},       {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
     {"convert", "epcisctl convert", ctl_convert}, {"partners", "epcisctl partners", ctl_partners},
+    {"rules", "epcisctl rules", ctl_rules},
 };
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
@@ -70,8 +72,9 @@ int main(int argc, char **argv)
         };
         options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
         if (!version)
-            options_fail(argv[0],
-                         "a command is expected: capture, status, trace, dead-letters, partners or convert");
+            options_fail(
+                argv[0],
+                "a command is expected: capture, status, trace, dead-letters, partners, rules or convert");
         printf("epcisctl %s\n", EPCISD_VERSION);
         return EXIT_SUCCESS;
     }
@@ -82,6 +85,6 @@ int main(int argc, char **argv)
         argv[0] = (char *)commands[i].title;
         return commands[i].run(argc - 1, argv);
     }
-    options_fail(argv[0], "no command '%s': capture, status, trace, dead-letters, partners or convert",
+    options_fail(argv[0], "no command '%s': capture, status, trace, dead-letters, partners, rules or convert",
                  argv[at]);
 }

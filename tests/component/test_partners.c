@@ -9,8 +9,10 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/gs1/epc.h"
+#include "server/batch.h"
 #include "server/journal.h"
 #include "server/journal_partner.h"
+#include "server/partner_cache.h"
 #include "server/partner_change.h"
 
 #define GLN_A "0614141000012"
@@ -301,6 +303,100 @@ START_TEST(a_failed_write_keeps_nothing)
 }
 END_TEST
 
+/* ---- what workers are told -------------------------------------------------------------------------- */
+
+static struct partner_cache *cache;
+
+/* The batch that `count` documents of these partners make, as a worker reads it. */
+static Epcis__Wire__V1__Batch *close_batch(const char *const *glns, size_t count)
+{
+    static const uint8_t parent[DIGEST_BYTES];
+    struct batch *batch = batch_new(1, 0);
+    Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
+    Epcis__V1__Event event = EPCIS__V1__EVENT__INIT;
+    item.content_case = EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_EVENT;
+    for (size_t i = 0; i < count; i++) {
+        struct batch_span span = {.number = i + 1};
+        strcpy(span.partner, glns[i]);
+        ck_assert_int_eq(batch_add(batch, &span, &item, &event), ERR_OK);
+    }
+    ck_assert_int_eq(batch_close(batch, 1, parent, cache), ERR_OK);
+    Epcis__Wire__V1__Batch *read =
+        epcis__wire__v1__batch__unpack(&arena.allocator, batch->frame.length, batch->frame.data);
+    ck_assert_ptr_nonnull(read);
+    ck_assert_uint_eq(read->n_segments, count);
+    batch_free(batch);
+    return read;
+}
+
+static Epcis__Wire__V1__PartnerFacts *facts_of(const char *gln)
+{
+    return close_batch(&gln, 1)->segments[0]->partner_record;
+}
+
+START_TEST(a_batch_tells_of_its_partners)
+{
+    cache = partner_cache_new(journal);
+    Epcis__V1__TradingPartner *made = partner_new("Acme", GLN_A);
+    made->profile = EPCIS__V1__RULE_PROFILE__RULE_PROFILE_STRICT;
+    made->company_prefixes = (char *[]){"0614141"};
+    made->n_company_prefixes = 1;
+    add_override(made, "BT_GLN", EPCIS__V1__RULE_SEVERITY__RULE_SEVERITY_OFF);
+    ck_assert_int_eq(partner_create(journal, made, "", &arena, why), ERR_OK);
+    const char *const glns[] = {GLN_A, GLN_A, GLN_B, GLN_A, ""};
+    Epcis__Wire__V1__Batch *batch = close_batch(glns, 5);
+    Epcis__Wire__V1__PartnerFacts *facts = batch->segments[0]->partner_record;
+    ck_assert_ptr_nonnull(facts);
+    ck_assert(facts->known && facts->active);
+    ck_assert_int_eq(facts->profile, EPCIS__V1__RULE_PROFILE__RULE_PROFILE_STRICT);
+    ck_assert_uint_eq(facts->n_overrides, 1);
+    ck_assert_str_eq(facts->overrides[0]->key, "BT_GLN");
+    ck_assert_int_eq(facts->overrides[0]->value, EPCIS__V1__RULE_SEVERITY__RULE_SEVERITY_OFF);
+    ck_assert_str_eq(facts->company_prefixes[0], "0614141");
+    ck_assert_ptr_null(batch->segments[1]->partner_record); /* as before */
+    ck_assert_ptr_nonnull(batch->segments[2]->partner_record);
+    ck_assert(!batch->segments[2]->partner_record->known);
+    ck_assert(batch->segments[3]->partner_record->known);
+    ck_assert(!batch->segments[4]->partner_record->known);
+    partner_cache_free(cache);
+}
+END_TEST
+
+START_TEST(the_next_batch_knows_of_a_change)
+{
+    Epcis__V1__TradingPartner *out;
+    cache = partner_cache_new(journal);
+    ck_assert(!facts_of(GLN_A)->known);
+    Epcis__V1__TradingPartner *made = create("Acme", GLN_A);
+    ck_assert(facts_of(GLN_A)->active);
+    create("Other", GLN_B);
+    ck_assert(facts_of(GLN_A)->active);
+    ck_assert_int_eq(partner_deactivate(journal, made->partner_id, 0, "", &arena, &out, why), ERR_OK);
+    ck_assert(facts_of(GLN_A)->known);
+    ck_assert(!facts_of(GLN_A)->active);
+    out->active = true;
+    out->glns[0] = text(GLN_C);
+    ck_assert_int_eq(partner_update(journal, out, "", why), ERR_OK);
+    ck_assert(!facts_of(GLN_A)->known);
+    ck_assert(facts_of(GLN_C)->active);
+    partner_cache_free(cache);
+}
+END_TEST
+
+/* The batch's id is that of its events alone: a batch rebuilt after a change has it again. */
+START_TEST(the_batch_id_does_not_depend_on_records)
+{
+    const char *const glns[] = {GLN_A};
+    cache = partner_cache_new(journal);
+    Epcis__Wire__V1__Batch *before = close_batch(glns, 1);
+    create("Acme", GLN_A);
+    Epcis__Wire__V1__Batch *after = close_batch(glns, 1);
+    ck_assert(before->segments[0]->partner_record->known != after->segments[0]->partner_record->known);
+    ck_assert_mem_eq(before->batch_id.data, after->batch_id.data, DIGEST_BYTES);
+    partner_cache_free(cache);
+}
+END_TEST
+
 /* ---- what a record must look like ------------------------------------------------------------------- */
 
 static void refuse(Epcis__V1__TradingPartner *partner, const char *what)
@@ -394,6 +490,9 @@ int main(void)
     tcase_add_test(tests, a_list_comes_in_pages);
     tcase_add_test(tests, an_empty_register_lists_nothing);
     tcase_add_test(tests, a_failed_write_keeps_nothing);
+    tcase_add_test(tests, a_batch_tells_of_its_partners);
+    tcase_add_test(tests, the_next_batch_knows_of_a_change);
+    tcase_add_test(tests, the_batch_id_does_not_depend_on_records);
     tcase_add_test(tests, what_a_record_may_not_be);
     tcase_add_test(tests, what_is_not_there_cannot_be_changed);
     suite_add_tcase(suite, tests);

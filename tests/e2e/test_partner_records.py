@@ -1,6 +1,7 @@
 """Records of trading partners: kept for good, and what their events are judged by."""
 
 import json
+import re
 
 from documents import Flow, check_digit, make, makes_items, serialise
 from harness import EndToEnd, Refused, main, state_name
@@ -19,11 +20,12 @@ def gln(number):
 
 
 def document(company, instance="one", events=5):
-    """Commissioning events without a lot: LOT_EXPIRY_MISSING, and nothing else."""
+    """Commissioning events without a lot (LOT_EXPIRY_MISSING), and without a header that names a sender."""
     whole = [event for event in make(events=20 * events, company=company, seed=company).events if makes_items(event)]
     for event in whole:
         event.lot = ""
-    return serialise(whole[:events], Flow(1, company, 5), instance)
+    data = serialise(whole[:events], Flow(1, company, 5), instance)
+    return re.sub(rb"<EPCISHeader>.*</EPCISHeader>", b"", data, flags=re.DOTALL)
 
 
 class Register:
