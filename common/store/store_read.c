@@ -101,8 +101,9 @@ static enum err state_find(struct store *store, MDB_txn *txn, const uint8_t *ite
 static enum err parent_holds(struct store *store, MDB_txn *txn, const struct store_item *item, bool *out)
 {
     struct store_item parent;
-    enum err err = state_find(store, txn, item->parent.data, item->parent.length, &parent);
-    *out = !err && parent.emptied_sequence < item->packed_sequence;
+    const struct store_link *link = &item->links[STORE_AGGREGATION];
+    enum err err = state_find(store, txn, link->parent.data, link->parent.length, &parent);
+    *out = !err && parent.emptied_sequence[STORE_AGGREGATION] < link->sequence;
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
 
@@ -149,9 +150,10 @@ static enum err fill_state(struct store *store, MDB_txn *txn, const struct store
             return ERR_LIMIT;
     }
     bool holds = false;
-    enum err err = item->parent.length ? parent_holds(store, txn, item, &holds) : ERR_OK;
+    const struct store_text *parent = &item->links[STORE_AGGREGATION].parent;
+    enum err err = parent->length ? parent_holds(store, txn, item, &holds) : ERR_OK;
     if (!err && holds) {
-        state->parent = key_text_in(arena, item->parent.data, item->parent.length);
+        state->parent = key_text_in(arena, parent->data, parent->length);
         err = state->parent ? ERR_OK : ERR_LIMIT;
     }
     return err;
