@@ -276,7 +276,7 @@ static enum err page_group(struct page *page, Epcis__V1__DeadLetter *const *foun
 {
     struct group group;
     struct closing closings[TOGETHER];
-    enum err errs[TOGETHER], err = ERR_OK;
+    enum err errs[TOGETHER] = {ERR_OK}, err = ERR_OK;
     size_t started = 0;
     group_init(&group);
     while (started < count && !err) {
@@ -362,8 +362,8 @@ enum err dead_letter_resubmit_page(const struct dead_letters *letters,
                         .deed = deed,
                         .state = EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_RESUBMITTED,
                         .closed = on_resubmitted,
-                        .context = &answer,
-                        .why = why};
+                        .context = &answer};
+    page.why = why;
     if (!response)
         return ERR_LIMIT;
     epcis__v1__resubmit_dead_letters_response__init(response);
@@ -398,8 +398,8 @@ enum err dead_letter_discard_page(const struct dead_letters *letters,
                         .deed = deed,
                         .state = EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_DISCARDED,
                         .closed = on_discarded_one,
-                        .context = &answer,
-                        .why = why};
+                        .context = &answer};
+    page.why = why;
     if (!response)
         return ERR_LIMIT;
     epcis__v1__discard_dead_letters_response__init(response);

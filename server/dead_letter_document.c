@@ -113,7 +113,8 @@ static enum err write_event(struct rewriting *rewriting, const Epcis__V1__Event 
 
 enum err dead_letter_document(const Epcis__V1__Event *event, struct buffer *out, char why[DEAD_LETTER_WHY])
 {
-    struct rewriting rewriting = {.why = why};
+    struct rewriting rewriting = {0};
+    rewriting.why = why;
     enum err err = writer_open(WRITER_JSON_2, append, out, &rewriting.writer);
     if (!err)
         err = write_head(&rewriting, NULL);

@@ -136,7 +136,7 @@ START_TEST(capture_tells_what_was_refused)
     check_run(3, "\"state\": \"failed\"");
     check_run(
         3, "\"error\": {\"code\": \"SCHEMA_INVALID\", \"message\": \"a \\\"quoted\\\" word\", \"line\": 12, "
-           "\"byte_offset\": 345}}");
+           "\"byte_offset\": 345}, \"resubmission_of\": null}");
     run("capture", "a.xml", "--wait");
     check_run(3, "SCHEMA_INVALID at line 12, byte 345");
     end();
