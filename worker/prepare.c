@@ -9,19 +9,6 @@
 /* The first byte of the key of an event without any EPC: no EPC's key begins so. */
 enum { NO_EPC = 0xff };
 
-/* The longest disposition that an item's state keeps: a URI of a user's own, which may be any length. */
-enum { STATUS_MAX = 512 };
-
-static enum err keep_text(struct work *work, const char *text, struct store_text *out)
-{
-    size_t length = text ? strnlen(text, STATUS_MAX) : 0;
-    if (length == 0)
-        return ERR_OK;
-    char *copy = arena_copy(&work->arena, text, length);
-    *out = (struct store_text){(const uint8_t *)copy, (uint32_t)length};
-    return copy ? ERR_OK : ERR_LIMIT;
-}
-
 static enum err add_ref(struct work *work, struct work_event *event, uint8_t *key, size_t item_length,
                         const uint8_t *suffix, size_t suffix_length, const struct rules_epc *epc)
 {
@@ -36,7 +23,7 @@ static enum err add_ref(struct work *work, struct work_event *event, uint8_t *ke
         .item_length = (uint16_t)item_length,
         .key_length = (uint16_t)(item_length + suffix_length),
         .list = epc ? (uint8_t)epc->list : RULES_EPC_LIST,
-        .sgtin = epc && epc->kind == EPC_SGTIN,
+        .kind = epc && !epc->fault ? (uint8_t)epc->kind : EPC_OTHER,
         .index = epc ? epc->index : 0,
     };
     event->ref_count++;
@@ -55,12 +42,11 @@ static enum err add_content_ref(struct work *work, struct work_event *event, con
     return add_ref(work, event, key, 1 + DIGEST_BYTES, suffix, suffix_length, NULL);
 }
 
-static enum err add_refs(struct work *work, struct work_event *event, const struct rules_subject *subject,
-                         const char *partner)
+static enum err add_refs(struct work *work, struct work_event *event, const struct rules_subject *subject)
 {
     uint8_t suffix[STORE_SUFFIX_MAX], parent_suffix[STORE_SUFFIX_MAX];
-    struct store_event_key key = {.time_us = event->time_us,
-                                  .partner = partner,
+    struct store_event_key key = {.time_us = event->facts.time_us,
+                                  .partner = event->partner,
                                   .type = subject->event->type,
                                   .action = subject->event->action,
                                   .biz_step = subject->event->biz_step,
@@ -85,76 +71,68 @@ static enum err add_refs(struct work *work, struct work_event *event, const stru
     return err;
 }
 
-static bool step_is(const Epcis__V1__Event *event, const char *step)
+/* The sender's id of the event, shortened to a key. */
+static enum err take_event_id(struct work *work, struct work_event *event, const char *event_id)
 {
-    return strcmp(event->biz_step, step) == 0;
-}
-
-static enum err take_facts(struct work *work, struct work_event *out, const struct rules_subject *subject)
-{
-    const Epcis__V1__Event *event = subject->event;
-    bool aggregation = event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_AGGREGATION;
-    bool delete = event->action == EPCIS__V1__ACTION__ACTION_DELETE;
-    out->time_us = event_time_us(event->event_time);
-    out->changes_nothing = event->error_declaration != NULL;
-    out->commissions = subject->commissions;
-    out->decommissions = (event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_OBJECT && delete) ||
-                         step_is(event, "decommissioning") || step_is(event, "destroying");
-    out->ships = step_is(event, "shipping");
-    out->packs = aggregation && event->action == EPCIS__V1__ACTION__ACTION_ADD;
-    out->unpacks = aggregation && delete;
-    out->empties = out->unpacks && event->n_child_epcs == 0 && event->n_child_quantity_list == 0;
-    out->expiry = subject->expiry_date;
-    enum err err = keep_text(work, subject->lot, &out->lot);
-    return err ? err : keep_text(work, event->disposition, &out->disposition);
+    uint8_t digest[DIGEST_BYTES];
+    if (!*event_id)
+        return ERR_OK;
+    digest_of(event_id, strlen(event_id), digest);
+    event->event_id_key = (const uint8_t *)arena_copy(&work->arena, (const char *)digest, STORE_EVENT_ID_KEY);
+    return event->event_id_key ? ERR_OK : ERR_LIMIT;
 }
 
 static enum err refuse_unreadable(struct work *work, struct work_event *event, struct rules_report *report)
 {
     rules_add(work->rules, report, RULE_SCHEMA_INVALID, "event", "",
               "cannot be read: it is no event, or takes more memory than the worker allows one");
-    event->verdict = WORK_DEAD;
-    return report->failed ? ERR_LIMIT : work_keep_reasons(work, event, report);
+    return work_keep(work, event, report);
 }
 
-static enum err check_event(struct work *work, struct work_event *event, const char *partner)
+static enum err check_event(struct work *work, struct work_event *event, const struct rules_context *context)
 {
     struct rules_subject subject;
     struct rules_report report;
     rules_report_init(&report, &work->arena);
+    rules_begin(work->rules, context);
     arena_reset(&work->scratch);
     Epcis__V1__Event *unpacked =
         epcis__v1__event__unpack(&work->scratch.allocator, event->item->content_bytes, event->item->event);
     if (!unpacked)
         return refuse_unreadable(work, event, &report);
-    enum err err = rules_check(work->rules, unpacked, &work->arena, STORE_SUFFIX_MAX, &subject, &report);
+    enum err err =
+        rules_check(work->rules, context, unpacked, &work->arena, STORE_SUFFIX_MAX, &subject, &report);
     if (err)
         return err;
-    if (report.reason_count > 0) {
-        event->verdict = WORK_DEAD;
-        return work_keep_reasons(work, event, &report);
-    }
-    err = take_facts(work, event, &subject);
-    if (!err)
-        err = work_keep_warnings(work, event, &report);
-    return err ? err : add_refs(work, event, &subject, partner);
+    err = work_keep(work, event, &report);
+    if (err || event->verdict == WORK_DEAD)
+        return err;
+    err = facts_take(&subject, &work->arena, &event->facts);
+    if (!err && !event->facts.declares_error) /* which has the id of the event it corrects */
+        err = take_event_id(work, event, unpacked->event_id);
+    return err ? err : add_refs(work, event, &subject);
 }
 
-static enum err take_refusal(struct work *work, struct work_event *event)
+static enum err take_refusal(struct work *work, struct work_event *event, const struct rules_context *context)
 {
     struct rules_report report;
-    event->verdict = WORK_DEAD;
     event->refusal = epcis__wire__v1__refusal__unpack(&work->arena.allocator, event->item->content_bytes,
                                                       event->item->refusal);
     if (!event->refusal || !event->refusal->reason) {
         event->refusal = NULL;
+        rules_begin(work->rules, context);
         rules_report_init(&report, &work->arena);
         return refuse_unreadable(work, event, &report);
     }
+    const struct rules_entry *rule = rules_table_find(event->refusal->reason->code);
+    if (rule) {
+        event->refusal->reason->source = (char *)rule->source;
+        event->refusal->reason->remedy = (char *)rule->remedy;
+    }
     event->whole_document = event->refusal->whole_document;
-    report.reasons[0] = event->refusal->reason;
-    report.reason_count = 1;
-    return work_keep_reasons(work, event, &report);
+    rules_report_init(&report, &work->arena);
+    report.reasons[report.reason_count++] = event->refusal->reason;
+    return work_keep(work, event, &report);
 }
 
 static enum err prepare_events(struct work *work, struct work_batch *batch)
@@ -171,8 +149,12 @@ static enum err prepare_events(struct work *work, struct work_batch *batch)
             struct work_event *event = &work->events[work->event_count++];
             *event = (struct work_event){.item = &from->items[item++],
                                          .segment = (uint32_t)s,
+                                         .capture_id = segment->capture_id.data,
+                                         .partner = segment->partner,
                                          .event_index = segment->first_event + i};
-            err = event->item->event ? check_event(work, event, segment->partner) : take_refusal(work, event);
+            const struct rules_context context = work_context(from, event);
+            err =
+                event->item->event ? check_event(work, event, &context) : take_refusal(work, event, &context);
         }
     }
     return err;
@@ -220,12 +202,10 @@ static void number_rows(struct work *work, const struct sort_entry *entries)
     }
 }
 
-enum err prepare_items(struct work *work)
+static enum err sort_items(struct work *work)
 {
     size_t count = work->ref_count;
-    enum err err = work_reserve(&work->entries, &work->entry_capacity, 2 * count, sizeof(struct sort_entry));
-    if (!err)
-        err = work_reserve(&work->items, &work->item_capacity, count, sizeof(struct store_item));
+    enum err err = work_reserve(&work->items, &work->item_capacity, count, sizeof(struct store_item));
     if (!err)
         err = work_reserve(&work->rows, &work->row_capacity, count, sizeof(struct store_row));
     if (err)
@@ -236,4 +216,35 @@ enum err prepare_items(struct work *work)
     sort_entries(work->entries, work->entries + count, count);
     number_rows(work, work->entries);
     return ERR_OK;
+}
+
+static enum err sort_event_ids(struct work *work)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < work->event_count; i++)
+        if (work->events[i].event_id_key)
+            work->entries[count++] = (struct sort_entry){
+                .key = work->events[i].event_id_key, .length = STORE_EVENT_ID_KEY, .index = (uint32_t)i};
+    sort_entries(work->entries, work->entries + count, count);
+    enum err err =
+        work_reserve(&work->event_ids, &work->event_id_capacity, count, sizeof(struct store_event_id));
+    for (size_t i = 0; i < count && !err; i++) {
+        const struct store_event_id *last = &work->event_ids[work->event_id_count - 1];
+        if (i == 0 || memcmp(last->key, work->entries[i].key, STORE_EVENT_ID_KEY) != 0) {
+            struct store_event_id *id = &work->event_ids[work->event_id_count++];
+            *id = (struct store_event_id){.sequence = 0};
+            memcpy(id->key, work->entries[i].key, STORE_EVENT_ID_KEY);
+        }
+        work->events[work->entries[i].index].event_id = (uint32_t)work->event_id_count - 1;
+    }
+    return err;
+}
+
+enum err prepare_items(struct work *work)
+{
+    size_t most = work->ref_count > work->event_count ? work->ref_count : work->event_count;
+    enum err err = work_reserve(&work->entries, &work->entry_capacity, 2 * most, sizeof(struct sort_entry));
+    if (!err)
+        err = sort_items(work);
+    return err ? err : sort_event_ids(work);
 }

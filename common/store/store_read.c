@@ -97,8 +97,9 @@ static enum err state_find(struct store *store, MDB_txn *txn, const uint8_t *ite
 static enum err parent_holds(struct store *store, MDB_txn *txn, const struct store_item *item, bool *out)
 {
     struct store_item parent;
-    enum err err = state_find(store, txn, item->parent.data, item->parent.length, &parent);
-    *out = !err && parent.emptied_sequence < item->packed_sequence;
+    const struct store_link *link = &item->links[STORE_AGGREGATION];
+    enum err err = state_find(store, txn, link->parent.data, link->parent.length, &parent);
+    *out = !err && parent.emptied_sequence[STORE_AGGREGATION] < link->sequence;
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
 
@@ -146,9 +147,10 @@ static enum err fill_state(struct store *store, MDB_txn *txn, const struct store
             return ERR_LIMIT;
     }
     bool holds = false;
-    enum err err = item->parent.length ? parent_holds(store, txn, item, &holds) : ERR_OK;
+    const struct store_text *parent = &item->links[STORE_AGGREGATION].parent;
+    enum err err = parent->length ? parent_holds(store, txn, item, &holds) : ERR_OK;
     if (!err && holds) {
-        state->parent = key_text_in(arena, item->parent.data, item->parent.length);
+        state->parent = key_text_in(arena, parent->data, parent->length);
         err = state->parent ? ERR_OK : ERR_LIMIT;
     }
     return err;
@@ -331,6 +333,24 @@ static enum err fill_warnings(struct store *store, MDB_txn *txn, uint64_t sequen
     return ERR_OK;
 }
 
+static enum err fill_rule_pack(struct store *store, MDB_txn *txn, const struct event_head *head,
+                               struct arena *arena, Epcis__V1__CommittedEvent *out)
+{
+    uint8_t bytes[BATCH_KEY_BYTES];
+    trees_batch_key(head->partition, head->batch_sequence, bytes);
+    MDB_val key = {sizeof bytes, bytes}, value;
+    int rc = mdb_get(txn, store->trees[TREE_BATCH], &key, &value);
+    if (rc)
+        return rc == MDB_NOTFOUND ? ERR_CORRUPT : trees_error(rc);
+    Epcis__Store__V1__BatchResultRecord *record =
+        epcis__store__v1__batch_result_record__unpack(&arena->allocator, value.mv_size, value.mv_data);
+    if (!record)
+        return ERR_LIMIT;
+    if (record->acknowledgment)
+        out->rule_pack = record->acknowledgment->rule_pack;
+    return ERR_OK;
+}
+
 static enum err fill_event(struct store *store, MDB_txn *txn, uint64_t sequence, struct arena *arena,
                            Epcis__V1__CommittedEvent *out)
 {
@@ -353,7 +373,8 @@ static enum err fill_event(struct store *store, MDB_txn *txn, uint64_t sequence,
     out->batch_id = text.batch_id;
     out->capture_id = capture_id;
     out->event_index = head.event_index;
-    return fill_warnings(store, txn, sequence, arena, out);
+    err = fill_rule_pack(store, txn, &head, arena, out);
+    return err ? err : fill_warnings(store, txn, sequence, arena, out);
 }
 
 enum err store_event_get(struct store *store, uint64_t sequence, struct arena *arena,

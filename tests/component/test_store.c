@@ -129,9 +129,9 @@ START_TEST(rows_are_found_again)
     item.latest_us = 5;
     item.expiry = 20270131;
     item.lot = (struct store_text){(const uint8_t *)"L1", 2};
-    item.parent = (struct store_text){key, (uint32_t)length};
-    item.packed_sequence = 70;
-    item.emptied_sequence = 71;
+    item.links[STORE_AGGREGATION].parent = (struct store_text){key, (uint32_t)length};
+    item.links[STORE_AGGREGATION].sequence = 70;
+    item.emptied_sequence[STORE_AGGREGATION] = 71;
     item.disposition = (struct store_text){(const uint8_t *)"active", 6};
     ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
     ck_assert_int_eq(store_write(txn, &item, 1, &row, 1), ERR_OK);
@@ -146,10 +146,10 @@ START_TEST(rows_are_found_again)
     ck_assert(back.known);
     ck_assert_uint_eq(back.flags, STORE_ITEM_SHIPPED);
     ck_assert_uint_eq(back.expiry, 20270131);
-    ck_assert_uint_eq(back.packed_sequence, 70);
-    ck_assert_uint_eq(back.emptied_sequence, 71);
+    ck_assert_uint_eq(back.links[STORE_AGGREGATION].sequence, 70);
+    ck_assert_uint_eq(back.emptied_sequence[STORE_AGGREGATION], 71);
     ck_assert_mem_eq(back.lot.data, "L1", 2);
-    ck_assert_uint_eq(back.parent.length, length);
+    ck_assert_uint_eq(back.links[STORE_AGGREGATION].parent.length, length);
     ck_assert_mem_eq(back.disposition.data, "active", 6);
 }
 END_TEST
