@@ -143,6 +143,8 @@ static enum err ack_events(struct commit *commit, const struct work_batch *batch
             result->warnings += event->warning_count;
             totals->committed++;
             break;
+        case WORK_MASTER_DATA: /* no event of its document: kept, not counted */
+            break;
         case WORK_DUPLICATE:
             result->duplicates++;
             totals->duplicates++;

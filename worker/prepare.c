@@ -157,6 +157,17 @@ static enum err take_refusal(struct work *work, struct work_event *event)
     return work_keep_reasons(work, event, &report);
 }
 
+/* One item of a batch. */
+static enum err take_item(struct work *work, struct work_event *event, const char *partner)
+{
+    if (event->item->event)
+        return check_event(work, event, partner);
+    if (event->item->refusal)
+        return take_refusal(work, event);
+    event->verdict = WORK_MASTER_DATA;
+    return ERR_OK;
+}
+
 static enum err prepare_events(struct work *work, struct work_batch *batch)
 {
     const struct batch *from = &batch->batch;
@@ -167,12 +178,14 @@ static enum err prepare_events(struct work *work, struct work_batch *batch)
     batch->event_count = (uint32_t)from->item_count;
     for (size_t s = 0; s < from->segment_count && !err; s++) {
         const Epcis__Wire__V1__BatchSegment *segment = from->segments[s];
+        uint64_t event_index = segment->first_event;
         for (uint32_t i = 0; i < segment->count && !err; i++) {
             struct work_event *event = &work->events[work->event_count++];
             *event = (struct work_event){.item = &from->items[item++],
                                          .segment = (uint32_t)s,
-                                         .event_index = segment->first_event + i};
-            err = event->item->event ? check_event(work, event, segment->partner) : take_refusal(work, event);
+                                         .event_index = event_index};
+            err = take_item(work, event, segment->partner);
+            event_index += event->verdict != WORK_MASTER_DATA && !event->whole_document;
         }
     }
     return err;

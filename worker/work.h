@@ -28,7 +28,7 @@ struct work_ref {
     uint32_t row;
 };
 
-enum work_verdict { WORK_UNDECIDED, WORK_COMMITTED, WORK_DUPLICATE, WORK_DEAD };
+enum work_verdict { WORK_UNDECIDED, WORK_COMMITTED, WORK_DUPLICATE, WORK_DEAD, WORK_MASTER_DATA };
 
 /* One item of a batch. */
 struct work_event {
@@ -38,7 +38,7 @@ struct work_event {
     uint32_t ref_count;
     enum work_verdict verdict;
     bool whole_document; /* a refusal that is no event of its document */
-    uint64_t event_index;
+    uint64_t event_index; /* of no meaning for what is no event */
     uint64_t sequence; /* where committed */
 
     Epcis__Wire__V1__Refusal *refusal;
