@@ -22,6 +22,8 @@ static const struct {
     [TREE_EVENT] = {"event", MDB_INTEGERKEY},
     [TREE_ITEM] = {"item", 0},
     [TREE_LOT] = {"lot", 0},
+    [TREE_MASTER] = {"master", 0},
+    [TREE_MASTER_VERSION] = {"master_version", 0},
     [TREE_BATCH] = {"batch", 0},
     [TREE_PARTITION] = {"partition", 0},
     [TREE_WARNING] = {"warning", MDB_INTEGERKEY},

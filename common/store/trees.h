@@ -18,6 +18,8 @@ enum tree {
     TREE_EVENT,               /* sequence -> struct event_head as bytes, packed event */
     TREE_ITEM,                /* item key, NUL, kind byte … -> state or row */
     TREE_LOT,                 /* GTIN (6 bytes), lot -> expiry u32 */
+    TREE_MASTER,              /* vocabulary, NUL, identifier -> MasterDataRecord, the current one */
+    TREE_MASTER_VERSION,      /* key of TREE_MASTER, NUL, version -> MasterDataRecord, older */
     TREE_BATCH,               /* partition, sequence -> BatchResultRecord */
     TREE_PARTITION,           /* partition -> last sequence, batch id */
     TREE_WARNING,             /* event sequence -> WarningRecord */
@@ -30,6 +32,9 @@ struct store {
     MDB_env *env;
     MDB_dbi trees[TREES];
 };
+
+/* LMDB's side of a transaction, for what other files of this folder write in it. */
+MDB_txn *trees_txn(const struct store_txn *txn, struct store **store);
 
 /* The byte after an item's key and its NUL. */
 enum { ITEM_STATE = 1, ITEM_ROW = 2 };
