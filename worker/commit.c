@@ -30,7 +30,9 @@ enum err commit_open(const struct commit_config *config, struct commit **out)
     arena_init(&commit->work.scratch, config->memory_bytes);
     arena_init(&commit->ack_arena, config->memory_bytes);
     commit->work.ref_max = config->memory_bytes / WORK_REF_BYTES;
-    commit->work.rules = rules_new(config->profile);
+    struct rules_severities severities;
+    rules_severities_init(&severities, config->profile);
+    commit->work.rules = rules_new(config->severities ? config->severities : &severities);
     if (!commit->work.rules)
         commit_close(out);
     return *out ? ERR_OK : ERR_MEMORY;

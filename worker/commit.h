@@ -16,6 +16,7 @@ struct commit_config {
     struct store *store;   /* outlives the commit */
     const char *worker_id; /* the same */
     enum rules_profile profile;
+    const struct rules_severities *severities; /* the same; NULL: the profile's */
     size_t memory_bytes; /* the most for each: texts and keys, the arrays over them, one event unpacked */
 };
 

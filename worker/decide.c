@@ -309,8 +309,11 @@ enum err decide_batch(struct work *work, struct store_txn *txn, const struct wor
     enum err err = ERR_OK;
     for (uint32_t i = 0; i < batch->event_count && !err; i++) {
         struct work_event *event = &work->events[batch->first_event + i];
-        if (event->verdict == WORK_UNDECIDED)
-            err = decide_event(work, txn, event);
+        if (event->verdict != WORK_UNDECIDED)
+            continue;
+        const struct rules_context context = work_context(&batch->batch, event);
+        rules_begin(work->rules, &context);
+        err = decide_event(work, txn, event);
     }
     return err;
 }

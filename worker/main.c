@@ -170,15 +170,6 @@ static void parts_close(struct parts *parts)
     store_close(&parts->store);
 }
 
-static enum rules_profile read_profile(const char *program)
-{
-    static const char *const names[RULES_PROFILES] = {"epcis", "dscsa", "strict"};
-    for (int i = 0; i < RULES_PROFILES; i++)
-        if (strcmp(settings.profile, names[i]) == 0)
-            return (enum rules_profile)i;
-    options_fail(program, "--profile is epcis, dscsa or strict, not '%s'", settings.profile);
-}
-
 int main(int argc, char **argv)
 {
     pid_t parent = getppid();
@@ -190,7 +181,9 @@ int main(int argc, char **argv)
     bool json = strcmp(settings.log_format, "json") == 0;
     if (!json && strcmp(settings.log_format, "text") != 0)
         options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
-    enum rules_profile profile = read_profile(argv[0]);
+    enum rules_profile profile;
+    if (rules_profile_of(settings.profile, &profile))
+        options_fail(argv[0], "--profile is epcis, dscsa or strict, not '%s'", settings.profile);
     log_init("epcis-worker", json ? LOG_AS_JSON : LOG_AS_TEXT);
     fault_init();
     block_signals();

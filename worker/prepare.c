@@ -36,7 +36,7 @@ static enum err add_ref(struct work *work, struct work_event *event, uint8_t *ke
         .item_length = (uint16_t)item_length,
         .key_length = (uint16_t)(item_length + suffix_length),
         .list = epc ? (uint8_t)epc->list : RULES_EPC_LIST,
-        .sgtin = epc && epc->kind == EPC_SGTIN,
+        .sgtin = epc && epc->kind == EPC_SGTIN && !epc->fault,
         .index = epc ? epc->index : 0,
     };
     event->ref_count++;
@@ -117,17 +117,19 @@ static enum err refuse_unreadable(struct work *work, struct work_event *event, s
     return report->failed ? ERR_LIMIT : work_keep_reasons(work, event, report);
 }
 
-static enum err check_event(struct work *work, struct work_event *event, const char *partner)
+static enum err check_event(struct work *work, struct work_event *event, const struct rules_context *context)
 {
     struct rules_subject subject;
     struct rules_report report;
     rules_report_init(&report, &work->arena);
+    rules_begin(work->rules, context);
     arena_reset(&work->scratch);
     Epcis__V1__Event *unpacked =
         epcis__v1__event__unpack(&work->scratch.allocator, event->item->content_bytes, event->item->event);
     if (!unpacked)
         return refuse_unreadable(work, event, &report);
-    enum err err = rules_check(work->rules, unpacked, &work->arena, STORE_SUFFIX_MAX, &subject, &report);
+    enum err err =
+        rules_check(work->rules, context, unpacked, &work->arena, STORE_SUFFIX_MAX, &subject, &report);
     if (err)
         return err;
     if (report.reason_count > 0) {
@@ -137,10 +139,10 @@ static enum err check_event(struct work *work, struct work_event *event, const c
     err = take_facts(work, event, &subject);
     if (!err)
         err = work_keep_warnings(work, event, &report);
-    return err ? err : add_refs(work, event, &subject, partner);
+    return err ? err : add_refs(work, event, &subject, context->partner);
 }
 
-static enum err take_refusal(struct work *work, struct work_event *event)
+static enum err take_refusal(struct work *work, struct work_event *event, const struct rules_context *context)
 {
     struct rules_report report;
     event->verdict = WORK_DEAD;
@@ -148,8 +150,14 @@ static enum err take_refusal(struct work *work, struct work_event *event)
                                                       event->item->refusal);
     if (!event->refusal || !event->refusal->reason) {
         event->refusal = NULL;
+        rules_begin(work->rules, context);
         rules_report_init(&report, &work->arena);
         return refuse_unreadable(work, event, &report);
+    }
+    const struct rules_entry *rule = rules_table_find(event->refusal->reason->code);
+    if (rule) {
+        event->refusal->reason->source = (char *)rule->source;
+        event->refusal->reason->remedy = (char *)rule->remedy;
     }
     event->whole_document = event->refusal->whole_document;
     report.reasons[0] = event->refusal->reason;
@@ -158,12 +166,12 @@ static enum err take_refusal(struct work *work, struct work_event *event)
 }
 
 /* One item of a batch. */
-static enum err take_item(struct work *work, struct work_event *event, const char *partner)
+static enum err take_item(struct work *work, struct work_event *event, const struct rules_context *context)
 {
     if (event->item->event)
-        return check_event(work, event, partner);
+        return check_event(work, event, context);
     if (event->item->refusal)
-        return take_refusal(work, event);
+        return take_refusal(work, event, context);
     event->verdict = WORK_MASTER_DATA;
     return ERR_OK;
 }
@@ -181,10 +189,10 @@ static enum err prepare_events(struct work *work, struct work_batch *batch)
         uint64_t event_index = segment->first_event;
         for (uint32_t i = 0; i < segment->count && !err; i++) {
             struct work_event *event = &work->events[work->event_count++];
-            *event = (struct work_event){.item = &from->items[item++],
-                                         .segment = (uint32_t)s,
-                                         .event_index = event_index};
-            err = take_item(work, event, segment->partner);
+            *event = (struct work_event){
+                .item = &from->items[item++], .segment = (uint32_t)s, .event_index = event_index};
+            const struct rules_context context = work_context(from, event);
+            err = take_item(work, event, &context);
             event_index += event->verdict != WORK_MASTER_DATA && !event->whole_document;
         }
     }

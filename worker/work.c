@@ -41,3 +41,13 @@ enum err work_keep_warnings(struct work *work, struct work_event *event, const s
     return keep_findings(work, report->warnings, report->warning_count, &event->warnings,
                          &event->warning_count);
 }
+
+struct rules_context work_context(const struct batch *batch, const struct work_event *event)
+{
+    const Epcis__Wire__V1__BatchSegment *segment = batch->segments[event->segment];
+    return (struct rules_context){
+        .received_ms = segment->received_ms,
+        .event_index = event->event_index,
+        .partner = segment->partner,
+    };
+}

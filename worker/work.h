@@ -104,6 +104,9 @@ enum err work_reserve(void *array, size_t *capacity, size_t count, size_t size);
 enum err work_keep_reasons(struct work *work, struct work_event *event, const struct rules_report *report);
 enum err work_keep_warnings(struct work *work, struct work_event *event, const struct rules_report *report);
 
+/* What the rules are told of an event. */
+struct rules_context work_context(const struct batch *batch, const struct work_event *event);
+
 /* ---- prepare: reads, proves and checks frames; ERR_LIMIT (an arena's budget), ERR_MEMORY ---- */
 enum err prepare_frame(struct work *work, const uint8_t *frame, size_t bytes);
 

@@ -13,13 +13,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_event(struct rules *rules, const struct batch_item *item, struct arena *arena)
 {
+    static const struct rules_context context = {.received_ms = INT64_C(1767225600000), .partner = ""};
     struct rules_subject subject;
     struct rules_report report;
     Epcis__V1__Event *event = epcis__v1__event__unpack(&arena->allocator, item->content_bytes, item->event);
     if (!event)
         return;
     rules_report_init(&report, arena);
-    if (rules_check(rules, event, arena, 32, &subject, &report))
+    if (rules_check(rules, &context, event, arena, 32, &subject, &report))
         return;
     for (size_t i = 0; i < report.reason_count; i++) {
         char path[256];
@@ -38,8 +39,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t sequence;
     const uint8_t *batch_id;
     const char *detail;
-    if (!rules)
-        rules = rules_new(RULES_STRICT);
+    if (!rules) {
+        struct rules_severities severities;
+        rules_severities_init(&severities, RULES_STRICT);
+        rules = rules_new(&severities);
+    }
     arena_init(&arena, 16 << 20);
     enum err peek = batch_peek(data, size, &partition, &sequence, &batch_id);
     enum err err = batch_read(data, size, &arena, &batch, &detail);

@@ -6,25 +6,36 @@
 
 static struct arena arena;
 static struct rules *rules;
+static struct rules_context context;
 static struct rules_report report;
 static struct rules_subject subject;
+
+static void set_profile(enum rules_profile profile)
+{
+    struct rules_severities severities;
+    rules_severities_init(&severities, profile);
+    rules_free(rules);
+    rules = rules_new(&severities);
+}
 
 static void setup(void)
 {
     arena_init(&arena, 256 << 20);
-    rules = rules_new(RULES_DSCSA);
+    context = (struct rules_context){.partner = ""};
+    set_profile(RULES_DSCSA);
 }
 
 static void teardown(void)
 {
     rules_free(rules);
+    rules = NULL;
     arena_free(&arena);
 }
 
 static void check(const Epcis__V1__Event *event)
 {
     rules_report_init(&report, &arena);
-    ck_assert_int_eq(rules_check(rules, event, &arena, 32, &subject, &report), ERR_OK);
+    ck_assert_int_eq(rules_check(rules, &context, event, &arena, 32, &subject, &report), ERR_OK);
 }
 
 static void assert_clean(const Epcis__V1__Event *event)
@@ -387,13 +398,11 @@ START_TEST(profiles_differ)
     Epcis__V1__Event *event = commissioning();
     event->n_ilmd = 0;
     event->disposition = (char *)"Active";
-    rules_free(rules);
-    rules = rules_new(RULES_EPCIS);
+    set_profile(RULES_EPCIS);
     check(event);
     ck_assert_uint_eq(report.reason_count, 0);
     ck_assert_uint_eq(report.warning_count, 1);
-    rules_free(rules);
-    rules = rules_new(RULES_STRICT);
+    set_profile(RULES_STRICT);
     check(event);
     ck_assert_uint_eq(report.reason_count, 3);
 }
@@ -404,7 +413,7 @@ START_TEST(an_arena_that_is_spent_is_told)
     struct arena small;
     arena_init(&small, 64);
     rules_report_init(&report, &small);
-    ck_assert_int_eq(rules_check(rules, commissioning(), &small, 32, &subject, &report), ERR_LIMIT);
+    ck_assert_int_eq(rules_check(rules, &context, commissioning(), &small, 32, &subject, &report), ERR_LIMIT);
     arena_free(&small);
 }
 END_TEST

@@ -8,6 +8,7 @@
 /* What a check gets besides the event. */
 struct check {
     struct rules *rules;
+    const struct rules_context *context;
     const struct rules_subject *subject;
     const Epcis__V1__Event *event; /* the subject's */
     struct rules_report *report;

@@ -7,54 +7,19 @@
 
 #include "worker/rules/check.h"
 
-const char rules_pack[] = "2026.1";
-
-#define OFF    RULES_OFF
-#define WARN   RULES_WARN
-#define REJECT RULES_REJECT
-
-/* In the order in which a person should mend. One look may find several rules broken: its function stands
- * at the first of them, and the others name none. */
-static const struct {
-    const char *code;
-    enum rules_severity severity[RULES_PROFILES]; /* epcis, dscsa, strict */
-    void (*check)(const struct check *check);
-} rule_table[RULES] = {
-    [RULE_SCHEMA_INVALID] = {"SCHEMA_INVALID", {REJECT, REJECT, REJECT}, check_type},
-    [RULE_TIME_INVALID] = {"TIME_INVALID", {REJECT, REJECT, REJECT}, check_time},
-    [RULE_ACTION_INVALID] = {"ACTION_INVALID", {REJECT, REJECT, REJECT}, check_action},
-    [RULE_AGG_PARENT] = {"AGG_PARENT", {REJECT, REJECT, REJECT}, check_aggregation},
-    [RULE_AGG_CHILD] = {"AGG_CHILD", {REJECT, REJECT, REJECT}, NULL},
-    [RULE_GTIN_CHECK] = {"GTIN_CHECK", {REJECT, REJECT, REJECT}, check_epcs},
-    [RULE_SGTIN_FORMAT] = {"SGTIN_FORMAT", {REJECT, REJECT, REJECT}, check_classes},
-    [RULE_SERIAL_FORMAT] = {"SERIAL_FORMAT", {REJECT, REJECT, REJECT}, NULL},
-    [RULE_SSCC_FORMAT] = {"SSCC_FORMAT", {REJECT, REJECT, REJECT}, NULL},
-    [RULE_EPC_UNSUPPORTED] = {"EPC_UNSUPPORTED", {OFF, WARN, REJECT}, NULL},
-    [RULE_SERIAL_REPEATED] = {"SERIAL_REPEATED", {WARN, REJECT, REJECT}, check_repetition},
-    [RULE_LOT_FORMAT] = {"LOT_FORMAT", {REJECT, REJECT, REJECT}, check_lot},
-    [RULE_EXPIRY_FORMAT] = {"EXPIRY_FORMAT", {REJECT, REJECT, REJECT}, check_expiry},
-    [RULE_LOT_EXPIRY_MISSING] = {"LOT_EXPIRY_MISSING", {OFF, REJECT, REJECT}, check_lot_expiry},
-    [RULE_ILMD_FORBIDDEN] = {"ILMD_FORBIDDEN", {WARN, REJECT, REJECT}, check_ilmd},
-    [RULE_GLN_FORMAT] = {"GLN_FORMAT", {REJECT, REJECT, REJECT}, check_places},
-    [RULE_BT_GLN] = {"BT_GLN", {OFF, WARN, WARN}, check_transaction_glns},
-    [RULE_CBV_UNKNOWN] = {"CBV_UNKNOWN", {WARN, WARN, REJECT}, check_words},
-    [RULE_KEY_CONFLICT] = {"KEY_CONFLICT", {REJECT, REJECT, REJECT}, NULL},
-    [RULE_SERIAL_REUSED] = {"SERIAL_REUSED", {OFF, REJECT, REJECT}, NULL},
-    [RULE_MIXED_EXPIRY] = {"MIXED_EXPIRY", {OFF, REJECT, REJECT}, NULL},
-};
-
 struct rules {
-    enum rules_profile profile;
+    struct rules_severities severities;
+    struct rules_context context;
     struct rules_epc *epcs;
     size_t epc_capacity;
     struct repetition repetition;
 };
 
-struct rules *rules_new(enum rules_profile profile)
+struct rules *rules_new(const struct rules_severities *severities)
 {
     struct rules *rules = calloc(1, sizeof *rules);
     if (rules)
-        rules->profile = profile;
+        rules->severities = *severities;
     return rules;
 }
 
@@ -70,6 +35,17 @@ void rules_free(struct rules *rules)
 struct repetition *rules_repetition(struct rules *rules)
 {
     return &rules->repetition;
+}
+
+void rules_begin(struct rules *rules, const struct rules_context *context)
+{
+    rules->context = *context;
+}
+
+enum rules_severity rules_severity(const struct rules *rules, enum rule rule)
+{
+    const struct rules_severities *own = rules->context.severities;
+    return (enum rules_severity)(own ? own : &rules->severities)->of[rule];
 }
 
 const char *rules_list_name(enum rules_list list)
@@ -161,8 +137,9 @@ static const char *ilmd_text(const Epcis__V1__Event *event, const char *name)
     return NULL;
 }
 
-enum err rules_check(struct rules *rules, const Epcis__V1__Event *event, struct arena *arena, size_t key_room,
-                     struct rules_subject *out, struct rules_report *report)
+enum err rules_check(struct rules *rules, const struct rules_context *context, const Epcis__V1__Event *event,
+                     struct arena *arena, size_t key_room, struct rules_subject *out,
+                     struct rules_report *report)
 {
     *out = (struct rules_subject){
         .event = event,
@@ -178,10 +155,11 @@ enum err rules_check(struct rules *rules, const Epcis__V1__Event *event, struct 
         err = repetition_begin(&rules->repetition, out->epc_count);
     if (err)
         return err;
-    struct check check = {rules, out, event, report};
+    rules_begin(rules, context);
+    struct check check = {rules, context, out, event, report};
     for (int i = 0; i < RULES; i++)
-        if (rule_table[i].check)
-            rule_table[i].check(&check);
+        if (rules_table[i].check)
+            rules_table[i].check(&check);
     return report->failed ? ERR_LIMIT : ERR_OK;
 }
 
@@ -206,12 +184,18 @@ static size_t cut_length(const char *value)
     return length;
 }
 
+static bool of_document(enum rule rule)
+{
+    return rule >= RULE_PARTNER_INACTIVE && rule <= RULE_SBDH_INVALID;
+}
+
 static void add_finding(const struct rules *rules, struct rules_report *report, enum rule rule,
                         const char *field, const char *value, const char *format, va_list arguments)
 {
-    enum rules_severity severity = rule_table[rule].severity[rules->profile];
+    enum rules_severity severity = rules_severity(rules, rule);
     size_t *count = severity == RULES_REJECT ? &report->reason_count : &report->warning_count;
-    if (severity == RULES_OFF || *count == RULES_FINDINGS_MAX)
+    bool told_before = severity == RULES_WARN && of_document(rule) && rules->context.event_index > 0;
+    if (severity == RULES_OFF || told_before || *count == RULES_FINDINGS_MAX)
         return;
     char message[RULES_VALUE_MAX + 768];
     int cut = (int)cut_length(value);
@@ -221,7 +205,9 @@ static void add_finding(const struct rules *rules, struct rules_report *report, 
     Epcis__V1__Finding *finding = arena_alloc(report->arena, sizeof *finding);
     if (finding) {
         epcis__v1__finding__init(finding);
-        finding->code = (char *)rule_table[rule].code;
+        finding->code = (char *)rules_table[rule].code;
+        finding->source = (char *)rules_table[rule].source;
+        finding->remedy = (char *)rules_table[rule].remedy;
         finding->field = arena_copy(report->arena, field, strlen(field));
         finding->value = arena_copy(report->arena, value, (size_t)cut);
         finding->message = arena_copy(report->arena, message, strlen(message));

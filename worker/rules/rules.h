@@ -1,7 +1,6 @@
 /* The validation rules. What one event shows by itself is checked here, without any I/O; rules that need
- * the history of items (SERIAL_REUSED, MIXED_EXPIRY, KEY_CONFLICT) are decided by the caller, who has
- * it, and reported through rules_add. A rule is a line in the table in rules.c. One struct rules belongs
- * to one thread. */
+ * the history of items (the table calls them stateful) are decided by the caller, who has it, and reported
+ * through rules_add. A rule is a line in rules_table.c. One struct rules belongs to one thread. */
 #ifndef EPCISD_RULES_RULES_H
 #define EPCISD_RULES_RULES_H
 
@@ -14,38 +13,8 @@
 #include "common/gs1/epc.h"
 #include "epcis/v1/event.pb-c.h"
 #include "epcis/v1/finding.pb-c.h"
-
-/* Version of the rules; kept with every dead letter. */
-extern const char rules_pack[];
-
-enum rules_profile { RULES_EPCIS, RULES_DSCSA, RULES_STRICT, RULES_PROFILES };
-
-enum rules_severity { RULES_OFF, RULES_WARN, RULES_REJECT };
-
-enum rule {
-    RULE_SCHEMA_INVALID,
-    RULE_TIME_INVALID,
-    RULE_ACTION_INVALID,
-    RULE_AGG_PARENT,
-    RULE_AGG_CHILD,
-    RULE_GTIN_CHECK,
-    RULE_SGTIN_FORMAT,
-    RULE_SERIAL_FORMAT,
-    RULE_SSCC_FORMAT,
-    RULE_EPC_UNSUPPORTED,
-    RULE_SERIAL_REPEATED,
-    RULE_LOT_FORMAT,
-    RULE_EXPIRY_FORMAT,
-    RULE_LOT_EXPIRY_MISSING,
-    RULE_ILMD_FORBIDDEN,
-    RULE_GLN_FORMAT,
-    RULE_BT_GLN,
-    RULE_CBV_UNKNOWN,
-    RULE_KEY_CONFLICT, /* stateful, as are those below */
-    RULE_SERIAL_REUSED,
-    RULE_MIXED_EXPIRY,
-    RULES,
-};
+#include "epcis/wire/v1/wire.pb-c.h"
+#include "worker/rules/rules_table.h"
 
 /* The list of an event that an EPC stands in. */
 enum rules_list { RULES_EPC_LIST, RULES_PARENT_ID, RULES_CHILD_EPCS, RULES_INPUT_EPCS, RULES_OUTPUT_EPCS };
@@ -95,15 +64,35 @@ struct rules_report {
 void rules_report_init(struct rules_report *report, struct arena *arena);
 
 struct rules;
-struct rules *rules_new(enum rules_profile profile); /* NULL without memory */
+/* `severities` are those of events whose context names none; NULL without memory. */
+struct rules *rules_new(const struct rules_severities *severities);
 void rules_free(struct rules *rules);
 
-/* Checks one event. The EPCs' keys are made in `arena`, with `key_room` bytes free behind each. ERR_MEMORY,
- * ERR_LIMIT (the arena's budget); what is wrong with the event is in the report, not in the answer. */
-enum err rules_check(struct rules *rules, const Epcis__V1__Event *event, struct arena *arena, size_t key_room,
-                     struct rules_subject *out, struct rules_report *report);
+/* What is known of an event besides its content. What it points to is borrowed until the next rules_begin or
+ * rules_check. */
+struct rules_context {
+    const struct rules_severities *severities; /* NULL: those of rules_new */
+    int64_t received_ms;                       /* of its document; 0: not known, and no age is checked */
+    uint64_t event_index;                      /* in its document */
+    const char *partner;                       /* GLN; NULL or empty: not known */
+};
 
-/* Reports a finding as the profile has it: as a reason, a warning, or not at all. `value` is cut at
+/* What is found from now on is found in an event of this context. */
+void rules_begin(struct rules *rules, const struct rules_context *context);
+
+/* In the present context: what a rule does with what it finds. A rule that is off need not be looked at. */
+enum rules_severity rules_severity(const struct rules *rules, enum rule rule);
+
+/* Checks one event, in the context that it begins. The EPCs' keys are made in `arena`, with `key_room` bytes
+ * free behind each. ERR_MEMORY, ERR_LIMIT (the arena's budget); what is wrong with the event is in the
+ * report, not in the answer. */
+enum err rules_check(struct rules *rules, const struct rules_context *context, const Epcis__V1__Event *event,
+                     struct arena *arena, size_t key_room, struct rules_subject *out,
+                     struct rules_report *report);
+
+/* Reports a finding as the severity has it: as a reason, a warning, or not at all. A warning of a rule on the
+ * document as a whole (PARTNER_UNKNOWN to SBDH_INVALID) is kept on the document's first event alone; as a
+ * reason it stands on every event. `value` is cut at
  * RULES_VALUE_MAX bytes; the message is "FIELD 'VALUE' " and what the format gives. */
 void rules_add(const struct rules *rules, struct rules_report *report, enum rule rule, const char *field,
                const char *value, const char *format, ...) __attribute__((format(printf, 6, 7)));
