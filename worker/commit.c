@@ -48,6 +48,7 @@ void commit_close(struct commit **commit)
     arena_free(&(*commit)->ack_arena);
     rules_free(work->rules);
     lots_free(&work->lots);
+    master_data_free(&work->master);
     free(work->batches);
     free(work->events);
     free(work->refs);
@@ -290,6 +291,7 @@ static void clear_work(struct work *work)
 {
     arena_reset(&work->arena);
     lots_clear(&work->lots);
+    master_data_clear(&work->master);
     work->batch_count = work->event_count = work->ref_count = 0;
     work->item_count = work->row_count = work->content_count = 0;
 }

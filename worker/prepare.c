@@ -4,7 +4,7 @@
 
 #include "common/base/log.h"
 #include "common/epcis/event_text.h"
-#include "worker/work.h"
+#include "worker/master_rules.h"
 
 /* The first byte of the key of an event without any EPC: no EPC's key begins so. */
 enum { NO_EPC = 0xff };
@@ -109,15 +109,17 @@ static enum err take_facts(struct work *work, struct work_event *out, const stru
     return err ? err : keep_text(work, event->disposition, &out->disposition);
 }
 
-static enum err refuse_unreadable(struct work *work, struct work_event *event, struct rules_report *report)
+static enum err refuse_unreadable(struct work *work, struct work_event *event, const char *what,
+                                  struct rules_report *report)
 {
-    rules_add(work->rules, report, RULE_SCHEMA_INVALID, "event", "",
-              "cannot be read: it is no event, or takes more memory than the worker allows one");
+    rules_add(work->rules, report, RULE_SCHEMA_INVALID, what, "",
+              "cannot be read: it is none, or takes more memory than the worker allows one");
     event->verdict = WORK_DEAD;
     return report->failed ? ERR_LIMIT : work_keep_reasons(work, event, report);
 }
 
-static enum err check_event(struct work *work, struct work_event *event, const struct rules_context *context)
+static enum err check_event(struct work *work, const struct batch *batch, struct work_event *event,
+                            const struct rules_context *context)
 {
     struct rules_subject subject;
     struct rules_report report;
@@ -127,7 +129,7 @@ static enum err check_event(struct work *work, struct work_event *event, const s
     Epcis__V1__Event *unpacked =
         epcis__v1__event__unpack(&work->scratch.allocator, event->item->content_bytes, event->item->event);
     if (!unpacked)
-        return refuse_unreadable(work, event, &report);
+        return refuse_unreadable(work, event, "event", &report);
     enum err err =
         rules_check(work->rules, context, unpacked, &work->arena, STORE_SUFFIX_MAX, &subject, &report);
     if (err)
@@ -139,6 +141,8 @@ static enum err check_event(struct work *work, struct work_event *event, const s
     err = take_facts(work, event, &subject);
     if (!err)
         err = work_keep_warnings(work, event, &report);
+    if (!err)
+        err = master_rules_note(work, batch, &subject, event);
     return err ? err : add_refs(work, event, &subject, context->partner);
 }
 
@@ -152,7 +156,7 @@ static enum err take_refusal(struct work *work, struct work_event *event, const 
         event->refusal = NULL;
         rules_begin(work->rules, context);
         rules_report_init(&report, &work->arena);
-        return refuse_unreadable(work, event, &report);
+        return refuse_unreadable(work, event, "event", &report);
     }
     const struct rules_entry *rule = rules_table_find(event->refusal->reason->code);
     if (rule) {
@@ -165,15 +169,28 @@ static enum err take_refusal(struct work *work, struct work_event *event, const 
     return work_keep_reasons(work, event, &report);
 }
 
-/* One item of a batch. */
-static enum err take_item(struct work *work, struct work_event *event, const struct rules_context *context)
+static enum err take_vocabulary_element(struct work *work, struct work_event *event,
+                                        const struct rules_context *context)
 {
-    if (event->item->event)
-        return check_event(work, event, context);
-    if (event->item->refusal)
-        return take_refusal(work, event, context);
+    struct rules_report report;
+    enum err err = master_data_read(event->item, &work->arena, &work->scratch, &event->element);
     event->verdict = WORK_MASTER_DATA;
-    return ERR_OK;
+    if (err || event->element)
+        return err;
+    rules_begin(work->rules, context);
+    rules_report_init(&report, &work->arena);
+    event->whole_document = true;
+    return refuse_unreadable(work, event, "vocabularyElement", &report);
+}
+
+static enum err take_item(struct work *work, const struct batch *batch, struct work_event *event)
+{
+    const struct rules_context context = work_context(batch, event);
+    if (event->item->event)
+        return check_event(work, batch, event, &context);
+    if (event->item->refusal)
+        return take_refusal(work, event, &context);
+    return take_vocabulary_element(work, event, &context);
 }
 
 static enum err prepare_events(struct work *work, struct work_batch *batch)
@@ -191,8 +208,7 @@ static enum err prepare_events(struct work *work, struct work_batch *batch)
             struct work_event *event = &work->events[work->event_count++];
             *event = (struct work_event){
                 .item = &from->items[item++], .segment = (uint32_t)s, .event_index = event_index};
-            const struct rules_context context = work_context(from, event);
-            err = take_item(work, event, &context);
+            err = take_item(work, from, event);
             event_index += event->verdict != WORK_MASTER_DATA && !event->whole_document;
         }
     }

@@ -42,6 +42,36 @@ enum err work_keep_warnings(struct work *work, struct work_event *event, const s
                          &event->warning_count);
 }
 
+static enum err add_findings(struct work *work, Epcis__V1__Finding *const *findings, size_t count,
+                             Epcis__V1__Finding ***list, uint8_t *list_count)
+{
+    if (count == 0)
+        return ERR_OK;
+    Epcis__V1__Finding **all =
+        arena_alloc(&work->arena, (*list_count + count) * sizeof(Epcis__V1__Finding *));
+    if (!all)
+        return ERR_LIMIT;
+    if (*list_count > 0)
+        memcpy(all, *list, *list_count * sizeof(Epcis__V1__Finding *));
+    memcpy(all + *list_count, findings, count * sizeof(Epcis__V1__Finding *));
+    *list = all;
+    *list_count = (uint8_t)(*list_count + count);
+    return ERR_OK;
+}
+
+enum err work_keep(struct work *work, struct work_event *event, const struct rules_report *report)
+{
+    if (report->failed)
+        return ERR_LIMIT;
+    if (report->reason_count > 0)
+        event->verdict = WORK_DEAD;
+    enum err err =
+        add_findings(work, report->reasons, report->reason_count, &event->reasons, &event->reason_count);
+    return err ? err
+               : add_findings(work, report->warnings, report->warning_count, &event->warnings,
+                              &event->warning_count);
+}
+
 struct rules_context work_context(const struct batch *batch, const struct work_event *event)
 {
     const Epcis__Wire__V1__BatchSegment *segment = batch->segments[event->segment];

@@ -14,6 +14,7 @@
 #include "epcis/wire/v1/wire.pb-c.h"
 #include "worker/batch.h"
 #include "worker/lots.h"
+#include "worker/master_data.h"
 #include "worker/rules/rules.h"
 #include "worker/sort.h"
 
@@ -37,11 +38,13 @@ struct work_event {
     uint32_t first_ref;
     uint32_t ref_count;
     enum work_verdict verdict;
-    bool whole_document; /* a refusal that is no event of its document */
+    bool whole_document;  /* a refusal that is no event of its document */
     uint64_t event_index; /* of no meaning for what is no event */
-    uint64_t sequence; /* where committed */
+    uint64_t sequence;    /* where committed */
 
     Epcis__Wire__V1__Refusal *refusal;
+    struct master_element *element; /* of master data */
+    struct master_names names;
     Epcis__V1__Finding **reasons; /* where dead */
     Epcis__V1__Finding **warnings;
     uint8_t reason_count;
@@ -75,6 +78,7 @@ struct work {
     size_t ref_max;       /* what the arrays below may grow to, as a number of references */
     struct rules *rules;
     struct lots lots;
+    struct master_data master;
 
     struct work_batch *batches;
     struct work_event *events;
@@ -103,6 +107,9 @@ enum err work_reserve(void *array, size_t *capacity, size_t count, size_t size);
 /* Keeps what was found in one event. ERR_LIMIT. */
 enum err work_keep_reasons(struct work *work, struct work_event *event, const struct rules_report *report);
 enum err work_keep_warnings(struct work *work, struct work_event *event, const struct rules_report *report);
+
+/* Adds what was found in one event to what was found before. ERR_LIMIT. */
+enum err work_keep(struct work *work, struct work_event *event, const struct rules_report *report);
 
 /* What the rules are told of an event. */
 struct rules_context work_context(const struct batch *batch, const struct work_event *event);

@@ -294,12 +294,12 @@ static enum err list_read(struct list_page *page, Epcis__V1__ListMasterDataRespo
     size_t prefix = strnlen(page->prefix, PART_MAX);
     enum err err = list_start(page, &start);
     MDB_val key = {start.length, start.bytes}, value;
-    page->token[0] = '\0';
-    out->master_data = arena_alloc(page->arena, page->limit * sizeof(Epcis__V1__MasterData *));
-    if (!err && !out->master_data)
-        err = ERR_LIMIT;
     if (err)
         return err;
+    page->token[0] = '\0';
+    out->master_data = arena_alloc(page->arena, page->limit * sizeof(Epcis__V1__MasterData *));
+    if (!out->master_data)
+        return ERR_LIMIT;
     int rc = mdb_cursor_get(page->cursor, &key, &value, start.length ? MDB_SET_RANGE : MDB_FIRST);
     for (; !rc; rc = mdb_cursor_get(page->cursor, &key, &value, MDB_NEXT)) {
         if (key.mv_size < prefix || memcmp(key.mv_data, page->prefix, prefix) != 0)
