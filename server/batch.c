@@ -16,10 +16,17 @@ struct batch *batch_new(uint32_t partition, int64_t now_ms)
     return batch;
 }
 
+static void release_facts(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->span_count; i++)
+        document_facts_release(&batch->spans[i].facts);
+}
+
 void batch_free(struct batch *batch)
 {
     if (!batch)
         return;
+    release_facts(batch);
     buffer_free(&batch->frame);
     buffer_free(&batch->leaves);
     buffer_free(&batch->op.data);
@@ -45,6 +52,7 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span)
         batch->span_capacity = capacity;
     }
     batch->spans[batch->span_count] = *span;
+    batch->spans[batch->span_count].facts = document_facts_share(span->facts);
     batch->spans[batch->span_count++].count = 1;
     return ERR_OK;
 }
@@ -129,6 +137,7 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
             segments[i].count = span->count;
             segments[i].partner = span->partner;
             segments[i].received_ms = span->received_ms;
+            segments[i].document = document_facts_message(span->facts);
             pointers[i] = &segments[i];
         }
         Epcis__Wire__V1__Batch head = EPCIS__WIRE__V1__BATCH__INIT;
@@ -145,6 +154,7 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
     }
     free(pointers);
     free(segments);
+    release_facts(batch);
     return batch->frame.failed ? ERR_MEMORY : ERR_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "common/base/digest.h"
 #include "common/base/err.h"
 #include "epcis/wire/v1/wire.pb-c.h"
+#include "server/document_facts.h"
 #include "server/journal.h"
 
 /* Items of one document inside a batch. */
@@ -20,6 +21,7 @@ struct batch_span {
     uint8_t capture_id[UUID_BYTES];
     char partner[JOURNAL_PARTNER];
     int64_t received_ms;
+    struct document_facts *facts; /* a reference, until the batch is closed; NULL: none known */
 };
 
 struct batch {

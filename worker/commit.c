@@ -254,6 +254,7 @@ static enum err write_batch(struct commit *commit, struct store_txn *txn, struct
     if (!batch->ack)
         return ERR_LIMIT;
     batch->ack->last_sequence = batch->batch.sequence;
+    batch->ack->rule_pack = (char *)rules_pack;
     err = ack_segments(commit, &batch->batch, batch->ack);
     if (!err)
         err = ack_events(commit, batch, batch->ack, totals);

@@ -11,9 +11,13 @@ enum { PATH_BYTES = 256 };
 /* Where the first reason's field stands in an XML document; event positions count from 1 there. */
 static void write_path(const struct work_event *event, char out[PATH_BYTES])
 {
-    int length = snprintf(out, PATH_BYTES, "/EPCISDocument/EPCISBody/EventList/*[%" PRIu64 "]",
-                          event->event_index + 1);
-    rules_field_path(event->reasons[0]->field, out + length, PATH_BYTES - (size_t)length);
+    static const char root[] = "/EPCISDocument", header[] = "EPCISHeader";
+    const char *field = event->reasons[0]->field;
+    int length = snprintf(out, PATH_BYTES, "%s", root);
+    if (strncmp(field, header, sizeof header - 1) != 0) /* not of the document as a whole */
+        length =
+            snprintf(out, PATH_BYTES, "%s/EPCISBody/EventList/*[%" PRIu64 "]", root, event->event_index + 1);
+    rules_field_path(field, out + length, PATH_BYTES - (size_t)length);
 }
 
 enum err dead_letter_write(struct store_txn *txn, const struct batch *batch, const struct work_event *event)

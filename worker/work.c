@@ -79,5 +79,6 @@ struct rules_context work_context(const struct batch *batch, const struct work_e
         .received_ms = segment->received_ms,
         .event_index = event->event_index,
         .partner = segment->partner,
+        .document = segment->document,
     };
 }

@@ -15,6 +15,7 @@ static const char usage[] =
     "  status CAPTURE_ID   what has become of a document\n"
     "  trace EPC           state and history of one item\n"
     "  dead-letters        what was refused, and why\n"
+    "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
     "'epcisctl COMMAND --help' tells more of each. Options may stand before or after the\n"
@@ -32,7 +33,7 @@ struct command {
 static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture}, {"status", "epcisctl status", ctl_status},
     {"trace", "epcisctl trace", ctl_trace},       {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
-    {"convert", "epcisctl convert", ctl_convert},
+    {"convert", "epcisctl convert", ctl_convert}, {"rules", "epcisctl rules", ctl_rules},
 };
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
@@ -66,7 +67,8 @@ int main(int argc, char **argv)
         };
         options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
         if (!version)
-            options_fail(argv[0], "a command is expected: capture, status, trace, dead-letters or convert");
+            options_fail(argv[0],
+                         "a command is expected: capture, status, trace, dead-letters, rules or convert");
         printf("epcisctl %s\n", EPCISD_VERSION);
         return EXIT_SUCCESS;
     }
@@ -77,5 +79,6 @@ int main(int argc, char **argv)
         argv[0] = (char *)commands[i].title;
         return commands[i].run(argc - 1, argv);
     }
-    options_fail(argv[0], "no command '%s': capture, status, trace, dead-letters or convert", argv[at]);
+    options_fail(argv[0], "no command '%s': capture, status, trace, dead-letters, rules or convert",
+                 argv[at]);
 }

@@ -85,6 +85,10 @@ static void finding_members(struct buffer *out, const Epcis__V1__Finding *findin
     optional(out, "value", finding->value);
     buffer_append_text(out, ", ");
     optional(out, "message", finding->message);
+    buffer_append_text(out, ", ");
+    optional(out, "source", finding->source);
+    buffer_append_text(out, ", ");
+    optional(out, "remedy", finding->remedy);
 }
 
 static bool has_event(const Epcis__V1__DeadLetter *letter)
@@ -223,6 +227,15 @@ void output_dead_letter_text(struct buffer *out, const Epcis__V1__DeadLetter *le
         }
         buffer_append_text(out, "\n        ");
         output_foreign_text(out, reason->message);
+        if (reason->remedy[0]) {
+            buffer_append_text(out, "\n        ");
+            output_foreign_text(out, reason->remedy);
+        }
+        if (reason->source[0]) {
+            buffer_append_text(out, " (");
+            output_foreign_text(out, reason->source);
+            buffer_append_text(out, ")");
+        }
         buffer_append_text(out, "\n");
     }
 }
