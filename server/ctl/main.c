@@ -15,6 +15,7 @@ static const char usage[] =
     "  status CAPTURE_ID   what has become of a document\n"
     "  trace EPC           state and history of one item\n"
     "  dead-letters        what was refused, and why\n"
+    "  master-data         what is known of products, places and parties\n"
     "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
@@ -31,9 +32,13 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"capture", "epcisctl capture", ctl_capture}, {"status", "epcisctl status", ctl_status},
-    {"trace", "epcisctl trace", ctl_trace},       {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
-    {"convert", "epcisctl convert", ctl_convert}, {"rules", "epcisctl rules", ctl_rules},
+    {"capture", "epcisctl capture", ctl_capture},
+    {"status", "epcisctl status", ctl_status},
+    {"trace", "epcisctl trace", ctl_trace},
+    {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
+    {"convert", "epcisctl convert", ctl_convert},
+    {"rules", "epcisctl rules", ctl_rules},
+    {"master-data", "epcisctl master-data", ctl_master_data},
 };
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
@@ -67,8 +72,9 @@ int main(int argc, char **argv)
         };
         options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
         if (!version)
-            options_fail(argv[0],
-                         "a command is expected: capture, status, trace, dead-letters, rules or convert");
+            options_fail(
+                argv[0],
+                "a command is expected: capture, status, trace, dead-letters, master-data, rules or convert");
         printf("epcisctl %s\n", EPCISD_VERSION);
         return EXIT_SUCCESS;
     }
@@ -79,6 +85,7 @@ int main(int argc, char **argv)
         argv[0] = (char *)commands[i].title;
         return commands[i].run(argc - 1, argv);
     }
-    options_fail(argv[0], "no command '%s': capture, status, trace, dead-letters, rules or convert",
+    options_fail(argv[0],
+                 "no command '%s': capture, status, trace, dead-letters, master-data, rules or convert",
                  argv[at]);
 }
