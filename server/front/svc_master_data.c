@@ -57,32 +57,6 @@ static const ProtobufCMessage *list_master_data(struct call *call, const Protobu
 /* ---- PutMasterData: the elements become a document ------------------------------------------------------
  */
 
-static const Epcis__V1__PutMasterDataRequest *read_put(struct call *call, struct arena *arena)
-{
-    struct cursor_source source;
-    struct cursor cursor;
-    call_cursor(call, &source, &cursor);
-    size_t length = cursor.left;
-    if (length > PUT_BYTES_MAX) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "the request has %zu bytes; at most %d are taken at once: send several, or a document",
-                   length, PUT_BYTES_MAX);
-        return NULL;
-    }
-    uint8_t *flat = arena_alloc(arena, length + 1);
-    Epcis__V1__PutMasterDataRequest *request = NULL;
-    if (flat) {
-        cursor_copy(&cursor, flat);
-        request = epcis__v1__put_master_data_request__unpack(&arena->allocator, length, flat);
-    }
-    if (!request)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "the request is no well-formed PutMasterDataRequest, or too much for one");
-    else if (request->n_elements == 0)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`elements` is empty");
-    return request && request->n_elements > 0 ? request : NULL;
-}
-
 static enum err append_document(void *context, const void *data, size_t bytes)
 {
     struct buffer *document = context;
@@ -166,13 +140,14 @@ static enum call_next put_work(struct call *call, struct arena *arena)
 {
     struct buffer document = {0};
     enum call_next next = CALL_ANSWER;
-    if (!call->request) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "the call came without its request message");
-        return CALL_ANSWER;
-    }
-    const Epcis__V1__PutMasterDataRequest *request = read_put(call, arena);
+    const Epcis__V1__PutMasterDataRequest *request =
+        (const Epcis__V1__PutMasterDataRequest *)query_read(call, arena);
     if (!request)
         return CALL_ANSWER;
+    if (request->n_elements == 0) {
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`elements` is empty");
+        return CALL_ANSWER;
+    }
     enum err err = write_document(call, request, &document);
     if (!err)
         err = prove_document(call, &document);
@@ -198,6 +173,8 @@ const struct method svc_master_data_methods[] = {
     {.path = "/epcis.v1.MasterDataService/PutMasterData",
      .room = ROOM_DOCUMENTS,
      .admit = svc_capture_admit,
-     .work = put_work},
+     .work = put_work,
+     .request = &epcis__v1__put_master_data_request__descriptor,
+     .request_max = PUT_BYTES_MAX},
 };
 const size_t svc_master_data_count = sizeof svc_master_data_methods / sizeof svc_master_data_methods[0];
