@@ -28,6 +28,7 @@ enum err commit_open(const struct commit_config *config, struct commit **out)
     commit->config = *config;
     arena_init(&commit->work.arena, config->memory_bytes);
     arena_init(&commit->work.scratch, config->memory_bytes);
+    arena_init(&commit->work.expansion, config->memory_bytes);
     arena_init(&commit->ack_arena, config->memory_bytes);
     commit->work.ref_max = config->memory_bytes / WORK_REF_BYTES;
     struct rules_severities severities;
@@ -45,6 +46,7 @@ void commit_close(struct commit **commit)
     struct work *work = &(*commit)->work;
     arena_free(&work->arena);
     arena_free(&work->scratch);
+    arena_free(&work->expansion);
     arena_free(&(*commit)->ack_arena);
     rules_free(work->rules);
     lots_free(&work->lots);
@@ -55,7 +57,8 @@ void commit_close(struct commit **commit)
     free(work->entries);
     free(work->items);
     free(work->rows);
-    free(work->contents);
+    free(work->event_ids);
+    free(work->committed);
     free((*commit)->acks);
     free(*commit);
     *commit = NULL;
@@ -216,14 +219,15 @@ static enum err guard_order(struct commit *commit, struct store_txn *txn, struct
 
 static enum err write_event(struct store_txn *txn, const struct batch *batch, const struct work_event *event)
 {
-    const Epcis__Wire__V1__BatchSegment *segment = batch->segments[event->segment];
     struct store_event record = {.event_hash = event->item->event_hash,
                                  .content_hash = event->item->content_hash,
                                  .partition = batch->partition,
                                  .batch_sequence = batch->sequence,
-                                 .capture_id = segment->capture_id.data,
+                                 .capture_id = event->capture_id,
                                  .event_index = event->event_index,
-                                 .partner = segment->partner,
+                                 .partner = event->partner,
+                                 .time_us = event->facts.time_us,
+                                 .place = event->facts.place,
                                  .packed = event->item->event,
                                  .packed_bytes = event->item->content_bytes};
     CHECK(store_next_sequence(txn) == event->sequence);
@@ -236,6 +240,26 @@ static enum err write_event(struct store_txn *txn, const struct batch *batch, co
     return store_warning_put(txn, event->sequence, &warnings);
 }
 
+/* Where the events of each document of the batch stand in the store. */
+static enum err write_captures(struct store_txn *txn, const struct work *work, const struct work_batch *batch)
+{
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < batch->event_count && !err;) {
+        const struct work_event *first = NULL;
+        uint32_t count = 0, segment = work->events[batch->first_event + i].segment;
+        for (; i < batch->event_count; i++) {
+            const struct work_event *event = &work->events[batch->first_event + i];
+            if (event->segment != segment)
+                break;
+            if (event->verdict == WORK_COMMITTED && count++ == 0)
+                first = event;
+        }
+        if (first)
+            err = store_capture_put(txn, first->capture_id, first->sequence, count);
+    }
+    return err;
+}
+
 static enum err write_batch(struct commit *commit, struct store_txn *txn, struct work_batch *batch,
                             struct commit_result *totals)
 {
@@ -246,8 +270,10 @@ static enum err write_batch(struct commit *commit, struct store_txn *txn, struct
         if (event->verdict == WORK_COMMITTED)
             err = write_event(txn, &batch->batch, event);
         else if (event->verdict == WORK_DEAD)
-            err = dead_letter_write(txn, &batch->batch, event);
+            err = dead_letter_write(txn, &batch->batch, event, &work->scratch);
     }
+    if (!err)
+        err = write_captures(txn, work, batch);
     if (err)
         return err;
     batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED, "");
@@ -269,6 +295,8 @@ static enum err decide_and_write(struct commit *commit, struct store_txn *txn, s
 {
     struct work *work = &commit->work;
     enum err err = store_load(txn, work->items, work->item_count, work->rows, work->row_count, &work->arena);
+    if (!err)
+        err = store_event_ids_load(txn, work->event_ids, work->event_id_count);
     work->first_sequence = store_next_sequence(txn);
     for (size_t i = 0; i < work->batch_count && !err; i++) {
         struct work_batch *batch = &work->batches[i];
@@ -283,6 +311,8 @@ static enum err decide_and_write(struct commit *commit, struct store_txn *txn, s
     }
     if (!err)
         err = store_write(txn, work->items, work->item_count, work->rows, work->row_count);
+    if (!err)
+        err = store_event_ids_write(txn, work->event_ids, work->event_id_count);
     return err ? err : lots_write(&work->lots, txn);
 }
 
@@ -294,7 +324,7 @@ static void clear_work(struct work *work)
     lots_clear(&work->lots);
     master_data_clear(&work->master);
     work->batch_count = work->event_count = work->ref_count = 0;
-    work->item_count = work->row_count = work->content_count = 0;
+    work->item_count = work->row_count = work->event_id_count = work->committed_count = 0;
 }
 
 static enum err prepare_all(struct commit *commit, const struct buffer *const *frames, size_t count)

@@ -1,39 +1,26 @@
 /* What becomes of each event, in order, against the items in memory. A refused event changes nothing. */
-#include <stdio.h>
 #include <string.h>
 
+#include "worker/finder.h"
+#include "worker/item_rules.h"
+#include "worker/ledger.h"
 #include "worker/master_rules.h"
-
-static struct store_row *row_of(const struct work *work, const struct work_ref *ref)
-{
-    return &work->rows[ref->row];
-}
-
-static struct store_item *item_of(const struct work *work, const struct work_ref *ref)
-{
-    return &work->items[work->rows[ref->row].item];
-}
-
-static uint64_t gtin_of(const struct work_ref *ref)
-{
-    uint64_t gtin = 0; /* an SGTIN's key: a kind byte, 6 bytes of GTIN, the serial */
-    for (int i = 1; i <= 6; i++)
-        gtin = gtin << 8 | ref->key[i];
-    return gtin;
-}
+#include "worker/replay.h"
 
 /* ---- duplicates ---- */
 
 static enum err same_content(struct work *work, struct store_txn *txn, uint64_t sequence,
                              const struct work_event *event, bool *out)
 {
-    uint8_t stored[DIGEST_BYTES];
-    const uint8_t *content = stored;
+    struct store_kept_event kept;
+    const uint8_t *content = NULL;
     enum err err = ERR_OK;
-    if (sequence >= work->first_sequence)
-        content = work->contents[sequence - work->first_sequence];
-    else
-        err = store_event_content(txn, sequence, stored);
+    if (sequence >= work->first_sequence) {
+        content = work->committed[sequence - work->first_sequence]->item->content_hash;
+    } else {
+        err = store_event_find(txn, sequence, &kept);
+        content = kept.content_hash;
+    }
     *out = !err && memcmp(content, event->item->content_hash, DIGEST_BYTES) == 0;
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
@@ -43,11 +30,11 @@ static enum err same_content(struct work *work, struct store_txn *txn, uint64_t 
 static enum err find_taken(struct work *work, struct store_txn *txn, const struct work_event *event,
                            const struct work_ref **out, bool *duplicate)
 {
+    const struct work_ref *refs = work_refs(work, event);
     *out = NULL;
     *duplicate = false;
-    const struct work_ref *refs = work->refs + event->first_ref;
     for (uint32_t i = 0; i < event->ref_count; i++) {
-        uint64_t sequence = row_of(work, &refs[i])->sequence;
+        uint64_t sequence = work->rows[refs[i].row].sequence;
         if (sequence == 0)
             continue;
         *out = &refs[i];
@@ -56,240 +43,155 @@ static enum err find_taken(struct work *work, struct store_txn *txn, const struc
     return ERR_OK;
 }
 
-/* ---- findings: the event is unpacked again for its texts ---- */
-
-struct finder {
-    struct work *work;
-    struct work_event *event;
-    struct rules_report report;
-    Epcis__V1__Event *unpacked;
-};
-
-static enum err finder_open(struct finder *finder, struct work *work, struct work_event *event)
-{
-    finder->work = work;
-    finder->event = event;
-    rules_report_init(&finder->report, &work->arena);
-    if (finder->unpacked)
-        return ERR_OK;
-    arena_reset(&work->scratch);
-    finder->unpacked =
-        epcis__v1__event__unpack(&work->scratch.allocator, event->item->content_bytes, event->item->event);
-    return finder->unpacked ? ERR_OK : ERR_MEMORY;
-}
-
-static struct rules_epc epc_of(const struct finder *finder, const struct work_ref *ref)
-{
-    const Epcis__V1__Event *event = finder->unpacked;
-    struct rules_epc epc = {.text = "", .list = (enum rules_list)ref->list, .index = ref->index};
-    switch (epc.list) {
-    case RULES_PARENT_ID:
-        epc.text = event->parent_id;
-        break;
-    case RULES_EPC_LIST:
-        if (ref->index < event->n_epc_list) /* none where the event names no EPC */
-            epc.text = event->epc_list[ref->index];
-        break;
-    case RULES_CHILD_EPCS:
-        epc.text = event->child_epcs[ref->index];
-        break;
-    case RULES_INPUT_EPCS:
-        epc.text = event->input_epc_list[ref->index];
-        break;
-    case RULES_OUTPUT_EPCS:
-        epc.text = event->output_epc_list[ref->index];
-        break;
-    }
-    return epc;
-}
-
 static enum err refuse_conflict(struct work *work, struct work_event *event, const struct work_ref *ref)
 {
-    struct finder finder = {.unpacked = NULL};
-    enum err err = finder_open(&finder, work, event);
+    struct finder finder;
+    struct rules_epc epc;
+    finder_init(&finder, work, event);
+    enum err err = finder_epc(&finder, ref, &epc);
     if (err)
         return err;
-    struct rules_epc epc = epc_of(&finder, ref);
     rules_add_epc(work->rules, &finder.report, RULE_KEY_CONFLICT, &epc,
                   "has another event of this type, step, action and time from this partner (sequence %llu): "
                   "right is the same content again, or another time",
-                  (unsigned long long)row_of(work, ref)->sequence);
-    event->verdict = WORK_DEAD;
-    return finder.report.failed ? ERR_LIMIT : work_keep_reasons(work, event, &finder.report);
+                  (unsigned long long)work->rows[ref->row].sequence);
+    return work_keep(work, event, &finder.report);
 }
 
-/* ---- commissioning ---- */
-
-static bool reused(const struct work *work, const struct work_ref *ref)
+/* One eventID, one content: the same again is a duplicate, whoever sent it. */
+static enum err check_event_id(struct work *work, struct store_txn *txn, struct work_event *event)
 {
-    return ref->sgtin && ref->list == RULES_EPC_LIST && (item_of(work, ref)->flags & STORE_ITEM_COMMISSIONED);
-}
-
-static enum err find_lot(struct work *work, struct store_txn *txn, const struct work_event *event,
-                         const struct work_ref *ref, struct lot **out)
-{
-    *out = NULL;
-    if (!ref->sgtin || ref->list != RULES_EPC_LIST || !event->lot.length || !event->expiry)
+    struct finder finder;
+    bool same;
+    if (!event->event_id_key || work->event_ids[event->event_id].sequence == 0)
         return ERR_OK;
-    return lots_find(&work->lots, txn, gtin_of(ref), event->lot, out);
+    uint64_t sequence = work->event_ids[event->event_id].sequence;
+    enum err err = same_content(work, txn, sequence, event, &same);
+    if (err)
+        return err;
+    if (same) {
+        event->verdict = WORK_DUPLICATE;
+        return ERR_OK;
+    }
+    finder_init(&finder, work, event);
+    err = finder_unpack(&finder);
+    if (err)
+        return err;
+    rules_add(work->rules, &finder.report, RULE_EVENTID_CONFLICT, "eventID", finder.unpacked->event_id,
+              "is the id of another event (sequence %llu): right is an id of its own",
+              (unsigned long long)sequence);
+    return work_keep(work, event, &finder.report);
 }
 
-static bool expiry_differs(const struct lot *lot, const struct work_event *event)
+/* ---- error declarations ---- */
+
+/* The event that this one corrects, or the one that corrects it: all else is equal. *out 0: it is not here.
+ */
+static enum err find_counterpart(const struct work *work, struct store_txn *txn,
+                                 const struct work_event *event, uint64_t *out)
 {
-    return lot && lot->expiry && lot->expiry != event->expiry;
+    uint8_t key[STORE_ROW_KEY_MAX];
+    const struct work_ref *ref =
+        &work_refs(work, event)[event->ref_count - 1]; /* never a parent's long key */
+    memcpy(key, ref->key, ref->key_length);
+    store_row_counterpart(key, ref->item_length);
+    *out = ledger_row(work, key, ref->key_length);
+    return *out ? ERR_OK : store_row_get(txn, key, ref->key_length, out);
 }
 
-/* Neighbours in a list are mostly of one GTIN, which is looked up once. */
-static bool same_gtin(const struct work_ref *refs, uint32_t i)
+static enum err warn_of_orphan(struct work *work, struct work_event *event)
 {
-    return i > 0 && refs[i].sgtin && refs[i - 1].sgtin && memcmp(refs[i].key, refs[i - 1].key, 7) == 0;
+    struct finder finder;
+    finder_init(&finder, work, event);
+    rules_add(work->rules, &finder.report, RULE_ERRDECL_ORPHAN, "errorDeclaration", "",
+              "corrects an event that is not here: right is the same event, in all but the declaration");
+    return work_keep(work, event, &finder.report);
 }
 
-static enum err report_commissioning(struct work *work, struct store_txn *txn, struct work_event *event)
+/* Whether a declaration that came first says that this event is wrong. */
+static enum err find_declaration(const struct work *work, struct store_txn *txn,
+                                 const struct work_event *event, uint64_t *out)
 {
-    struct finder finder = {.unpacked = NULL};
-    const struct work_ref *refs = work->refs + event->first_ref;
-    enum err err = finder_open(&finder, work, event);
-    for (uint32_t i = 0; i < event->ref_count && !err; i++) {
-        if (!reused(work, &refs[i]))
-            continue;
-        const struct store_item *item = item_of(work, &refs[i]);
-        struct rules_epc epc = epc_of(&finder, &refs[i]);
-        rules_add_epc(work->rules, &finder.report, RULE_SERIAL_REUSED, &epc,
-                      "was commissioned before%s%.*s%s: a GTIN and serial is commissioned once",
-                      item->lot.length ? " (in lot '" : "", (int)item->lot.length,
-                      item->lot.length ? (const char *)item->lot.data : "", item->lot.length ? "')" : "");
-    }
-    for (uint32_t i = 0; i < event->ref_count && !err; i++) {
-        struct lot *lot;
-        if (same_gtin(refs, i))
-            continue;
-        err = find_lot(work, txn, event, &refs[i], &lot);
-        if (err || !expiry_differs(lot, event))
-            continue;
-        char value[16];
-        snprintf(value, sizeof value, "%04u-%02u-%02u", event->expiry / 10000, event->expiry / 100 % 100,
-                 event->expiry % 100);
-        rules_add(work->rules, &finder.report, RULE_MIXED_EXPIRY, "ilmd.itemExpirationDate", value,
-                  "is another date than lot '%.*s' of GTIN %014llu has: right is %04u-%02u-%02u",
-                  (int)event->lot.length, (const char *)event->lot.data,
-                  (unsigned long long)gtin_of(&refs[i]), lot->expiry / 10000, lot->expiry / 100 % 100,
-                  lot->expiry % 100);
-        break; /* one date is wrong, however many GTINs it stands for */
-    }
-    if (!err && finder.report.failed)
-        err = ERR_LIMIT;
-    if (!err && finder.report.reason_count > 0) {
-        event->verdict = WORK_DEAD;
-        err = work_keep_reasons(work, event, &finder.report);
-    }
-    return err;
-}
-
-static enum err check_commissioning(struct work *work, struct store_txn *txn, struct work_event *event)
-{
-    const struct work_ref *refs = work->refs + event->first_ref;
-    bool found = false;
-    for (uint32_t i = 0; i < event->ref_count && !found; i++) {
-        struct lot *lot = NULL;
-        enum err err = same_gtin(refs, i) ? ERR_OK : find_lot(work, txn, event, &refs[i], &lot);
-        if (err)
-            return err;
-        found = reused(work, &refs[i]) || expiry_differs(lot, event);
-    }
-    return found ? report_commissioning(work, txn, event) : ERR_OK;
+    const struct store_item *item = work_item(work, &work_refs(work, event)[event->ref_count - 1]);
+    *out = 0;
+    if (!item->stateless && (!item->known || event->facts.time_us > item->latest_us))
+        return ERR_OK; /* as most are */
+    return find_counterpart(work, txn, event, out);
 }
 
 /* ---- what a committed event does ---- */
 
 static enum err keep_lots(struct work *work, struct store_txn *txn, const struct work_event *event)
 {
-    const struct work_ref *refs = work->refs + event->first_ref;
+    const struct work_ref *refs = work_refs(work, event);
     for (uint32_t i = 0; i < event->ref_count; i++) {
         struct lot *lot = NULL;
-        enum err err = same_gtin(refs, i) ? ERR_OK : find_lot(work, txn, event, &refs[i], &lot);
+        enum err err =
+            item_rules_same_gtin(refs, i) ? ERR_OK : item_rules_lot(work, txn, event, &refs[i], &lot);
         if (err)
             return err;
-        if (lot && !lot->expiry) {
-            lot->expiry = event->expiry;
-            lot->fresh = true;
-        }
+        if (!lot)
+            continue;
+        if (lot->value.events++ == 0)
+            lot->value.expiry = event->facts.expiry;
+        lot->fresh = true;
+        err = store_lot_event_put(txn, lot->gtin, event->facts.lot, event->sequence);
+        if (err)
+            return err;
     }
     return ERR_OK;
 }
 
-/* Whether the child's link leads to this parent; an event that names none means whichever it is. */
-static bool linked_to(const struct store_item *child, const struct work_ref *parent)
-{
-    return !parent || (child->parent.length == parent->item_length &&
-                       memcmp(child->parent.data, parent->key, parent->item_length) == 0);
-}
-
-static void change_item(struct store_item *item, const struct work_event *event, const struct work_ref *ref,
-                        const struct work_ref *parent)
-{
-    bool child = ref->list == RULES_CHILD_EPCS, created = event->commissions && ref->list == RULES_EPC_LIST;
-    if (created) {
-        item->flags |= STORE_ITEM_COMMISSIONED;
-        item->lot = event->lot.length ? event->lot : item->lot;
-        item->expiry = event->expiry ? event->expiry : item->expiry;
-    }
-    if (event->decommissions)
-        item->flags |= STORE_ITEM_DECOMMISSIONED;
-    if (event->ships)
-        item->flags |= STORE_ITEM_SHIPPED;
-    if (event->packs && child && parent) {
-        item->parent = (struct store_text){parent->key, parent->item_length};
-        item->packed_sequence = event->sequence;
-    } else if (event->unpacks && child && linked_to(item, parent)) {
-        item->parent = (struct store_text){NULL, 0};
-        item->packed_sequence = 0;
-    }
-    if (event->empties && ref->list == RULES_PARENT_ID)
-        item->emptied_sequence = event->sequence;
-    if (event->disposition.length && ref->list != RULES_INPUT_EPCS) /* what went in is no longer there */
-        item->disposition = event->disposition;
-}
-
 static void apply_event(struct work *work, const struct work_event *event)
 {
-    const struct work_ref *refs = work->refs + event->first_ref;
-    const struct work_ref *parent = event->ref_count && refs[0].list == RULES_PARENT_ID ? &refs[0] : NULL;
+    const struct work_ref *refs = work_refs(work, event);
+    struct store_text parent = work_parent(work, event);
     for (uint32_t i = 0; i < event->ref_count; i++) {
-        struct store_row *row = row_of(work, &refs[i]);
+        struct store_row *row = &work->rows[refs[i].row];
         struct store_item *item = &work->items[row->item];
         row->fresh = true;
         row->sequence = event->sequence;
-        if (item->stateless)
-            continue;
-        if (!item->known || event->time_us > item->latest_us)
-            item->latest_us = event->time_us;
-        item->known = item->dirty = true;
-        item->last_sequence = event->sequence;
-        if (!event->changes_nothing)
-            change_item(item, event, &refs[i], parent);
+        if (!item->stateless)
+            facts_apply(&event->facts, event->sequence, (enum rules_list)refs[i].list, parent, item);
     }
 }
 
 static enum err commit_event(struct work *work, struct store_txn *txn, struct work_event *event)
 {
-    enum err err = work_reserve(&work->contents, &work->content_capacity, work->content_count + 1,
-                                sizeof *work->contents);
-    if (!err && event->commissions)
-        err = keep_lots(work, txn, event);
+    enum err err = work_reserve(&work->committed, &work->committed_capacity, work->committed_count + 1,
+                                sizeof *work->committed);
     if (err)
         return err;
     event->verdict = WORK_COMMITTED;
-    event->sequence = work->first_sequence + work->content_count;
-    work->contents[work->content_count++] = event->item->content_hash;
+    event->sequence = work->first_sequence + work->committed_count;
+    work->committed[work->committed_count++] = event;
+    if (event->event_id_key) {
+        work->event_ids[event->event_id].sequence = event->sequence;
+        work->event_ids[event->event_id].fresh = true;
+    }
+    if (event->facts.creates)
+        err = keep_lots(work, txn, event);
     apply_event(work, event);
-    return ERR_OK;
+    return err;
+}
+
+static enum err decide_declaration(struct work *work, struct store_txn *txn, struct work_event *event)
+{
+    uint64_t wrong;
+    enum err err = find_counterpart(work, txn, event, &wrong);
+    if (!err && !wrong)
+        err = warn_of_orphan(work, event);
+    if (err || event->verdict == WORK_DEAD)
+        return err;
+    err = commit_event(work, txn, event);
+    return err || !wrong ? err : replay_without(work, txn, event, wrong);
 }
 
 static enum err decide_event(struct work *work, struct store_txn *txn, struct work_event *event)
 {
     const struct work_ref *taken;
     bool duplicate;
+    uint64_t declaration = 0;
     enum err err = find_taken(work, txn, event, &taken, &duplicate);
     if (err)
         return err;
@@ -299,8 +201,20 @@ static enum err decide_event(struct work *work, struct store_txn *txn, struct wo
     }
     if (taken)
         return refuse_conflict(work, event, taken);
-    if (event->commissions)
-        err = check_commissioning(work, txn, event);
+    if (event->facts.declares_error)
+        return decide_declaration(work, txn, event);
+    err = check_event_id(work, txn, event);
+    if (err || event->verdict != WORK_UNDECIDED)
+        return err;
+    err = find_declaration(work, txn, event, &declaration);
+    if (!err && declaration) { /* kept, and does nothing */
+        event->facts.declares_error = true;
+        event->facts.creates = false;
+        err = commit_event(work, txn, event);
+        return err ? err : store_declared_put(txn, event->sequence, declaration);
+    }
+    if (!err)
+        err = item_rules_check(work, txn, event);
     if (!err && event->verdict != WORK_DEAD)
         err = master_rules_check(work, txn, event);
     return err || event->verdict == WORK_DEAD ? err : commit_event(work, txn, event);
@@ -326,7 +240,7 @@ enum err decide_batch(struct work *work, struct store_txn *txn, const struct wor
         struct work_event *event = &work->events[batch->first_event + i];
         if (event->verdict != WORK_UNDECIDED)
             continue;
-        const struct rules_context context = work_context(&batch->batch, event);
+        const struct rules_context context = work_context(batch, event);
         rules_begin(work->rules, &context);
         err = decide_event(work, txn, event);
     }

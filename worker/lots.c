@@ -48,11 +48,11 @@ enum err lots_find(struct lots *lots, struct store_txn *txn, uint64_t gtin, stru
     struct lot *lot = *out = slot_of(lots, gtin, text);
     if (lot->text.data)
         return ERR_OK;
-    uint32_t expiry = 0;
-    err = store_lot_get(txn, gtin, text, &expiry);
+    struct store_lot value = {0};
+    err = store_lot_get(txn, gtin, text, &value);
     if (err && err != ERR_NOT_FOUND)
         return err;
-    *lot = (struct lot){.gtin = gtin, .text = text, .expiry = expiry};
+    *lot = (struct lot){.gtin = gtin, .text = text, .value = value};
     lots->count++;
     return ERR_OK;
 }
@@ -62,7 +62,7 @@ enum err lots_write(const struct lots *lots, struct store_txn *txn)
     enum err err = ERR_OK;
     for (size_t i = 0; i < lots->size && !err; i++)
         if (lots->slots[i].text.data && lots->slots[i].fresh)
-            err = store_lot_put(txn, lots->slots[i].gtin, lots->slots[i].text, lots->slots[i].expiry);
+            err = store_lot_put(txn, lots->slots[i].gtin, lots->slots[i].text, &lots->slots[i].value);
     return err;
 }
 

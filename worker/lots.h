@@ -11,8 +11,8 @@
 struct lot {
     uint64_t gtin;
     struct store_text text; /* NULL data: a free slot */
-    uint32_t expiry;        /* YYYYMMDD; 0: none known */
-    bool fresh;             /* the store does not know it yet */
+    struct store_lot value; /* `events` 0: the expiry is not known */
+    bool fresh;             /* the store does not know this value yet */
 };
 
 /* All zero is an empty table. */

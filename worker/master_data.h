@@ -81,8 +81,6 @@ struct master_name {
 struct master_names {
     struct master_name *list;
     uint32_t count;
-    bool ships;
-    const uint8_t *document; /* its capture id */
 };
 
 /* All zero is an empty table. */

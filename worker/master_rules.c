@@ -99,15 +99,12 @@ static bool any_rule_on(const struct rules *rules)
            rules_severity(rules, RULE_NDC_MISMATCH) || rules_severity(rules, RULE_TI_INCOMPLETE);
 }
 
-enum err master_rules_note(struct work *work, const struct batch *batch, const struct rules_subject *subject,
-                           struct work_event *event)
+enum err master_rules_note(struct work *work, const struct rules_subject *subject, struct work_event *event)
 {
     const Epcis__V1__Event *from = subject->event;
     struct notes notes = {.work = work, .names = &event->names};
     if (!any_rule_on(work->rules))
         return ERR_OK;
-    event->names.document = batch->segments[event->segment]->capture_id.data;
-    event->names.ships = strcmp(from->biz_step, "shipping") == 0;
     enum err err = note_epcs(&notes, subject);
     if (!err)
         err = note_classes(&notes, "quantityList", from->quantity_list, from->n_quantity_list);
@@ -141,7 +138,7 @@ static bool has(const struct master_entry *entry, unsigned bit)
 /* Whether the rule is to be reported now. */
 static bool is_due(const struct finding *finding, enum rule rule, int number)
 {
-    const uint8_t **reported = &finding->entry->reported[number], *document = finding->event->names.document;
+    const uint8_t **reported = &finding->entry->reported[number], *document = finding->event->capture_id;
     switch (rules_severity(finding->work->rules, rule)) {
     case RULES_OFF:
         return false;
@@ -204,7 +201,7 @@ static void report_incomplete(const struct finding *finding)
     char field[FIELD_MAX], names[512];
     size_t length = 0;
     uint32_t missing = missing_of(finding->entry);
-    bool wanted = finding->event->names.ships &&
+    bool wanted = finding->event->facts.ships &&
                   (finding->entry->kind != MASTER_PLACE || finding->name->owner) && missing;
     if (!wanted || !is_due(finding, RULE_TI_INCOMPLETE, INCOMPLETE))
         return;

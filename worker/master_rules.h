@@ -11,8 +11,7 @@
 
 /* Notes the identifiers that the event names, in the context of its rules; outside the transaction.
  * ERR_MEMORY, ERR_LIMIT. */
-enum err master_rules_note(struct work *work, const struct batch *batch, const struct rules_subject *subject,
-                           struct work_event *event);
+enum err master_rules_note(struct work *work, const struct rules_subject *subject, struct work_event *event);
 
 /* Checks one event against the store's master data as it stands before it; adds what it finds, and the
  * verdict WORK_DEAD where something is a reason. What the store answers; ERR_LIMIT. */

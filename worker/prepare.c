@@ -9,19 +9,6 @@
 /* The first byte of the key of an event without any EPC: no EPC's key begins so. */
 enum { NO_EPC = 0xff };
 
-/* The longest disposition that an item's state keeps: a URI of a user's own, which may be any length. */
-enum { STATUS_MAX = 512 };
-
-static enum err keep_text(struct work *work, const char *text, struct store_text *out)
-{
-    size_t length = text ? strnlen(text, STATUS_MAX) : 0;
-    if (length == 0)
-        return ERR_OK;
-    char *copy = arena_copy(&work->arena, text, length);
-    *out = (struct store_text){(const uint8_t *)copy, (uint32_t)length};
-    return copy ? ERR_OK : ERR_LIMIT;
-}
-
 static enum err add_ref(struct work *work, struct work_event *event, uint8_t *key, size_t item_length,
                         const uint8_t *suffix, size_t suffix_length, const struct rules_epc *epc)
 {
@@ -36,7 +23,7 @@ static enum err add_ref(struct work *work, struct work_event *event, uint8_t *ke
         .item_length = (uint16_t)item_length,
         .key_length = (uint16_t)(item_length + suffix_length),
         .list = epc ? (uint8_t)epc->list : RULES_EPC_LIST,
-        .sgtin = epc && epc->kind == EPC_SGTIN && !epc->fault,
+        .kind = epc && !epc->fault ? (uint8_t)epc->kind : EPC_OTHER,
         .index = epc ? epc->index : 0,
     };
     event->ref_count++;
@@ -55,12 +42,11 @@ static enum err add_content_ref(struct work *work, struct work_event *event, con
     return add_ref(work, event, key, 1 + DIGEST_BYTES, suffix, suffix_length, NULL);
 }
 
-static enum err add_refs(struct work *work, struct work_event *event, const struct rules_subject *subject,
-                         const char *partner)
+static enum err add_refs(struct work *work, struct work_event *event, const struct rules_subject *subject)
 {
     uint8_t suffix[STORE_SUFFIX_MAX], parent_suffix[STORE_SUFFIX_MAX];
-    struct store_event_key key = {.time_us = event->time_us,
-                                  .partner = partner,
+    struct store_event_key key = {.time_us = event->facts.time_us,
+                                  .partner = event->partner,
                                   .type = subject->event->type,
                                   .action = subject->event->action,
                                   .biz_step = subject->event->biz_step,
@@ -85,28 +71,15 @@ static enum err add_refs(struct work *work, struct work_event *event, const stru
     return err;
 }
 
-static bool step_is(const Epcis__V1__Event *event, const char *step)
+/* The sender's id of the event, shortened to a key. */
+static enum err take_event_id(struct work *work, struct work_event *event, const char *event_id)
 {
-    return strcmp(event->biz_step, step) == 0;
-}
-
-static enum err take_facts(struct work *work, struct work_event *out, const struct rules_subject *subject)
-{
-    const Epcis__V1__Event *event = subject->event;
-    bool aggregation = event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_AGGREGATION;
-    bool delete = event->action == EPCIS__V1__ACTION__ACTION_DELETE;
-    out->time_us = event_time_us(event->event_time);
-    out->changes_nothing = event->error_declaration != NULL;
-    out->commissions = subject->commissions;
-    out->decommissions = (event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_OBJECT && delete) ||
-                         step_is(event, "decommissioning") || step_is(event, "destroying");
-    out->ships = step_is(event, "shipping");
-    out->packs = aggregation && event->action == EPCIS__V1__ACTION__ACTION_ADD;
-    out->unpacks = aggregation && delete;
-    out->empties = out->unpacks && event->n_child_epcs == 0 && event->n_child_quantity_list == 0;
-    out->expiry = subject->expiry_date;
-    enum err err = keep_text(work, subject->lot, &out->lot);
-    return err ? err : keep_text(work, event->disposition, &out->disposition);
+    uint8_t digest[DIGEST_BYTES];
+    if (!*event_id)
+        return ERR_OK;
+    digest_of(event_id, strlen(event_id), digest);
+    event->event_id_key = (const uint8_t *)arena_copy(&work->arena, (const char *)digest, STORE_EVENT_ID_KEY);
+    return event->event_id_key ? ERR_OK : ERR_LIMIT;
 }
 
 static enum err refuse_unreadable(struct work *work, struct work_event *event, const char *what,
@@ -114,12 +87,11 @@ static enum err refuse_unreadable(struct work *work, struct work_event *event, c
 {
     rules_add(work->rules, report, RULE_SCHEMA_INVALID, what, "",
               "cannot be read: it is none, or takes more memory than the worker allows one");
-    event->verdict = WORK_DEAD;
-    return report->failed ? ERR_LIMIT : work_keep_reasons(work, event, report);
+    return work_keep(work, event, report);
 }
 
-static enum err check_event(struct work *work, const struct batch *batch, struct work_event *event,
-                            const struct rules_context *context)
+static enum err check_event(struct work *work, struct work_event *event, const struct rules_context *context,
+                            const struct partner_terms *terms)
 {
     struct rules_subject subject;
     struct rules_report report;
@@ -130,26 +102,25 @@ static enum err check_event(struct work *work, const struct batch *batch, struct
         epcis__v1__event__unpack(&work->scratch.allocator, event->item->content_bytes, event->item->event);
     if (!unpacked)
         return refuse_unreadable(work, event, "event", &report);
+    partner_check(work->rules, terms, context->partner, &report);
     enum err err =
         rules_check(work->rules, context, unpacked, &work->arena, STORE_SUFFIX_MAX, &subject, &report);
     if (err)
         return err;
-    if (report.reason_count > 0) {
-        event->verdict = WORK_DEAD;
-        return work_keep_reasons(work, event, &report);
-    }
-    err = take_facts(work, event, &subject);
+    err = work_keep(work, event, &report);
+    if (err || event->verdict == WORK_DEAD)
+        return err;
+    err = facts_take(&subject, &work->arena, &event->facts);
+    if (!err && !event->facts.declares_error) /* which has the id of the event it corrects */
+        err = take_event_id(work, event, unpacked->event_id);
     if (!err)
-        err = work_keep_warnings(work, event, &report);
-    if (!err)
-        err = master_rules_note(work, batch, &subject, event);
-    return err ? err : add_refs(work, event, &subject, context->partner);
+        err = master_rules_note(work, &subject, event);
+    return err ? err : add_refs(work, event, &subject);
 }
 
 static enum err take_refusal(struct work *work, struct work_event *event, const struct rules_context *context)
 {
     struct rules_report report;
-    event->verdict = WORK_DEAD;
     event->refusal = epcis__wire__v1__refusal__unpack(&work->arena.allocator, event->item->content_bytes,
                                                       event->item->refusal);
     if (!event->refusal || !event->refusal->reason) {
@@ -164,9 +135,9 @@ static enum err take_refusal(struct work *work, struct work_event *event, const 
         event->refusal->reason->remedy = (char *)rule->remedy;
     }
     event->whole_document = event->refusal->whole_document;
-    report.reasons[0] = event->refusal->reason;
-    report.reason_count = 1;
-    return work_keep_reasons(work, event, &report);
+    rules_report_init(&report, &work->arena);
+    report.reasons[report.reason_count++] = event->refusal->reason;
+    return work_keep(work, event, &report);
 }
 
 static enum err take_vocabulary_element(struct work *work, struct work_event *event,
@@ -183,11 +154,11 @@ static enum err take_vocabulary_element(struct work *work, struct work_event *ev
     return refuse_unreadable(work, event, "vocabularyElement", &report);
 }
 
-static enum err take_item(struct work *work, const struct batch *batch, struct work_event *event)
+static enum err take_item(struct work *work, const struct work_batch *batch, struct work_event *event)
 {
     const struct rules_context context = work_context(batch, event);
     if (event->item->event)
-        return check_event(work, batch, event, &context);
+        return check_event(work, event, &context, &batch->terms[event->segment]);
     if (event->item->refusal)
         return take_refusal(work, event, &context);
     return take_vocabulary_element(work, event, &context);
@@ -201,14 +172,19 @@ static enum err prepare_events(struct work *work, struct work_batch *batch)
     size_t item = 0;
     batch->first_event = (uint32_t)work->event_count;
     batch->event_count = (uint32_t)from->item_count;
+    if (!err)
+        err = partner_terms_of(work->rules, from->segments, from->segment_count, &work->arena, &batch->terms);
     for (size_t s = 0; s < from->segment_count && !err; s++) {
         const Epcis__Wire__V1__BatchSegment *segment = from->segments[s];
         uint64_t event_index = segment->first_event;
         for (uint32_t i = 0; i < segment->count && !err; i++) {
             struct work_event *event = &work->events[work->event_count++];
-            *event = (struct work_event){
-                .item = &from->items[item++], .segment = (uint32_t)s, .event_index = event_index};
-            err = take_item(work, from, event);
+            *event = (struct work_event){.item = &from->items[item++],
+                                         .segment = (uint32_t)s,
+                                         .capture_id = segment->capture_id.data,
+                                         .partner = segment->partner,
+                                         .event_index = event_index};
+            err = take_item(work, batch, event);
             event_index += event->verdict != WORK_MASTER_DATA && !event->whole_document;
         }
     }
@@ -257,12 +233,10 @@ static void number_rows(struct work *work, const struct sort_entry *entries)
     }
 }
 
-enum err prepare_items(struct work *work)
+static enum err sort_items(struct work *work)
 {
     size_t count = work->ref_count;
-    enum err err = work_reserve(&work->entries, &work->entry_capacity, 2 * count, sizeof(struct sort_entry));
-    if (!err)
-        err = work_reserve(&work->items, &work->item_capacity, count, sizeof(struct store_item));
+    enum err err = work_reserve(&work->items, &work->item_capacity, count, sizeof(struct store_item));
     if (!err)
         err = work_reserve(&work->rows, &work->row_capacity, count, sizeof(struct store_row));
     if (err)
@@ -273,4 +247,35 @@ enum err prepare_items(struct work *work)
     sort_entries(work->entries, work->entries + count, count);
     number_rows(work, work->entries);
     return ERR_OK;
+}
+
+static enum err sort_event_ids(struct work *work)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < work->event_count; i++)
+        if (work->events[i].event_id_key)
+            work->entries[count++] = (struct sort_entry){
+                .key = work->events[i].event_id_key, .length = STORE_EVENT_ID_KEY, .index = (uint32_t)i};
+    sort_entries(work->entries, work->entries + count, count);
+    enum err err =
+        work_reserve(&work->event_ids, &work->event_id_capacity, count, sizeof(struct store_event_id));
+    for (size_t i = 0; i < count && !err; i++) {
+        const struct store_event_id *last = &work->event_ids[work->event_id_count - 1];
+        if (i == 0 || memcmp(last->key, work->entries[i].key, STORE_EVENT_ID_KEY) != 0) {
+            struct store_event_id *id = &work->event_ids[work->event_id_count++];
+            *id = (struct store_event_id){.sequence = 0};
+            memcpy(id->key, work->entries[i].key, STORE_EVENT_ID_KEY);
+        }
+        work->events[work->entries[i].index].event_id = (uint32_t)work->event_id_count - 1;
+    }
+    return err;
+}
+
+enum err prepare_items(struct work *work)
+{
+    size_t most = work->ref_count > work->event_count ? work->ref_count : work->event_count;
+    enum err err = work_reserve(&work->entries, &work->entry_capacity, 2 * most, sizeof(struct sort_entry));
+    if (!err)
+        err = sort_items(work);
+    return err ? err : sort_event_ids(work);
 }

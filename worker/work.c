@@ -18,30 +18,6 @@ enum err work_reserve(void *array, size_t *capacity, size_t count, size_t size)
     return ERR_OK;
 }
 
-static enum err keep_findings(struct work *work, Epcis__V1__Finding *const *findings, size_t count,
-                              Epcis__V1__Finding ***out, uint8_t *out_count)
-{
-    if (count == 0)
-        return ERR_OK;
-    *out = arena_alloc(&work->arena, count * sizeof(Epcis__V1__Finding *));
-    if (!*out)
-        return ERR_LIMIT;
-    memcpy(*out, findings, count * sizeof(Epcis__V1__Finding *));
-    *out_count = (uint8_t)count;
-    return ERR_OK;
-}
-
-enum err work_keep_reasons(struct work *work, struct work_event *event, const struct rules_report *report)
-{
-    return keep_findings(work, report->reasons, report->reason_count, &event->reasons, &event->reason_count);
-}
-
-enum err work_keep_warnings(struct work *work, struct work_event *event, const struct rules_report *report)
-{
-    return keep_findings(work, report->warnings, report->warning_count, &event->warnings,
-                         &event->warning_count);
-}
-
 static enum err add_findings(struct work *work, Epcis__V1__Finding *const *findings, size_t count,
                              Epcis__V1__Finding ***list, uint8_t *list_count)
 {
@@ -72,10 +48,11 @@ enum err work_keep(struct work *work, struct work_event *event, const struct rul
                               &event->warning_count);
 }
 
-struct rules_context work_context(const struct batch *batch, const struct work_event *event)
+struct rules_context work_context(const struct work_batch *batch, const struct work_event *event)
 {
-    const Epcis__Wire__V1__BatchSegment *segment = batch->segments[event->segment];
+    const Epcis__Wire__V1__BatchSegment *segment = batch->batch.segments[event->segment];
     return (struct rules_context){
+        .severities = batch->terms[event->segment].severities,
         .received_ms = segment->received_ms,
         .event_index = event->event_index,
         .partner = segment->partner,

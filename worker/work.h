@@ -13,8 +13,10 @@
 #include "common/store/store_txn.h"
 #include "epcis/wire/v1/wire.pb-c.h"
 #include "worker/batch.h"
+#include "worker/facts.h"
 #include "worker/lots.h"
 #include "worker/master_data.h"
+#include "worker/partner.h"
 #include "worker/rules/rules.h"
 #include "worker/sort.h"
 
@@ -23,8 +25,8 @@ struct work_ref {
     uint8_t *key;
     uint16_t item_length; /* of the key's first part: the item's */
     uint16_t key_length;
-    uint8_t list; /* enum rules_list */
-    bool sgtin;
+    uint8_t list;   /* enum rules_list */
+    uint8_t kind;   /* enum epc_kind */
     uint32_t index; /* in the list */
     uint32_t row;
 };
@@ -50,32 +52,27 @@ struct work_event {
     uint8_t reason_count;
     uint8_t warning_count;
 
-    /* What deciding needs of the event. */
-    bool changes_nothing; /* an errorDeclaration: it stands beside the event it corrects */
-    bool commissions;
-    bool decommissions;
-    bool ships;
-    bool packs;
-    bool unpacks;
-    bool empties; /* takes all out of its parent */
-    int64_t time_us;
-    uint32_t expiry; /* YYYYMMDD; 0: none */
-    struct store_text lot;
-    struct store_text disposition;
+    const uint8_t *capture_id;
+    const char *partner;
+    const uint8_t *event_id_key; /* STORE_EVENT_ID_KEY bytes; NULL: the sender gave none */
+    uint32_t event_id;           /* in the work's event_ids */
+    struct facts facts;
 };
 
 struct work_batch {
     struct batch batch;
     Epcis__Wire__V1__Acknowledgment *ack; /* where decided without its events */
     const char *detail;                   /* why it is no batch; NULL: it is one */
+    struct partner_terms *terms;          /* one a segment */
     uint32_t first_event;
     uint32_t event_count;
 };
 
 struct work {
-    struct arena arena;   /* all that lasts as long as the work */
-    struct arena scratch; /* one event unpacked */
-    size_t ref_max;       /* what the arrays below may grow to, as a number of references */
+    struct arena arena;     /* all that lasts as long as the work */
+    struct arena scratch;   /* one event unpacked: the one being prepared or decided */
+    struct arena expansion; /* the same, for one looked up meanwhile */
+    size_t ref_max;         /* what the arrays below may grow to, as a number of references */
     struct rules *rules;
     struct lots lots;
     struct master_data master;
@@ -86,11 +83,12 @@ struct work {
     struct sort_entry *entries; /* two halves */
     struct store_item *items;
     struct store_row *rows;
+    struct store_event_id *event_ids;
     uint64_t first_sequence;
-    const uint8_t **contents; /* content hash of each event committed by this work, by sequence */
-    size_t batch_count, event_count, ref_count, item_count, row_count, content_count;
+    const struct work_event **committed; /* by this work, by sequence */
+    size_t batch_count, event_count, ref_count, item_count, row_count, event_id_count, committed_count;
     size_t batch_capacity, event_capacity, ref_capacity, entry_capacity, item_capacity, row_capacity,
-        content_capacity;
+        event_id_capacity, committed_capacity;
 };
 
 /* What one reference takes in all arrays together, and half as much again for their growing. */
@@ -104,20 +102,16 @@ enum {
 /* Room for `count` elements of `size` bytes in *array. ERR_MEMORY. */
 enum err work_reserve(void *array, size_t *capacity, size_t count, size_t size);
 
-/* Keeps what was found in one event. ERR_LIMIT. */
-enum err work_keep_reasons(struct work *work, struct work_event *event, const struct rules_report *report);
-enum err work_keep_warnings(struct work *work, struct work_event *event, const struct rules_report *report);
-
 /* Adds what was found in one event to what was found before. ERR_LIMIT. */
 enum err work_keep(struct work *work, struct work_event *event, const struct rules_report *report);
 
 /* What the rules are told of an event. */
-struct rules_context work_context(const struct batch *batch, const struct work_event *event);
+struct rules_context work_context(const struct work_batch *batch, const struct work_event *event);
 
 /* ---- prepare: reads, proves and checks frames; ERR_LIMIT (an arena's budget), ERR_MEMORY ---- */
 enum err prepare_frame(struct work *work, const uint8_t *frame, size_t bytes);
 
-/* Sorts the items of all events that may yet be committed. */
+/* Sorts the items and ids of all events that may yet be committed. */
 enum err prepare_items(struct work *work);
 
 /* ---- decide: duplicates, stateful rules, and what committed events do to their items ---- */

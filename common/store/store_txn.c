@@ -152,16 +152,64 @@ enum err store_batch_put(struct store_txn *txn, uint32_t partition, uint64_t seq
 
 /* ---- items ---- */
 
-static enum err load_state(struct store_txn *txn, struct store_item *item, struct arena *arena)
+static enum err state_get(struct store_txn *txn, const uint8_t *item, size_t length, MDB_val *out)
 {
     uint8_t bytes[STORE_ROW_KEY_MAX];
-    MDB_val key = {trees_state_key(item->key, item->key_length, bytes), bytes}, value;
-    int rc = mdb_cursor_get(txn->items, &key, &value, MDB_SET);
-    if (rc)
-        return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
+    MDB_val key = {trees_state_key(item, length, bytes), bytes};
+    return trees_error(mdb_cursor_get(txn->items, &key, out, MDB_SET));
+}
+
+static enum err load_state(struct store_txn *txn, struct store_item *item, struct arena *arena)
+{
+    MDB_val value;
+    enum err err = state_get(txn, item->key, item->key_length, &value);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
     /* LMDB's own memory moves when the pages around it are written. */
     const char *copy = arena_copy(arena, value.mv_data, value.mv_size);
     return copy ? trees_state_decode((const uint8_t *)copy, value.mv_size, item) : ERR_LIMIT;
+}
+
+enum err store_item_get(struct store_txn *txn, const uint8_t *key, size_t length, struct store_item *out)
+{
+    MDB_val value;
+    *out = (struct store_item){.key = key, .key_length = (uint16_t)length};
+    enum err err = state_get(txn, key, length, &value);
+    return err ? err : trees_state_decode(value.mv_data, value.mv_size, out);
+}
+
+enum err store_item_rows(struct store_txn *txn, const uint8_t *key, size_t length,
+                         enum err (*use)(void *context, const struct store_history *entry), void *context)
+{
+    uint8_t bytes[STORE_ROW_KEY_MAX];
+    memcpy(bytes, key, length);
+    bytes[length] = 0;
+    bytes[length + 1] = ITEM_ROW;
+    MDB_val at = {length + 2, bytes}, value;
+    int rc = mdb_cursor_get(txn->items, &at, &value, MDB_SET_RANGE);
+    for (; !rc && trees_is_row(&at, key, length); rc = mdb_cursor_get(txn->items, &at, &value, MDB_NEXT)) {
+        struct store_history entry;
+        if (value.mv_size != 8)
+            return ERR_CORRUPT;
+        trees_row_decode((const uint8_t *)at.mv_data + length, trees_get_number(value.mv_data, 8), &entry);
+        enum err err = use(context, &entry);
+        if (err)
+            return err;
+    }
+    return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
+}
+
+enum err store_row_get(struct store_txn *txn, const uint8_t *key, size_t length, uint64_t *sequence)
+{
+    MDB_val at = {length, (void *)key}, value;
+    int rc = mdb_cursor_get(txn->items, &at, &value, MDB_SET);
+    *sequence = 0;
+    if (rc)
+        return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
+    if (value.mv_size != 8)
+        return ERR_CORRUPT;
+    *sequence = trees_get_number(value.mv_data, 8);
+    return *sequence ? ERR_OK : ERR_CORRUPT;
 }
 
 static enum err load_row(struct store_txn *txn, const struct store_item *item, struct store_row *row)
@@ -169,14 +217,7 @@ static enum err load_row(struct store_txn *txn, const struct store_item *item, s
     /* Most rows are new: the item is, or the event follows all that is known of it. */
     if (!item->stateless && (!item->known || trees_row_time(row->key + item->key_length) > item->latest_us))
         return ERR_OK;
-    MDB_val key = {row->key_length, (void *)row->key}, value;
-    int rc = mdb_cursor_get(txn->items, &key, &value, MDB_SET);
-    if (rc)
-        return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
-    if (value.mv_size != sizeof row->sequence)
-        return ERR_CORRUPT;
-    row->sequence = trees_get_number(value.mv_data, 8);
-    return row->sequence ? ERR_OK : ERR_CORRUPT;
+    return store_row_get(txn, row->key, row->key_length, &row->sequence);
 }
 
 enum err store_load(struct store_txn *txn, struct store_item *items, size_t item_count,
@@ -212,14 +253,17 @@ static int write_row(struct store_txn *txn, const struct store_row *row)
     return mdb_cursor_put(txn->items, &key, &value, MDB_NOOVERWRITE);
 }
 
-enum err store_write(struct store_txn *txn, const struct store_item *items, size_t item_count,
-                     const struct store_row *rows, size_t row_count)
+enum err store_write(struct store_txn *txn, struct store_item *items, size_t item_count,
+                     struct store_row *rows, size_t row_count)
 {
     size_t row = 0;
     for (size_t i = 0; i < item_count; i++) {
         int rc = items[i].dirty ? write_state(txn, &items[i]) : 0;
-        for (; !rc && row < row_count && rows[row].item == i; row++)
+        items[i].dirty = false;
+        for (; !rc && row < row_count && rows[row].item == i; row++) {
             rc = rows[row].fresh ? write_row(txn, &rows[row]) : 0;
+            rows[row].fresh = false;
+        }
         if (rc)
             return trees_error(rc);
     }
@@ -234,25 +278,100 @@ static MDB_val lot_key(uint64_t gtin, struct store_text lot, uint8_t out[LOT_KEY
     return (MDB_val){6 + length, out};
 }
 
-enum err store_lot_get(struct store_txn *txn, uint64_t gtin, struct store_text lot, uint32_t *expiry)
+enum err store_lot_get(struct store_txn *txn, uint64_t gtin, struct store_text lot, struct store_lot *out)
 {
     uint8_t bytes[LOT_KEY_MAX];
     MDB_val key = lot_key(gtin, lot, bytes), value;
     int rc = mdb_get(txn->mdb, txn->store->trees[TREE_LOT], &key, &value);
     if (rc)
         return trees_error(rc);
-    if (value.mv_size != 4)
+    if (value.mv_size != 4 + 8)
         return ERR_CORRUPT;
-    *expiry = (uint32_t)trees_get_number(value.mv_data, 4);
+    out->expiry = (uint32_t)trees_get_number(value.mv_data, 4);
+    out->events = trees_get_number((const uint8_t *)value.mv_data + 4, 8);
     return ERR_OK;
 }
 
-enum err store_lot_put(struct store_txn *txn, uint64_t gtin, struct store_text lot, uint32_t expiry)
+enum err store_lot_put(struct store_txn *txn, uint64_t gtin, struct store_text lot,
+                       const struct store_lot *value)
 {
-    uint8_t bytes[LOT_KEY_MAX], number[4];
-    trees_put_number(number, expiry, sizeof number);
-    MDB_val key = lot_key(gtin, lot, bytes), value = {sizeof number, number};
-    return trees_error(mdb_put(txn->mdb, txn->store->trees[TREE_LOT], &key, &value, 0));
+    uint8_t bytes[LOT_KEY_MAX], numbers[4 + 8];
+    MDB_val key = lot_key(gtin, lot, bytes), data = {sizeof numbers, numbers};
+    if (value->events == 0) {
+        int rc = mdb_del(txn->mdb, txn->store->trees[TREE_LOT], &key, NULL);
+        return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
+    }
+    trees_put_number(trees_put_number(numbers, value->expiry, 4), value->events, 8);
+    return trees_error(mdb_put(txn->mdb, txn->store->trees[TREE_LOT], &key, &data, 0));
+}
+
+/* A key that is all there is to say. */
+static enum err put_key(struct store_txn *txn, enum tree tree, MDB_val key)
+{
+    MDB_val nothing = {0, ""};
+    return trees_error(mdb_put(txn->mdb, txn->store->trees[tree], &key, &nothing, 0));
+}
+
+enum err store_lot_event_put(struct store_txn *txn, uint64_t gtin, struct store_text lot, uint64_t sequence)
+{
+    uint8_t bytes[LOT_KEY_MAX + 1 + SEQUENCE_BYTES];
+    size_t length = lot_key(gtin, lot, bytes).mv_size;
+    bytes[length] = 0;
+    trees_put_number(bytes + length + 1, sequence, SEQUENCE_BYTES);
+    return put_key(txn, TREE_LOT_EVENT, (MDB_val){length + 1 + SEQUENCE_BYTES, bytes});
+}
+
+/* ---- event ids and error declarations ---- */
+
+enum err store_event_ids_load(struct store_txn *txn, struct store_event_id *ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        MDB_val key = {sizeof ids[i].key, ids[i].key}, value;
+        int rc = mdb_get(txn->mdb, txn->store->trees[TREE_EVENT_ID], &key, &value);
+        if (rc == MDB_NOTFOUND)
+            continue;
+        if (rc || value.mv_size != 8)
+            return rc ? trees_error(rc) : ERR_CORRUPT;
+        ids[i].sequence = trees_get_number(value.mv_data, 8);
+    }
+    return ERR_OK;
+}
+
+static enum err put_number(struct store_txn *txn, enum tree tree, MDB_val key, uint64_t number)
+{
+    uint8_t bytes[8];
+    trees_put_number(bytes, number, sizeof bytes);
+    MDB_val value = {sizeof bytes, bytes};
+    return trees_error(mdb_put(txn->mdb, txn->store->trees[tree], &key, &value, 0));
+}
+
+enum err store_event_ids_write(struct store_txn *txn, const struct store_event_id *ids, size_t count)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < count && !err; i++)
+        if (ids[i].fresh)
+            err = put_number(txn, TREE_EVENT_ID, (MDB_val){sizeof ids[i].key, (void *)ids[i].key},
+                             ids[i].sequence);
+    return err;
+}
+
+enum err store_declared_put(struct store_txn *txn, uint64_t wrong, uint64_t declaration)
+{
+    uint8_t bytes[8];
+    trees_put_number(bytes, wrong, sizeof bytes);
+    return put_number(txn, TREE_DECLARED, (MDB_val){sizeof bytes, bytes}, declaration);
+}
+
+enum err store_declared_get(struct store_txn *txn, uint64_t wrong, uint64_t *declaration)
+{
+    uint8_t bytes[8];
+    trees_put_number(bytes, wrong, sizeof bytes);
+    MDB_val key = {sizeof bytes, bytes}, value;
+    int rc = mdb_get(txn->mdb, txn->store->trees[TREE_DECLARED], &key, &value);
+    if (rc || value.mv_size != 8)
+        return rc ? trees_error(rc) : ERR_CORRUPT;
+    *declaration = trees_get_number(value.mv_data, 8);
+    return ERR_OK;
 }
 
 /* ---- events, warnings and dead letters ---- */
@@ -264,16 +383,21 @@ uint64_t store_next_sequence(const struct store_txn *txn)
 
 enum err store_event_append(struct store_txn *txn, const struct store_event *event)
 {
+    uint8_t place[PLACE_KEY_BYTES];
     MDB_val key = {sizeof txn->next_sequence, &txn->next_sequence}, value = {trees_event_size(event), NULL};
     int rc = mdb_cursor_put(txn->events, &key, &value, MDB_APPEND | MDB_RESERVE);
     if (rc)
         return trees_error(rc);
     trees_event_encode(event, value.mv_data);
-    txn->next_sequence++;
-    return ERR_OK;
+    uint64_t sequence = txn->next_sequence++;
+    if (event->place == 0)
+        return ERR_OK;
+    uint8_t *end = trees_put_time(trees_put_number(place, event->place, 6), event->time_us);
+    trees_put_number(end, sequence, SEQUENCE_BYTES);
+    return put_key(txn, TREE_PLACE, (MDB_val){sizeof place, place});
 }
 
-enum err store_event_content(struct store_txn *txn, uint64_t sequence, uint8_t out[DIGEST_BYTES])
+enum err store_event_find(struct store_txn *txn, uint64_t sequence, struct store_kept_event *out)
 {
     MDB_val key = {sizeof sequence, &sequence}, value;
     int rc = mdb_get(txn->mdb, txn->store->trees[TREE_EVENT], &key, &value);
@@ -282,8 +406,19 @@ enum err store_event_content(struct store_txn *txn, uint64_t sequence, uint8_t o
     struct event_head head;
     enum err err = trees_event_decode(value.mv_data, value.mv_size, &head);
     if (!err)
-        memcpy(out, head.content_hash, DIGEST_BYTES);
+        *out = (struct store_kept_event){head.content_hash, head.capture_id, head.packed, head.packed_bytes};
     return err;
+}
+
+enum err store_capture_put(struct store_txn *txn, const uint8_t capture_id[UUID_BYTES], uint64_t first,
+                           uint32_t count)
+{
+    uint8_t bytes[UUID_BYTES + SEQUENCE_BYTES], number[4];
+    memcpy(bytes, capture_id, UUID_BYTES);
+    trees_put_number(bytes + UUID_BYTES, first, SEQUENCE_BYTES);
+    trees_put_number(number, count, sizeof number);
+    MDB_val key = {sizeof bytes, bytes}, value = {sizeof number, number};
+    return trees_error(mdb_put(txn->mdb, txn->store->trees[TREE_CAPTURE], &key, &value, 0));
 }
 
 enum err store_warning_put(struct store_txn *txn, uint64_t sequence,

@@ -84,7 +84,7 @@ size_t store_row_suffix(const struct store_event_key *key, uint8_t out[STORE_SUF
     uint64_t step = hash_text(key->biz_step);
     out[0] = 0;
     out[1] = ITEM_ROW;
-    uint8_t *end = trees_put_number(out + SUFFIX_TIME, (uint64_t)key->time_us ^ (UINT64_C(1) << 63), 8);
+    uint8_t *end = trees_put_time(out + SUFFIX_TIME, key->time_us);
     end = trees_put_number(end, hash_text(key->partner), 8);
     *end++ = (uint8_t)((key->content_hash ? 0x80U : 0) | (unsigned)key->type << 4 |
                        (unsigned)key->action << 1 | key->error_declaration);
@@ -96,29 +96,94 @@ size_t store_row_suffix(const struct store_event_key *key, uint8_t out[STORE_SUF
     return (size_t)(end - out);
 }
 
-int64_t trees_row_time(const uint8_t *suffix)
+/* Where the byte stands that holds event type, action and whether it is an errorDeclaration. */
+enum { SUFFIX_KIND = SUFFIX_TIME + 8 + 8 };
+
+void store_row_counterpart(uint8_t *key, size_t item_length)
 {
-    return (int64_t)(trees_get_number(suffix + SUFFIX_TIME, 8) ^ (UINT64_C(1) << 63));
+    key[item_length + SUFFIX_KIND] ^= 1U;
 }
 
-/* ---- state: flags, what follows, last sequence (6), latest time (8), then what the second byte names */
+uint8_t *trees_put_time(uint8_t *out, int64_t time_us)
+{
+    return trees_put_number(out, (uint64_t)time_us ^ (UINT64_C(1) << 63), 8);
+}
 
-enum { HAS_EXPIRY = 1, HAS_LOT = 2, HAS_PARENT = 4, HAS_EMPTIED = 8, HAS_DISPOSITION = 16 };
-enum { STATE_FIXED = 1 + 1 + 6 + 8 };
+int64_t trees_get_time(const uint8_t *from)
+{
+    return (int64_t)(trees_get_number(from, 8) ^ (UINT64_C(1) << 63));
+}
+
+int64_t trees_row_time(const uint8_t *suffix)
+{
+    return trees_get_time(suffix + SUFFIX_TIME);
+}
+
+void trees_row_decode(const uint8_t *suffix, uint64_t sequence, struct store_history *out)
+{
+    unsigned kind = suffix[SUFFIX_KIND];
+    out->type = (Epcis__V1__EventType)(kind >> 4 & 7);
+    out->action = (Epcis__V1__Action)(kind >> 1 & 7);
+    out->error_declaration = kind & 1;
+    out->sequence = sequence;
+}
+
+bool trees_is_row(const MDB_val *key, const uint8_t *item, size_t item_length)
+{
+    const uint8_t *bytes = key->mv_data;
+    return key->mv_size >= item_length + SUFFIX_BYTES && memcmp(bytes, item, item_length) == 0 &&
+           bytes[item_length] == 0 && bytes[item_length + 1] == ITEM_ROW;
+}
+
+const char *store_status_name(enum store_status status)
+{
+    static const char *const names[] = {
+        [STORE_STATUS_NONE] = "unknown",        [STORE_STATUS_COMMISSIONED] = "commissioned",
+        [STORE_STATUS_PACKED] = "packed",       [STORE_STATUS_UNPACKED] = "unpacked",
+        [STORE_STATUS_SHIPPED] = "shipped",     [STORE_STATUS_RECEIVED] = "received",
+        [STORE_STATUS_DISPENSED] = "dispensed", [STORE_STATUS_RETURNED] = "returned",
+        [STORE_STATUS_CONSUMED] = "consumed",   [STORE_STATUS_DECOMMISSIONED] = "decommissioned",
+        [STORE_STATUS_DESTROYED] = "destroyed",
+    };
+    return (size_t)status < sizeof names / sizeof names[0] ? names[status] : "unknown";
+}
+
+/* ---- state: flags, status, what follows (2), last sequence (6), latest time (8), then what is named ---- */
+
+enum {
+    HAS_EXPIRY = 1 << 0,
+    HAS_LOT = 1 << 1,
+    HAS_COMMISSIONED = 1 << 2,
+    HAS_PLACE = 1 << 3,
+    HAS_DISPOSITION = 1 << 4,
+    HAS_PARENT = 1 << 5,  /* and the next bit, for the other relation */
+    HAS_EMPTIED = 1 << 7, /* the same */
+    HAS_MOVED = 1 << 9,   /* unless it is the latest time */
+};
+enum { STATE_FIXED = 1 + 1 + 2 + 6 + 8 };
 
 static unsigned state_parts(const struct store_item *item)
 {
-    return (item->expiry ? HAS_EXPIRY : 0U) | (item->lot.length ? HAS_LOT : 0U) |
-           (item->parent.length ? HAS_PARENT : 0U) | (item->emptied_sequence ? HAS_EMPTIED : 0U) |
-           (item->disposition.length ? HAS_DISPOSITION : 0U);
+    unsigned parts = (item->expiry ? HAS_EXPIRY : 0U) | (item->lot.length ? HAS_LOT : 0U) |
+                     (item->commissioned_sequence ? HAS_COMMISSIONED : 0U) | (item->place ? HAS_PLACE : 0U) |
+                     (item->disposition.length ? HAS_DISPOSITION : 0U) |
+                     (item->moved_us != item->latest_us ? HAS_MOVED : 0U);
+    for (int i = 0; i < STORE_RELATIONS; i++)
+        parts |= (item->links[i].parent.length ? (unsigned)HAS_PARENT << i : 0U) |
+                 (item->emptied_sequence[i] ? (unsigned)HAS_EMPTIED << i : 0U);
+    return parts;
 }
 
 size_t trees_state_size(const struct store_item *item)
 {
-    unsigned parts = state_parts(item);
-    return STATE_FIXED + (parts & HAS_EXPIRY ? 4 : 0) + (parts & HAS_LOT ? 1 + item->lot.length : 0) +
-           (parts & HAS_PARENT ? 6 + 2 + item->parent.length : 0) + (parts & HAS_EMPTIED ? 6 : 0) +
-           (parts & HAS_DISPOSITION ? 2 + item->disposition.length : 0);
+    size_t size = STATE_FIXED + (item->expiry ? 4 : 0) + (item->lot.length ? 1 + item->lot.length : 0) +
+                  (item->commissioned_sequence ? 6 : 0) + (item->place ? 6 : 0) +
+                  (item->disposition.length ? 2 + item->disposition.length : 0) +
+                  (item->moved_us != item->latest_us ? 8 : 0);
+    for (int i = 0; i < STORE_RELATIONS; i++)
+        size += (item->links[i].parent.length ? 6 + 2 + item->links[i].parent.length : 0) +
+                (item->emptied_sequence[i] ? 6 : 0);
+    return size;
 }
 
 static uint8_t *put_text(uint8_t *out, struct store_text text, int length_bytes)
@@ -132,21 +197,30 @@ void trees_state_encode(const struct store_item *item, uint8_t *out)
 {
     unsigned parts = state_parts(item);
     *out++ = item->flags;
-    *out++ = (uint8_t)parts;
+    *out++ = item->status;
+    out = trees_put_number(out, parts, 2);
     out = trees_put_number(out, item->last_sequence, 6);
     out = trees_put_number(out, (uint64_t)item->latest_us, 8);
     if (parts & HAS_EXPIRY)
         out = trees_put_number(out, item->expiry, 4);
     if (parts & HAS_LOT)
         out = put_text(out, item->lot, 1);
-    if (parts & HAS_PARENT) {
-        out = trees_put_number(out, item->packed_sequence, 6);
-        out = put_text(out, item->parent, 2);
-    }
-    if (parts & HAS_EMPTIED)
-        out = trees_put_number(out, item->emptied_sequence, 6);
+    if (parts & HAS_COMMISSIONED)
+        out = trees_put_number(out, item->commissioned_sequence, 6);
+    if (parts & HAS_PLACE)
+        out = trees_put_number(out, item->place, 6);
     if (parts & HAS_DISPOSITION)
-        put_text(out, item->disposition, 2);
+        out = put_text(out, item->disposition, 2);
+    for (int i = 0; i < STORE_RELATIONS; i++) {
+        if (parts & (unsigned)HAS_PARENT << i) {
+            out = trees_put_number(out, item->links[i].sequence, 6);
+            out = put_text(out, item->links[i].parent, 2);
+        }
+        if (parts & (unsigned)HAS_EMPTIED << i)
+            out = trees_put_number(out, item->emptied_sequence[i], 6);
+    }
+    if (parts & HAS_MOVED)
+        trees_put_number(out, (uint64_t)item->moved_us, 8);
 }
 
 /* Bytes still to be read; a read past the end gives zeros and sets `broken`. */
@@ -184,24 +258,32 @@ static struct store_text take_text(struct reader *reader, int length_bytes)
 enum err trees_state_decode(const uint8_t *bytes, size_t length, struct store_item *item)
 {
     struct reader reader = {bytes, length, false};
-    item->flags = *take(&reader, 1);
-    unsigned parts = *take(&reader, 1);
-    item->last_sequence = take_number(&reader, 6);
-    item->latest_us = (int64_t)take_number(&reader, 8);
-    item->expiry = parts & HAS_EXPIRY ? (uint32_t)take_number(&reader, 4) : 0;
-    item->lot = item->parent = item->disposition = (struct store_text){NULL, 0};
-    item->packed_sequence = item->emptied_sequence = 0;
+    struct store_item state = {.key = item->key, .key_length = item->key_length, .known = true};
+    state.flags = *take(&reader, 1);
+    state.status = *take(&reader, 1);
+    unsigned parts = (unsigned)take_number(&reader, 2);
+    state.last_sequence = take_number(&reader, 6);
+    state.latest_us = (int64_t)take_number(&reader, 8);
+    if (parts & HAS_EXPIRY)
+        state.expiry = (uint32_t)take_number(&reader, 4);
     if (parts & HAS_LOT)
-        item->lot = take_text(&reader, 1);
-    if (parts & HAS_PARENT) {
-        item->packed_sequence = take_number(&reader, 6);
-        item->parent = take_text(&reader, 2);
-    }
-    if (parts & HAS_EMPTIED)
-        item->emptied_sequence = take_number(&reader, 6);
+        state.lot = take_text(&reader, 1);
+    if (parts & HAS_COMMISSIONED)
+        state.commissioned_sequence = take_number(&reader, 6);
+    if (parts & HAS_PLACE)
+        state.place = take_number(&reader, 6);
     if (parts & HAS_DISPOSITION)
-        item->disposition = take_text(&reader, 2);
-    item->known = true;
+        state.disposition = take_text(&reader, 2);
+    for (int i = 0; i < STORE_RELATIONS; i++) {
+        if (parts & (unsigned)HAS_PARENT << i) {
+            state.links[i].sequence = take_number(&reader, 6);
+            state.links[i].parent = take_text(&reader, 2);
+        }
+        if (parts & (unsigned)HAS_EMPTIED << i)
+            state.emptied_sequence[i] = take_number(&reader, 6);
+    }
+    state.moved_us = parts & HAS_MOVED ? (int64_t)take_number(&reader, 8) : state.latest_us;
+    *item = state;
     return reader.broken ? ERR_CORRUPT : ERR_OK;
 }
 

@@ -17,7 +17,12 @@ enum tree {
     TREE_META,                /* "schema" -> u32 */
     TREE_EVENT,               /* sequence -> struct event_head as bytes, packed event */
     TREE_ITEM,                /* item key, NUL, kind byte … -> state or row */
-    TREE_LOT,                 /* GTIN (6 bytes), lot -> expiry u32 */
+    TREE_LOT,                 /* GTIN (6 bytes), lot -> expiry u32, events u64 */
+    TREE_LOT_EVENT,           /* GTIN (6 bytes), lot, NUL, sequence (6) -> nothing */
+    TREE_EVENT_ID,            /* STORE_EVENT_ID_KEY bytes -> sequence u64 */
+    TREE_DECLARED,            /* sequence of the event that was wrong (8) -> that of the declaration u64 */
+    TREE_PLACE,               /* GLN (6), event time (8), sequence (6) -> nothing */
+    TREE_CAPTURE,             /* capture id, first sequence (6) -> count u32 */
     TREE_MASTER,              /* vocabulary, NUL, identifier -> MasterDataRecord, the current one */
     TREE_MASTER_VERSION,      /* key of TREE_MASTER, NUL, version -> MasterDataRecord, older */
     TREE_BATCH,               /* partition, sequence -> BatchResultRecord */
@@ -47,14 +52,24 @@ enum err trees_error(int mdb_error);
 uint8_t *trees_put_number(uint8_t *out, uint64_t value, int bytes);
 uint64_t trees_get_number(const uint8_t *from, int bytes);
 
-enum { BATCH_KEY_BYTES = 12, LOT_KEY_MAX = 6 + 64 };
+enum { BATCH_KEY_BYTES = 12, LOT_KEY_MAX = 6 + 64, SEQUENCE_BYTES = 6, PLACE_KEY_BYTES = 6 + 8 + 6 };
 void trees_batch_key(uint32_t partition, uint64_t sequence, uint8_t out[BATCH_KEY_BYTES]);
 
 /* Writes the state's key behind the item's; returns the length of both. */
 size_t trees_state_key(const uint8_t *key, size_t length, uint8_t out[STORE_ROW_KEY_MAX]);
 
+/* A time in a key, which sorts as the number does. */
+uint8_t *trees_put_time(uint8_t *out, int64_t time_us);
+int64_t trees_get_time(const uint8_t *from);
+
 /* A row's time, from its key. */
 int64_t trees_row_time(const uint8_t *suffix);
+
+/* What else its key tells; `sequence` is the row's value. */
+void trees_row_decode(const uint8_t *suffix, uint64_t sequence, struct store_history *out);
+
+/* True where `key` is a row's of the item. */
+bool trees_is_row(const MDB_val *key, const uint8_t *item, size_t item_length);
 
 /* State to bytes and back. Decoding borrows from `bytes`. ERR_CORRUPT. */
 size_t trees_state_size(const struct store_item *item);

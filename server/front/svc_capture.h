@@ -10,9 +10,11 @@
 extern const struct method svc_capture_methods[];
 extern const size_t svc_capture_count;
 
-/* For other methods that take in a document: `admit`, and what is left of `work` once it is made. Answers
- * with the receipt in field 1, as Capture does. */
+/* The `admit` of methods that take a document in: not while the server has no room or disk for one. */
 bool svc_capture_admit(struct call *call);
+
+/* What is left of the `work` of such a method once its document is made. Answers with the receipt in field 1,
+ * as Capture does. */
 enum call_next svc_capture_document(struct call *call, const char *partner, const struct buffer *document);
 
 #endif
