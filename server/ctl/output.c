@@ -108,6 +108,20 @@ void output_dead_letter_json(struct buffer *out, const Epcis__V1__DeadLetter *le
     buffer_append_text(out, "}");
 }
 
+struct named {
+    const char *name;
+    const char *value;
+};
+
+/* What is told of an item's state, for programs and for people alike. */
+#define ITEM_FIELDS(state)                                                                                   \
+    {                                                                                                        \
+        {"status", (state)->status}, {"disposition", (state)->disposition}, {"holder", (state)->holder},     \
+            {"gtin", (state)->gtin}, {"serial", (state)->serial}, {"lot", (state)->lot},                     \
+            {"expiry", (state)->expiry}, {"parent", (state)->parent}, {"container", (state)->container},     \
+            {"container_status", (state)->container_status}, {"association", (state)->association},          \
+    }
+
 void output_item_json(struct buffer *out, const char *epc, const Epcis__V1__ItemState *state)
 {
     static const Epcis__V1__ItemState none = EPCIS__V1__ITEM_STATE__INIT;
@@ -115,17 +129,11 @@ void output_item_json(struct buffer *out, const char *epc, const Epcis__V1__Item
         state = &none;
     member(out, "epc", state->epc && state->epc[0] ? state->epc : epc);
     buffer_append_text(out, ", \"state\": {");
-    optional(out, "status", state->status);
-    buffer_append_text(out, ", ");
-    optional(out, "gtin", state->gtin);
-    buffer_append_text(out, ", ");
-    optional(out, "serial", state->serial);
-    buffer_append_text(out, ", ");
-    optional(out, "lot", state->lot);
-    buffer_append_text(out, ", ");
-    optional(out, "expiry", state->expiry);
-    buffer_append_text(out, ", ");
-    optional(out, "parent", state->parent);
+    const struct named fields[] = ITEM_FIELDS(state);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        buffer_append_text(out, i ? ", " : "");
+        optional(out, fields[i].name, fields[i].value);
+    }
     buffer_append_text(out, "}");
 }
 
@@ -147,7 +155,14 @@ void output_history_entry_json(struct buffer *out, const Epcis__V1__HistoryEntry
     optional(out, "event_hash", entry->event_hash);
     buffer_append_text(out, ", ");
     optional(out, "batch_id", entry->batch_id);
-    buffer_printf(out, ", \"sequence\": %" PRIu64 "}", entry->sequence);
+    buffer_printf(out, ", \"sequence\": %" PRIu64 ", ", entry->sequence);
+    optional(out, "capture_id", entry->capture_id);
+    buffer_printf(out, ", \"event_index\": %" PRIu64 ", \"error_declaration\": %s, \"declared_wrong_by\": ",
+                  entry->event_index, entry->error_declaration ? "true" : "false");
+    if (entry->declared_wrong_by)
+        buffer_printf(out, "%" PRIu64 "}", entry->declared_wrong_by);
+    else
+        buffer_append_text(out, "null}");
 }
 
 /* ---- text ---------------------------------------------------------------------------------------------- */
@@ -231,7 +246,7 @@ static void row(struct buffer *out, const char *name, const char *value)
 {
     if (!value[0])
         return;
-    buffer_printf(out, "%-8s ", name);
+    buffer_printf(out, "%-16s ", name);
     output_foreign_text(out, value);
     buffer_append_text(out, "\n");
 }
@@ -241,12 +256,9 @@ void output_item_text(struct buffer *out, const Epcis__V1__ItemState *state)
     if (!state)
         return;
     row(out, "epc", state->epc);
-    row(out, "status", state->status);
-    row(out, "gtin", state->gtin);
-    row(out, "serial", state->serial);
-    row(out, "lot", state->lot);
-    row(out, "expiry", state->expiry);
-    row(out, "parent", state->parent);
+    const struct named fields[] = ITEM_FIELDS(state);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        row(out, fields[i].name, fields[i].value);
     buffer_append_text(out, "\n");
 }
 
@@ -278,7 +290,9 @@ void output_history_entry_text(struct buffer *out, const Epcis__V1__HistoryEntry
     cell(out, entry->biz_step[0] ? entry->biz_step : "-", 20);
     cell(out, sequence, 10);
     output_foreign_text(out, entry->event_id[0] ? entry->event_id : "-");
-    buffer_append_text(out, "\n");
+    if (entry->declared_wrong_by)
+        buffer_printf(out, "  (declared wrong by %" PRIu64 ")", entry->declared_wrong_by);
+    buffer_append_text(out, entry->error_declaration ? "  (error declaration)\n" : "\n");
 }
 
 enum err output_flush(struct buffer *out)

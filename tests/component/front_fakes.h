@@ -279,7 +279,8 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
     epcis__v1__get_item_history_response__init(response);
     response->state = arena_alloc(arena, sizeof *response->state);
     epcis__v1__item_state__init(response->state);
-    response->state->status = "in_transit";
+    response->state->status = "shipped";
+    response->state->disposition = "in_transit";
     response->state->serial = "2017";
     size_t from = strtoul(cursor, NULL, 10);
     response->history = arena_alloc(arena, FAKE_HISTORY * sizeof *response->history);
@@ -287,6 +288,8 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
         Epcis__V1__HistoryEntry *entry = arena_alloc(arena, sizeof *entry);
         epcis__v1__history_entry__init(entry);
         entry->sequence = from + 1;
+        entry->error_declaration = from + 1 == FAKE_HISTORY;
+        entry->declared_wrong_by = from + 1 == FAKE_HISTORY ? 9 : 0;
         entry->event_time = arena_alloc(arena, sizeof *entry->event_time);
         epcis__v1__time__init(entry->event_time);
         entry->event_time->seconds = 1736150625;

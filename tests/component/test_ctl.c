@@ -242,15 +242,19 @@ START_TEST(trace_prints_all_pages)
 {
     begin();
     run("trace", "urn:epc:id:sgtin:0614141.107346.2017", "--json");
-    check_run(0,
-              "{\"epc\": \"urn:epc:id:sgtin:0614141.107346.2017\", \"state\": {\"status\": \"in_transit\", "
-              "\"gtin\": null, \"serial\": \"2017\", \"lot\": null, \"expiry\": null, \"parent\": null}, "
-              "\"history\": [{\"event_time\": \"2025-01-06T08:03:45Z\", \"type\": \"ObjectEvent\", "
-              "\"biz_step\": \"shipping\", \"action\": \"OBSERVE\", \"event_id\": null, "
-              "\"event_hash\": null, \"batch_id\": null, \"sequence\": 1}, {");
-    check_run(0, "\"sequence\": 3}]}\n");
+    check_run(0, "{\"epc\": \"urn:epc:id:sgtin:0614141.107346.2017\", \"state\": {\"status\": \"shipped\", "
+                 "\"disposition\": \"in_transit\", \"holder\": null, \"gtin\": null, \"serial\": \"2017\", "
+                 "\"lot\": null, \"expiry\": null, \"parent\": null, \"container\": null, "
+                 "\"container_status\": null, \"association\": null}, "
+                 "\"history\": [{\"event_time\": \"2025-01-06T08:03:45Z\", \"type\": \"ObjectEvent\", "
+                 "\"biz_step\": \"shipping\", \"action\": \"OBSERVE\", \"event_id\": null, "
+                 "\"event_hash\": null, \"batch_id\": null, \"sequence\": 1, \"capture_id\": null, "
+                 "\"event_index\": 0, \"error_declaration\": false, \"declared_wrong_by\": null}, {");
+    check_run(0, "\"error_declaration\": true, \"declared_wrong_by\": 9}]}\n");
     run("trace", "urn:epc:id:sgtin:0614141.107346.2017");
     check_run(0, "2025-01-06T08:03:45Z");
+    check_run(0, "status           shipped\n");
+    check_run(0, "(declared wrong by 9)  (error declaration)\n");
     run("trace", "urn:epc:id:sgtin:0614141.107346.1");
     check_run(1, "NOT_FOUND");
     end();
