@@ -115,14 +115,25 @@ char *store_read_key(struct arena *arena, const uint8_t *key, size_t length)
     return text;
 }
 
+static bool parse_sgtin(const char *text, struct epc *out)
+{
+    epc_parse(text, strlen(text), out);
+    return out->kind == EPC_SGTIN && !out->fault;
+}
+
+bool store_read_gtin(struct arena *arena, const char *epc, char **out)
+{
+    struct epc parts;
+    return !parse_sgtin(epc, &parts) || store_read_text(arena, parts.digits, strlen(parts.digits), out);
+}
+
 static bool fill_identity(const struct store_item *item, struct arena *arena, Epcis__V1__ItemState *state)
 {
     struct epc epc;
     state->epc = store_read_key(arena, item->key, item->key_length);
     if (!state->epc)
         return false;
-    epc_parse(state->epc, strlen(state->epc), &epc);
-    if (epc.kind != EPC_SGTIN || epc.fault)
+    if (!parse_sgtin(state->epc, &epc))
         return true;
     enum { SERIAL = 1 + 6 }; /* where the decoded serial stands in the key */
     return store_read_text(arena, epc.digits, strlen(epc.digits), &state->gtin) &&

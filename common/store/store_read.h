@@ -21,6 +21,9 @@ bool store_read_text(struct arena *arena, const char *text, size_t length, char 
 /* The same for a date, YYYYMMDD, as YYYY-MM-DD; `*out` is left as it is for 0. */
 bool store_read_date(struct arena *arena, uint32_t date, char **out);
 
+/* The GTIN-14 of an SGTIN in its canonical text; `*out` is left as it is for another EPC. */
+bool store_read_gtin(struct arena *arena, const char *epc, char **out);
+
 /* A key's canonical text; NULL where the arena is spent. */
 char *store_read_key(struct arena *arena, const uint8_t *key, size_t length);
 

@@ -1,0 +1,454 @@
+/* What containers hold, now and at a moment, and the events of documents, lots and places: histories go
+ * through a worker's commit into a real store and are asked for. */
+#include <check.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/store/store_trace.h"
+#include "tests/component/synthetic.h"
+#include "worker/commit.h"
+
+enum { MAP_BYTES = 512 << 20 };
+
+static struct world {
+    char folder[64];
+    struct store *store;
+    struct commit *commit;
+    struct synthetic made;
+    struct synthetic_chain chain;
+    struct arena events;  /* what tests build */
+    struct arena answers; /* what the store reads */
+    struct buffer frame;
+} world;
+
+static void setup(void)
+{
+    char url[128];
+    world = (struct world){.folder = "/tmp/epcisd-trace-XXXXXX", .chain = {.partition = 3}};
+    ck_assert_ptr_nonnull(mkdtemp(world.folder));
+    snprintf(url, sizeof url, "lmdb:%s/store", world.folder);
+    synthetic_init(&world.made);
+    arena_init(&world.events, 256 << 20);
+    arena_init(&world.answers, 256 << 20);
+    ck_assert_int_eq(store_open(url, MAP_BYTES, &world.store), ERR_OK);
+    struct commit_config config = {
+        .store = world.store, .worker_id = "test:1", .profile = RULES_EPCIS, .memory_bytes = 256 << 20};
+    ck_assert_int_eq(commit_open(&config, &world.commit), ERR_OK);
+}
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info, (void)type, (void)walk;
+    return remove(path);
+}
+
+static void teardown(void)
+{
+    commit_close(&world.commit);
+    store_close(&world.store);
+    synthetic_free(&world.made);
+    arena_free(&world.events);
+    arena_free(&world.answers);
+    buffer_free(&world.frame);
+    nftw(world.folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ---- histories ---- */
+
+#define TYPE(name) EPCIS__V1__EVENT_TYPE__EVENT_TYPE_##name
+#define ADD        EPCIS__V1__ACTION__ACTION_ADD
+#define OBSERVE    EPCIS__V1__ACTION__ACTION_OBSERVE
+#define DELETE     EPCIS__V1__ACTION__ACTION_DELETE
+#define LIST(...)  ((char *const[]){__VA_ARGS__, NULL})
+
+static void add(const Epcis__V1__Event *event)
+{
+    synthetic_add(&world.made, event);
+}
+
+/* Commits what was added as one batch; all of it must be sound. */
+static void commit(void)
+{
+    struct commit_result result;
+    size_t count = world.made.item_count;
+    const struct buffer *frames[] = {&world.frame};
+    synthetic_pack(&world.made, &world.chain, &world.frame);
+    ck_assert_int_eq(commit_frames(world.commit, frames, 1, &result), ERR_OK);
+    ck_assert_uint_eq(result.committed, count);
+}
+
+static char *unit(const char *serial)
+{
+    return synthetic_sgtin(&world.events, 10001, serial);
+}
+
+static char *box(unsigned number)
+{
+    return synthetic_sscc(&world.events, number);
+}
+
+static const char *link_of(const char *epc)
+{
+    char text[256];
+    size_t length = epc_canonical(epc, strlen(epc), text, sizeof text);
+    return arena_copy(&world.events, text, length);
+}
+
+static Epcis__V1__Event *aggregation(Epcis__V1__Action action, int64_t seconds, char *parent,
+                                     char *const *children)
+{
+    Epcis__V1__Event *event = synthetic_event(&world.events, TYPE(AGGREGATION), action,
+                                              action == ADD ? "packing" : "unpacking", seconds);
+    event->parent_id = parent;
+    while (children && children[event->n_child_epcs])
+        event->n_child_epcs++;
+    event->child_epcs = (char **)children;
+    return event;
+}
+
+static void pack(int64_t seconds, char *parent, char *const *children)
+{
+    add(aggregation(ADD, seconds, parent, children));
+}
+
+static void unpack(int64_t seconds, char *parent, char *const *children)
+{
+    add(aggregation(DELETE, seconds, parent, children));
+}
+
+static Epcis__V1__Event *object(const char *step, int64_t seconds, char *epc)
+{
+    Epcis__V1__Event *event = synthetic_event(&world.events, TYPE(OBJECT), OBSERVE, step, seconds);
+    event->epc_list = synthetic_list(&world.events, 1);
+    event->epc_list[event->n_epc_list++] = epc;
+    return event;
+}
+
+/* ---- questions ---- */
+
+enum { NOW = -1 };
+
+static int64_t moment(int64_t seconds)
+{
+    return (1736150000 + seconds) * 1000000;
+}
+
+static Epcis__V1__GetContentsResponse *contents_page(const char *epc, int64_t seconds, bool recursive,
+                                                     uint32_t limit, char cursor[STORE_CURSOR])
+{
+    int64_t at_us = moment(seconds);
+    struct store_contents_query query = {
+        .epc = epc, .at_us = seconds == NOW ? NULL : &at_us, .recursive = recursive, .limit = limit};
+    Epcis__V1__GetContentsResponse *response;
+    ck_assert_int_eq(store_contents(world.store, &query, cursor, &world.answers, &response), ERR_OK);
+    ck_assert_str_eq(response->next_page_token, cursor);
+    return response;
+}
+
+static Epcis__V1__GetContentsResponse *contents(const char *epc, int64_t seconds, bool recursive)
+{
+    char cursor[STORE_CURSOR] = "";
+    Epcis__V1__GetContentsResponse *response = contents_page(epc, seconds, recursive, 0, cursor);
+    ck_assert_str_eq(cursor, "");
+    return response;
+}
+
+static Epcis__V1__GetContainersResponse *containers(const char *epc, int64_t seconds)
+{
+    int64_t at_us = moment(seconds);
+    Epcis__V1__GetContainersResponse *response;
+    ck_assert_int_eq(
+        store_containers(world.store, epc, seconds == NOW ? NULL : &at_us, &world.answers, &response),
+        ERR_OK);
+    return response;
+}
+
+static Epcis__V1__ItemState *state(const char *epc)
+{
+    char cursor[STORE_CURSOR] = "";
+    Epcis__V1__GetItemHistoryResponse *response;
+    ck_assert_int_eq(store_item_history(world.store, epc, 1, cursor, &world.answers, &response), ERR_OK);
+    return response->state;
+}
+
+/* The container holds just these, in this order, now or at the moment. */
+static void assert_holds(const char *epc, int64_t seconds, char *const *wanted)
+{
+    Epcis__V1__GetContentsResponse *found = contents(epc, seconds, false);
+    size_t count = 0;
+    for (; wanted[count]; count++) {
+        ck_assert_msg(count < found->n_items, "%s is not in %s at %d", wanted[count], epc, (int)seconds);
+        ck_assert_str_eq(found->items[count]->epc, link_of(wanted[count]));
+        ck_assert_str_eq(found->items[count]->parent, link_of(epc));
+        ck_assert_uint_eq(found->items[count]->depth, 1);
+        Epcis__V1__GetContainersResponse *above = containers(wanted[count], seconds);
+        ck_assert_uint_ge(above->n_containers, 1);
+        ck_assert_str_eq(above->containers[0]->epc, link_of(epc));
+        ck_assert_uint_eq(above->containers[0]->packed_sequence, found->items[count]->packed_sequence);
+    }
+    ck_assert_uint_eq(found->n_items, count);
+    ck_assert(!found->truncated);
+}
+
+/* ---- containers ---- */
+
+START_TEST(a_case_is_packed_shipped_and_unpacked)
+{
+    add(synthetic_commission(&world.events, 0, "L1", "2027-01-31", (const char *const[]){"a", "b", NULL}));
+    pack(10, box(1), LIST(unit("a"), unit("b")));
+    add(object("shipping", 20, box(1)));
+    commit();
+    assert_holds(box(1), NOW, LIST(unit("a"), unit("b")));
+    Epcis__V1__GetContentsResponse *found = contents(box(1), NOW, false);
+    ck_assert_str_eq(found->items[0]->gtin, "00614141100019");
+    ck_assert_str_eq(found->items[0]->lot, "L1");
+    ck_assert_str_eq(found->items[0]->expiry, "2027-01-31");
+    ck_assert_uint_eq(found->items[0]->packed_sequence, 2);
+    ck_assert_str_eq(state(unit("a"))->status, "packed");
+    ck_assert_str_eq(state(unit("a"))->container, link_of(box(1)));
+    ck_assert_str_eq(state(unit("a"))->container_status, "shipped");
+
+    unpack(30, box(1), LIST(unit("a")));
+    commit();
+    assert_holds(box(1), NOW, LIST(unit("b")));
+    assert_holds(box(1), 9, LIST(NULL));
+    assert_holds(box(1), 10, LIST(unit("a"), unit("b")));
+    assert_holds(box(1), 29, LIST(unit("a"), unit("b")));
+    assert_holds(box(1), 30, LIST(unit("b")));
+    ck_assert_uint_eq(containers(unit("a"), NOW)->n_containers, 0);
+    ck_assert_uint_eq(containers(unit("a"), 9)->n_containers, 0);
+    ck_assert_str_eq(state(unit("a"))->status, "unpacked");
+    ck_assert_str_eq(state(unit("a"))->container, "");
+    ck_assert_uint_eq(contents(unit("a"), NOW, true)->n_items, 0);
+}
+END_TEST
+
+START_TEST(a_container_is_emptied_and_filled_again)
+{
+    pack(10, box(1), LIST(unit("a"), unit("b")));
+    unpack(20, box(1), NULL);
+    pack(30, box(1), LIST(unit("b")));
+    pack(40, box(2), LIST(unit("a")));
+    commit();
+    assert_holds(box(1), 10, LIST(unit("a"), unit("b")));
+    assert_holds(box(1), 20, LIST(NULL));
+    assert_holds(box(1), 29, LIST(NULL));
+    assert_holds(box(1), 30, LIST(unit("b")));
+    assert_holds(box(1), NOW, LIST(unit("b")));
+    assert_holds(box(2), 39, LIST(NULL));
+    assert_holds(box(2), 40, LIST(unit("a")));
+    assert_holds(box(2), NOW, LIST(unit("a")));
+}
+END_TEST
+
+START_TEST(events_of_one_second_count_in_the_order_of_commits)
+{
+    pack(10, box(1), LIST(unit("a"), unit("b"), unit("c")));
+    unpack(10, box(1), LIST(unit("a")));
+    unpack(10, box(1), NULL);
+    Epcis__V1__Event *again = aggregation(ADD, 10, box(1), LIST(unit("b")));
+    again->biz_step = (char *)"loading";
+    add(again);
+    commit();
+    assert_holds(box(1), 10, LIST(unit("b")));
+    assert_holds(box(1), NOW, LIST(unit("b")));
+}
+END_TEST
+
+START_TEST(what_another_container_lost_is_no_loss_here)
+{
+    pack(10, box(1), LIST(unit("a")));
+    unpack(20, box(2), LIST(unit("a")));
+    commit();
+    assert_holds(box(1), 20, LIST(unit("a")));
+    assert_holds(box(1), NOW, LIST(unit("a")));
+}
+END_TEST
+
+START_TEST(a_packing_that_was_declared_wrong_never_was)
+{
+    pack(10, box(1), LIST(unit("a")));
+    pack(20, box(1), LIST(unit("b")));
+    commit();
+    assert_holds(box(1), 20, LIST(unit("a"), unit("b")));
+    Epcis__V1__Event *correction = aggregation(ADD, 20, box(1), LIST(unit("b")));
+    Epcis__V1__ErrorDeclaration declaration = EPCIS__V1__ERROR_DECLARATION__INIT;
+    declaration.reason = (char *)"did_not_occur";
+    correction->error_declaration = &declaration;
+    add(correction);
+    commit();
+    assert_holds(box(1), 20, LIST(unit("a")));
+    assert_holds(box(1), NOW, LIST(unit("a")));
+    ck_assert_uint_eq(containers(unit("b"), 20)->n_containers, 0);
+}
+END_TEST
+
+START_TEST(an_association_puts_nothing_into_anything)
+{
+    Epcis__V1__Event *event = synthetic_event(&world.events, TYPE(ASSOCIATION), ADD, "assembling", 10);
+    event->parent_id = box(1);
+    event->child_epcs = synthetic_list(&world.events, 1);
+    event->child_epcs[event->n_child_epcs++] = unit("a");
+    add(event);
+    commit();
+    assert_holds(box(1), NOW, LIST(NULL));
+    assert_holds(box(1), 10, LIST(NULL));
+    ck_assert_str_eq(state(unit("a"))->association, link_of(box(1)));
+    ck_assert_str_eq(state(unit("a"))->container, "");
+}
+END_TEST
+
+START_TEST(containers_nest_twenty_levels_deep)
+{
+    enum { LEVELS = 20 };
+    for (unsigned level = 1; level <= LEVELS; level++)
+        pack(level, box(level), LIST(level == 1 ? unit("a") : box(level - 1)));
+    commit();
+    for (int64_t at = NOW; at == NOW || at == LEVELS; at += LEVELS + 1) {
+        Epcis__V1__GetContentsResponse *found = contents(box(LEVELS), at, true);
+        ck_assert_uint_eq(found->n_items, LEVELS);
+        for (unsigned i = 0; i < LEVELS; i++) {
+            ck_assert_uint_eq(found->items[i]->depth, i + 1);
+            ck_assert_str_eq(found->items[i]->parent, link_of(box(LEVELS - i)));
+        }
+        ck_assert_str_eq(found->items[LEVELS - 1]->epc, link_of(unit("a")));
+        ck_assert_uint_eq(contents(box(LEVELS), at, false)->n_items, 1);
+        Epcis__V1__GetContainersResponse *above = containers(unit("a"), at);
+        ck_assert_uint_eq(above->n_containers, LEVELS);
+        for (unsigned i = 0; i < LEVELS; i++) {
+            ck_assert_str_eq(above->containers[i]->epc, link_of(box(i + 1)));
+            ck_assert_uint_eq(above->containers[i]->packed_sequence, i + 1);
+        }
+    }
+    ck_assert_uint_eq(containers(unit("a"), 7)->n_containers, 7);
+    ck_assert_uint_eq(contents(box(LEVELS), 7, true)->n_items, 0);
+    ck_assert_str_eq(state(unit("a"))->container, link_of(box(LEVELS)));
+}
+END_TEST
+
+START_TEST(deeper_than_a_hundred_levels_is_truncated)
+{
+    enum { LEVELS = 103 };
+    for (unsigned level = 1; level <= LEVELS; level++)
+        pack(level, box(level), LIST(level == 1 ? unit("a") : box(level - 1)));
+    commit();
+    Epcis__V1__GetContentsResponse *found = contents(box(LEVELS), NOW, true);
+    ck_assert_uint_eq(found->n_items, 100);
+    ck_assert(found->truncated);
+    ck_assert_uint_eq(containers(unit("a"), NOW)->n_containers, 100);
+}
+END_TEST
+
+/* Never a state, but a history: the second packing was reported late. */
+START_TEST(a_circle_ends)
+{
+    pack(10, box(1), LIST(box(2), unit("a")));
+    unpack(20, box(1), LIST(box(2)));
+    pack(15, box(2), LIST(box(1)));
+    commit();
+    Epcis__V1__GetContentsResponse *found = contents(box(1), 17, true);
+    ck_assert_uint_eq(found->n_items, 3);
+    ck_assert_str_eq(found->items[0]->epc, link_of(box(2)));
+    ck_assert_str_eq(found->items[1]->epc, link_of(box(1)));
+    ck_assert_str_eq(found->items[2]->epc, link_of(unit("a")));
+    Epcis__V1__GetContainersResponse *above = containers(unit("a"), 17);
+    ck_assert_uint_eq(above->n_containers, 2);
+    ck_assert_str_eq(above->containers[1]->epc, link_of(box(2)));
+    ck_assert_uint_eq(contents(box(2), NOW, true)->n_items, 2);
+}
+END_TEST
+
+START_TEST(ten_thousand_items_come_in_pages)
+{
+    enum { CASES = 100, UNITS = 100 };
+    char **cases = synthetic_list(&world.events, CASES);
+    for (unsigned c = 0; c < CASES; c++) {
+        char **units = synthetic_list(&world.events, UNITS);
+        for (unsigned u = 0; u < UNITS; u++) {
+            char serial[16];
+            snprintf(serial, sizeof serial, "%u", c * UNITS + u);
+            units[u] = unit(serial);
+        }
+        cases[c] = box(2 + c);
+        pack(c, cases[c], units);
+    }
+    pack(200, box(1), cases);
+    commit();
+    for (int64_t at = NOW; at == NOW || at == 200; at += 201) {
+        char cursor[STORE_CURSOR] = "";
+        size_t seen = 0, pages = 0;
+        do {
+            Epcis__V1__GetContentsResponse *page = contents_page(box(1), at, true, 0, cursor);
+            for (size_t i = 0; i < page->n_items; i++, seen++) {
+                size_t number = seen / (UNITS + 1), inside = seen % (UNITS + 1);
+                char serial[16];
+                snprintf(serial, sizeof serial, "%zu", number * UNITS + inside - 1);
+                ck_assert_str_eq(page->items[i]->epc, link_of(inside ? unit(serial) : cases[number]));
+                ck_assert_uint_eq(page->items[i]->depth, inside ? 2 : 1);
+            }
+            ck_assert(!page->truncated);
+            pages++;
+            arena_reset(&world.answers);
+        } while (cursor[0]);
+        ck_assert_uint_eq(seen, CASES * (UNITS + 1));
+        ck_assert_uint_eq(pages, 11);
+    }
+}
+END_TEST
+
+START_TEST(a_page_may_end_at_the_last_item)
+{
+    pack(10, box(1), LIST(unit("a"), unit("b"), unit("c"), unit("d")));
+    commit();
+    char cursor[STORE_CURSOR] = "";
+    ck_assert_uint_eq(contents_page(box(1), NOW, true, 2, cursor)->n_items, 2);
+    ck_assert_str_eq(cursor, "2");
+    ck_assert_uint_eq(contents_page(box(1), NOW, true, 2, cursor)->n_items, 2);
+    ck_assert_str_eq(cursor, "");
+}
+END_TEST
+
+START_TEST(bad_questions_about_containers_are_refused)
+{
+    struct store_contents_query query = {.epc = box(1)};
+    char cursor[STORE_CURSOR] = "";
+    Epcis__V1__GetContentsResponse *found;
+    Epcis__V1__GetContainersResponse *above;
+    ck_assert_int_eq(store_contents(world.store, &query, cursor, &world.answers, &found), ERR_NOT_FOUND);
+    ck_assert_int_eq(store_containers(world.store, box(1), NULL, &world.answers, &above), ERR_NOT_FOUND);
+    pack(10, box(1), LIST(unit("a")));
+    commit();
+    static const char *const tokens[] = {"x", "-1", "1 ", "12345678"};
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        snprintf(cursor, sizeof cursor, "%s", tokens[i]);
+        ck_assert_int_eq(store_contents(world.store, &query, cursor, &world.answers, &found), ERR_INPUT);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("trace");
+    TCase *tests = tcase_create("trace");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 120);
+    suite_add_tcase(suite, tests);
+    tcase_add_test(tests, a_case_is_packed_shipped_and_unpacked);
+    tcase_add_test(tests, a_container_is_emptied_and_filled_again);
+    tcase_add_test(tests, events_of_one_second_count_in_the_order_of_commits);
+    tcase_add_test(tests, what_another_container_lost_is_no_loss_here);
+    tcase_add_test(tests, a_packing_that_was_declared_wrong_never_was);
+    tcase_add_test(tests, an_association_puts_nothing_into_anything);
+    tcase_add_test(tests, containers_nest_twenty_levels_deep);
+    tcase_add_test(tests, deeper_than_a_hundred_levels_is_truncated);
+    tcase_add_test(tests, a_circle_ends);
+    tcase_add_test(tests, ten_thousand_items_come_in_pages);
+    tcase_add_test(tests, a_page_may_end_at_the_last_item);
+    tcase_add_test(tests, bad_questions_about_containers_are_refused);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
