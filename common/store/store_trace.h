@@ -25,4 +25,19 @@ enum err store_contents(struct store *store, const struct store_contents_query *
 enum err store_containers(struct store *store, const char *epc, const int64_t *at_us, struct arena *arena,
                           Epcis__V1__GetContainersResponse **out);
 
+/* Which events: of one document, or of a GTIN and lot, or at a place. */
+struct store_events_query {
+    const uint8_t *capture_id; /* NULL: not by document */
+    uint64_t gtin;             /* with `lot` */
+    const char *lot;           /* NULL: not by lot */
+    uint64_t place;            /* GLN as a number */
+    int64_t from_us;           /* at the place: event times from here on, */
+    int64_t to_us;             /* and before */
+    uint32_t limit;            /* events at most; 0: as many as are ever given */
+};
+
+/* In the order of commits; at a place by event time. ERR_NOT_FOUND: no event, at any time. */
+enum err store_events(struct store *store, const struct store_events_query *query, char cursor[STORE_CURSOR],
+                      struct arena *arena, Epcis__V1__ListEventsResponse **out);
+
 #endif

@@ -62,6 +62,14 @@ void trees_batch_key(uint32_t partition, uint64_t sequence, uint8_t out[BATCH_KE
     trees_put_number(trees_put_number(out, partition, 4), sequence, 8);
 }
 
+MDB_val trees_lot_key(uint64_t gtin, struct store_text lot, uint8_t out[LOT_KEY_MAX])
+{
+    trees_put_number(out, gtin, 6);
+    size_t length = lot.length < LOT_KEY_MAX - 6 ? lot.length : LOT_KEY_MAX - 6;
+    memcpy(out + 6, lot.data, length);
+    return (MDB_val){6 + length, out};
+}
+
 size_t trees_state_key(const uint8_t *key, size_t length, uint8_t out[STORE_ROW_KEY_MAX])
 {
     memcpy(out, key, length);
@@ -138,16 +146,11 @@ bool trees_is_row(const MDB_val *key, const uint8_t *item, size_t item_length)
 const char *store_status_name(enum store_status status)
 {
     static const char *const names[] = {
-        [STORE_STATUS_NONE] = "unknown",
-        [STORE_STATUS_COMMISSIONED] = "commissioned",
-        [STORE_STATUS_PACKED] = "packed",
-        [STORE_STATUS_UNPACKED] = "unpacked",
-        [STORE_STATUS_SHIPPED] = "shipped",
-        [STORE_STATUS_RECEIVED] = "received",
-        [STORE_STATUS_DISPENSED] = "dispensed",
-        [STORE_STATUS_RETURNED] = "returned",
-        [STORE_STATUS_CONSUMED] = "consumed",
-        [STORE_STATUS_DECOMMISSIONED] = "decommissioned",
+        [STORE_STATUS_NONE] = "unknown",        [STORE_STATUS_COMMISSIONED] = "commissioned",
+        [STORE_STATUS_PACKED] = "packed",       [STORE_STATUS_UNPACKED] = "unpacked",
+        [STORE_STATUS_SHIPPED] = "shipped",     [STORE_STATUS_RECEIVED] = "received",
+        [STORE_STATUS_DISPENSED] = "dispensed", [STORE_STATUS_RETURNED] = "returned",
+        [STORE_STATUS_CONSUMED] = "consumed",   [STORE_STATUS_DECOMMISSIONED] = "decommissioned",
         [STORE_STATUS_DESTROYED] = "destroyed",
     };
     return (size_t)status < sizeof names / sizeof names[0] ? names[status] : "unknown";

@@ -427,6 +427,165 @@ START_TEST(bad_questions_about_containers_are_refused)
 }
 END_TEST
 
+/* ---- events ---- */
+
+/* The sequences on all pages of so many events, each but the last full. */
+static size_t events_of(struct store_events_query query, uint32_t limit, uint64_t *out, size_t room)
+{
+    char cursor[STORE_CURSOR] = "";
+    size_t count = 0;
+    query.limit = limit;
+    do {
+        Epcis__V1__ListEventsResponse *page;
+        ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &page), ERR_OK);
+        ck_assert_str_eq(page->next_page_token, cursor);
+        ck_assert(page->n_events == limit || (page->n_events < limit && cursor[0] == '\0'));
+        for (size_t i = 0; i < page->n_events; i++) {
+            ck_assert_uint_lt(count, room);
+            out[count++] = page->events[i]->sequence;
+        }
+    } while (cursor[0]);
+    return count;
+}
+
+/* Just these events, whatever the pages' size. */
+static void assert_events(struct store_events_query query, const uint64_t *wanted, size_t count)
+{
+    for (uint32_t limit = 1; limit <= count + 1; limit++) {
+        uint64_t found[64];
+        ck_assert_uint_eq(events_of(query, limit, found, 64), count);
+        ck_assert_mem_eq(found, wanted, count * sizeof *wanted);
+    }
+}
+
+#define SEQUENCES(...) (const uint64_t[]){__VA_ARGS__}, sizeof(uint64_t[]){__VA_ARGS__} / sizeof(uint64_t)
+
+START_TEST(events_of_a_document_in_the_order_of_commits)
+{
+    const uint8_t first[UUID_BYTES] = {[15] = 1}, second[UUID_BYTES] = {[15] = 2}, none[UUID_BYTES] = {0};
+    for (int batch = 0; batch < 3; batch++) {
+        synthetic_segment(&world.made, 1, (uint64_t)batch * 3);
+        for (int i = 0; i < 3; i++)
+            add(object("storing", 10 * batch + i, unit("a")));
+        synthetic_segment(&world.made, 2, (uint64_t)batch);
+        add(object("storing", batch, unit("b")));
+        commit();
+    }
+    assert_events((struct store_events_query){.capture_id = first}, SEQUENCES(1, 2, 3, 5, 6, 7, 9, 10, 11));
+    assert_events((struct store_events_query){.capture_id = second}, SEQUENCES(4, 8, 12));
+
+    char cursor[STORE_CURSOR] = "";
+    Epcis__V1__ListEventsResponse *page;
+    struct store_events_query query = {.capture_id = first};
+    ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &page), ERR_OK);
+    ck_assert_str_eq(page->events[8]->capture_id, "00000000-0000-0000-0000-000000000001");
+    ck_assert_uint_eq(page->events[8]->event_index, 8);
+    ck_assert_str_eq(page->events[8]->biz_step, "storing");
+    ck_assert_str_eq(page->events[8]->event_id, page->events[8]->event_hash);
+    query.capture_id = none;
+    ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &page), ERR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(events_that_state_a_lot)
+{
+    add(synthetic_commission(&world.events, 0, "L1", "2027-01-31", (const char *const[]){"a", "b", NULL}));
+    add(synthetic_commission(&world.events, 1, "L12", "2027-01-31", (const char *const[]){"c", NULL}));
+    add(object("storing", 2, unit("a")));
+    add(synthetic_commission(&world.events, 3, "L1", "2027-01-31", (const char *const[]){"d", NULL}));
+    Epcis__V1__Event *made =
+        synthetic_event(&world.events, TYPE(TRANSFORMATION), EPCIS__V1__ACTION__ACTION_UNSPECIFIED,
+                        "creating_class_instance", 4);
+    made->input_epc_list = (char **)LIST(unit("c"));
+    made->output_epc_list = (char **)LIST(unit("e"));
+    made->n_input_epc_list = made->n_output_epc_list = 1;
+    synthetic_ilmd(&world.events, made, "lotNumber", "L1");
+    synthetic_ilmd(&world.events, made, "itemExpirationDate", "2027-01-31");
+    add(made);
+    commit();
+    struct store_events_query query = {.gtin = 614141100019, .lot = "L1"};
+    assert_events(query, SEQUENCES(1, 4, 5));
+    query.lot = "L12";
+    assert_events(query, SEQUENCES(2));
+    query.lot = "L";
+    char cursor[STORE_CURSOR] = "";
+    Epcis__V1__ListEventsResponse *page;
+    ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &page), ERR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(events_at_a_place_by_event_time)
+{
+    const uint64_t here = 614141000012, there = 614141000029;
+    static const int64_t seconds[] = {50, 10, 30, 30, 20};
+    for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
+        add(object("storing", seconds[i], unit(i % 2 ? "a" : "b")));
+        Epcis__V1__Event *elsewhere = object("storing", seconds[i], unit(i % 2 ? "c" : "d"));
+        elsewhere->biz_location->id = (char *)"urn:epc:id:sgln:0614141.00002.0";
+        add(elsewhere);
+    }
+    commit();
+    struct store_events_query query = {.place = here, .from_us = INT64_MIN, .to_us = INT64_MAX};
+    assert_events(query, SEQUENCES(3, 9, 5, 7, 1));
+    query.place = there;
+    assert_events(query, SEQUENCES(4, 10, 6, 8, 2));
+    query.from_us = moment(20);
+    query.to_us = moment(50);
+    assert_events(query, SEQUENCES(10, 6, 8));
+    query.from_us = query.to_us;
+    query.to_us = moment(51);
+    assert_events(query, SEQUENCES(2));
+    query.from_us = query.to_us;
+    uint64_t found[1];
+    ck_assert_uint_eq(events_of(query, 1, found, 1), 0); /* known, but nothing then */
+    char cursor[STORE_CURSOR] = "";
+    Epcis__V1__ListEventsResponse *page;
+    query.place++;
+    ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &page), ERR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(tokens_of_another_list_are_refused)
+{
+    add(object("storing", 1, unit("a")));
+    commit();
+    const uint8_t capture_id[UUID_BYTES] = {[15] = 1};
+    struct store_events_query query = {.capture_id = capture_id};
+    static const char *const tokens[] = {"1", "00000000000", "00000000000g", "0000000000000000000000000001"};
+    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+        char cursor[STORE_CURSOR];
+        Epcis__V1__ListEventsResponse *page;
+        snprintf(cursor, sizeof cursor, "%s", tokens[i]);
+        ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &page), ERR_INPUT);
+    }
+}
+END_TEST
+
+START_TEST(lists_of_events_end_early_where_the_arena_does)
+{
+    for (int i = 0; i < 20; i++)
+        add(object("storing", i, unit("a")));
+    commit();
+    const uint8_t capture_id[UUID_BYTES] = {[15] = 1};
+    struct store_events_query query = {.capture_id = capture_id};
+    char cursor[STORE_CURSOR] = "";
+    size_t seen = 0, pages = 0;
+    do {
+        struct arena small;
+        Epcis__V1__ListEventsResponse *page;
+        arena_init(&small, 16000);
+        ck_assert_int_eq(store_events(world.store, &query, cursor, &small, &page), ERR_OK);
+        ck_assert_uint_gt(page->n_events, 0);
+        for (size_t i = 0; i < page->n_events; i++)
+            ck_assert_uint_eq(page->events[i]->sequence, ++seen);
+        pages++;
+        arena_free(&small);
+    } while (cursor[0]);
+    ck_assert_uint_eq(seen, 20);
+    ck_assert_uint_gt(pages, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("trace");
@@ -446,6 +605,11 @@ int main(void)
     tcase_add_test(tests, ten_thousand_items_come_in_pages);
     tcase_add_test(tests, a_page_may_end_at_the_last_item);
     tcase_add_test(tests, bad_questions_about_containers_are_refused);
+    tcase_add_test(tests, events_of_a_document_in_the_order_of_commits);
+    tcase_add_test(tests, events_that_state_a_lot);
+    tcase_add_test(tests, events_at_a_place_by_event_time);
+    tcase_add_test(tests, tokens_of_another_list_are_refused);
+    tcase_add_test(tests, lists_of_events_end_early_where_the_arena_does);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
