@@ -14,6 +14,8 @@ static const char usage[] =
     "  capture FILE...     send EPCIS documents\n"
     "  status CAPTURE_ID   what has become of a document\n"
     "  trace EPC           state and history of one item\n"
+    "  contains EPC        what is in a container, or what an item is in\n"
+    "  events              the events of a document, of a lot or at a place\n"
     "  dead-letters        what was refused, and why\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
@@ -32,13 +34,17 @@ struct command {
 static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture}, {"status", "epcisctl status", ctl_status},
     {"trace", "epcisctl trace", ctl_trace},       {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
-    {"convert", "epcisctl convert", ctl_convert},
+    {"convert", "epcisctl convert", ctl_convert}, {"contains", "epcisctl contains", ctl_contains},
+    {"events", "epcisctl events", ctl_events},
 };
+
+static const char command_names[] = "capture, status, trace, contains, events, dead-letters or convert";
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
 {
-    static const char *const names[] = {"--server", "--timeout", "--partner", "--capture", "--to"};
+    static const char *const names[] = {"--server", "--timeout", "--partner", "--capture", "--to",
+                                        "--at",     "--lot",     "--gln",     "--from"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(word, names[i]) == 0)
             return true;
@@ -66,7 +72,7 @@ int main(int argc, char **argv)
         };
         options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
         if (!version)
-            options_fail(argv[0], "a command is expected: capture, status, trace, dead-letters or convert");
+            options_fail(argv[0], "a command is expected: %s", command_names);
         printf("epcisctl %s\n", EPCISD_VERSION);
         return EXIT_SUCCESS;
     }
@@ -77,5 +83,5 @@ int main(int argc, char **argv)
         argv[0] = (char *)commands[i].title;
         return commands[i].run(argc - 1, argv);
     }
-    options_fail(argv[0], "no command '%s': capture, status, trace, dead-letters or convert", argv[at]);
+    options_fail(argv[0], "no command '%s': %s", argv[at], command_names);
 }

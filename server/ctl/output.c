@@ -295,6 +295,63 @@ void output_history_entry_text(struct buffer *out, const Epcis__V1__HistoryEntry
     buffer_append_text(out, entry->error_declaration ? "  (error declaration)\n" : "\n");
 }
 
+/* ---- containers ---------------------------------------------------------------------------------------- */
+
+void output_contained_json(struct buffer *out, const Epcis__V1__ContainedItem *item)
+{
+    buffer_append_text(out, "{");
+    member(out, "epc", item->epc);
+    buffer_printf(out, ", \"depth\": %" PRIu32 ", ", item->depth);
+    member(out, "parent", item->parent);
+    buffer_append_text(out, ", ");
+    optional(out, "gtin", item->gtin);
+    buffer_append_text(out, ", ");
+    optional(out, "lot", item->lot);
+    buffer_append_text(out, ", ");
+    optional(out, "expiry", item->expiry);
+    buffer_printf(out, ", \"packed_sequence\": %" PRIu64 "}\n", item->packed_sequence);
+}
+
+void output_contained_heading_text(struct buffer *out)
+{
+    cell(out, "PACKED BY", 10);
+    cell(out, "LOT", 21);
+    cell(out, "EXPIRY", 11);
+    buffer_append_text(out, "EPC\n");
+}
+
+void output_contained_text(struct buffer *out, const Epcis__V1__ContainedItem *item)
+{
+    char sequence[24];
+    snprintf(sequence, sizeof sequence, "%" PRIu64, item->packed_sequence);
+    cell(out, sequence, 10);
+    cell(out, item->lot[0] ? item->lot : "-", 21);
+    cell(out, item->expiry[0] ? item->expiry : "-", 11);
+    buffer_printf(out, "%*s", (int)(item->depth > 1 && item->depth <= 100 ? 2 * (item->depth - 1) : 0), "");
+    output_foreign_text(out, item->epc);
+    buffer_append_text(out, "\n");
+}
+
+void output_containers(struct buffer *out, bool json, const Epcis__V1__GetContainersResponse *response)
+{
+    if (!json)
+        buffer_append_text(out, "PACKED BY EPC\n");
+    for (size_t i = 0; i < response->n_containers; i++) {
+        const Epcis__V1__Container *container = response->containers[i];
+        char sequence[24];
+        snprintf(sequence, sizeof sequence, "%" PRIu64, container->packed_sequence);
+        if (json) {
+            buffer_append_text(out, "{");
+            member(out, "epc", container->epc);
+            buffer_printf(out, ", \"packed_sequence\": %s}\n", sequence);
+        } else {
+            cell(out, sequence, 10);
+            output_foreign_text(out, container->epc);
+            buffer_append_text(out, "\n");
+        }
+    }
+}
+
 enum err output_flush(struct buffer *out)
 {
     enum err err = ERR_OK;
