@@ -97,10 +97,10 @@ static enum err lane_close(struct lane *lane)
     struct batch *batch = lane->open;
     bool replayed = lane->replay_items > 0;
     lane->open = NULL;
-    enum err err = batch_close(batch, lane->last_sequence + 1, lane->last_id);
+    enum err err = batch_close(batch, lane->last_sequence + 1, lane->last_id, lane->shared->partners);
     if (err) {
         batch_free(batch);
-        return err;
+        return lane_block(lane, "the record of a partner cannot be read", err);
     }
     if (replayed && memcmp(batch->id, lane->replay_id, DIGEST_BYTES) != 0) {
         batch_free(batch);
@@ -206,6 +206,12 @@ static enum err add_event(struct lane *lane, const struct parser_event *event)
     return lane_add_item(lane, &item, event->event);
 }
 
+static enum err take_document(void *context, const Epcis__V1__Document *document)
+{
+    struct lane *lane = context;
+    return document_facts_new(document, &lane->job->span.facts);
+}
+
 static enum err take_event(void *context, const struct parser_event *event)
 {
     struct lane *lane = context;
@@ -225,6 +231,7 @@ static void job_free(struct lane *lane)
     if (!lane->job)
         return;
     parser_close(&lane->job->parser);
+    document_facts_release(&lane->job->span.facts);
     free(lane->job);
     lane->job = NULL;
 }
@@ -255,7 +262,7 @@ static enum err job_start(struct lane *lane)
         return lane_block(lane, "the record of a document is damaged", ERR_CORRUPT);
     memcpy(job->span.capture_id, record->capture_id.data, UUID_BYTES);
     memcpy(job->span.partner, record->partner, strlen(record->partner) + 1);
-    struct parser_sink sink = {.context = lane, .event = take_event};
+    struct parser_sink sink = {.context = lane, .document = take_document, .event = take_event};
     return parser_open(&PARSER_LIMITS_DEFAULT, &sink, &job->parser);
 }
 

@@ -39,6 +39,7 @@ static const char usage[] =
 struct settings {
     const char *data_dir, *listen, *work_endpoint, *ack_endpoint, *log_format;
     uint64_t workers, drain_ms, high_water_bytes, map_bytes;
+    struct option_list rules;
     struct converter_options converter;
     struct dispatcher_options dispatcher;
 };
@@ -90,6 +91,8 @@ static const struct option_entry options[] = {
      "most that journal and store may each grow to"},
     {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",
      "time to finish what is in flight when stopping"},
+    {"rule", OPTION_LIST, &settings.rules, 0, 0, "CODE=SEVERITY",
+     "handed to the workers started here: one rule off, warn or reject; repeatable"},
     {"log-format", OPTION_TEXT, &settings.log_format, 0, 0, "text|json",
      "form of the lines on standard error"},
 };
@@ -228,6 +231,7 @@ static enum err open_services(struct server *server)
         .store = server->store_url,
         .map_bytes = settings.map_bytes,
         .log_format = settings.log_format,
+        .rules = &settings.rules,
     };
     enum err err = supervisor_open(&workers, on_worker_gone, server->dispatcher, &server->supervisor);
     if (!err)

@@ -1,6 +1,7 @@
 #include "server/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
@@ -13,6 +14,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/program.h"
 
 extern char **environ;
 
@@ -37,25 +39,30 @@ struct supervisor {
     struct child *children;
 };
 
+enum { ARGUMENTS_MAX = 16 + 2 * OPTION_LIST_MAX };
+
+/* Behind the first `count` arguments; what follows is NULL. */
+static void add_rules(const struct option_list *rules, const char *arguments[ARGUMENTS_MAX], size_t count)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        arguments[count++] = "--rule";
+        arguments[count++] = rules->items[i];
+    }
+}
+
 /* Signals are blocked in this process; a worker starts with none blocked. */
 static enum err child_start(struct supervisor *supervisor, struct child *child)
 {
     const struct supervisor_options *options = &supervisor->options;
     char map_bytes[24];
     snprintf(map_bytes, sizeof map_bytes, "%llu", (unsigned long long)options->map_bytes);
-    const char *const arguments[] = {supervisor->program,
-                                     "--supervised",
-                                     "--work-endpoint",
-                                     options->work_endpoint,
-                                     "--ack-endpoint",
-                                     options->ack_endpoint,
-                                     "--store",
-                                     options->store,
-                                     "--map-bytes",
-                                     map_bytes,
-                                     "--log-format",
-                                     options->log_format,
-                                     NULL};
+    const char *arguments[ARGUMENTS_MAX] = {supervisor->program, "--supervised",
+                                            "--work-endpoint",   options->work_endpoint,
+                                            "--ack-endpoint",    options->ack_endpoint,
+                                            "--store",           options->store,
+                                            "--map-bytes",       map_bytes,
+                                            "--log-format",      options->log_format};
+    add_rules(options->rules, arguments, 12);
     posix_spawnattr_t attributes;
     sigset_t none;
     sigemptyset(&none);
@@ -153,20 +160,28 @@ int supervisor_run(struct supervisor *supervisor)
 
 static enum err find_program(char out[PATH_MAX])
 {
-    static const char name[] = "epcis-worker";
-    ssize_t length = readlink("/proc/self/exe", out, PATH_MAX - 1);
-    if (length <= 0)
-        return ERR_SYSTEM;
-    out[length] = '\0';
-    char *slash = strrchr(out, '/');
-    if (!slash || (size_t)(slash + 1 - out) + sizeof name > PATH_MAX)
-        return ERR_SYSTEM;
-    memcpy(slash + 1, name, sizeof name);
-    if (access(out, X_OK)) {
+    enum err err = program_beside("epcis-worker", out);
+    if (err == ERR_NOT_FOUND)
         log_error("worker_program_missing", "program=\"%s\" detail=\"%s\"", out, strerror(errno));
-        return ERR_NOT_FOUND;
-    }
-    return ERR_OK;
+    return err;
+}
+
+/* A worker that does not take its options would end as often as it is started: asked once, before. */
+static enum err try_rules(const struct supervisor *supervisor)
+{
+    const char *arguments[ARGUMENTS_MAX] = {supervisor->program, "--rules"};
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    int status = -1;
+    add_rules(supervisor->options.rules, arguments, 2);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    int code =
+        posix_spawn(&pid, supervisor->program, &actions, NULL, (char *const *)(uintptr_t)arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (code || waitpid(pid, &status, 0) != pid)
+        return ERR_SYSTEM;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? ERR_OK : ERR_INPUT;
 }
 
 enum err supervisor_open(const struct supervisor_options *options, void (*gone)(void *context, pid_t pid),
@@ -182,6 +197,8 @@ enum err supervisor_open(const struct supervisor_options *options, void (*gone)(
     enum err err = supervisor->children ? ERR_OK : ERR_MEMORY;
     if (!err && options->workers > 0)
         err = find_program(supervisor->program);
+    if (!err && options->workers > 0 && options->rules->count > 0)
+        err = try_rules(supervisor);
     for (uint64_t i = 0; !err && i < options->workers; i++)
         err = child_start(supervisor, &supervisor->children[i]);
     if (err) {

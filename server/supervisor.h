@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "common/base/err.h"
+#include "common/base/options.h"
 
 struct supervisor;
 
@@ -17,11 +18,12 @@ struct supervisor_options {
     const char *store;
     uint64_t map_bytes; /* most the store may grow to */
     const char *log_format;
+    const struct option_list *rules; /* CODE=SEVERITY, as the workers take it */
 };
 
 /* Starts the workers; the program is the epcis-worker beside this one. `gone` is told of each that ends. The
- * caller has blocked SIGCHLD, SIGTERM and SIGINT in all threads. ERR_NOT_FOUND: no such program; ERR_SYSTEM,
- * ERR_MEMORY. */
+ * caller has blocked SIGCHLD, SIGTERM and SIGINT in all threads. ERR_NOT_FOUND: no such program; ERR_INPUT:
+ * it does not take the rules, and has said why on standard error; ERR_SYSTEM, ERR_MEMORY. */
 enum err supervisor_open(const struct supervisor_options *options, void (*gone)(void *context, pid_t pid),
                          void *context, struct supervisor **out);
 

@@ -84,12 +84,14 @@ static enum err check_event_id(struct work *work, struct store_txn *txn, struct 
 
 /* ---- error declarations ---- */
 
-/* The event that this one corrects, or the one that corrects it: all else is equal. *out 0: it is not here. */
+/* The event that this one corrects, or the one that corrects it: all else is equal. *out 0: it is not here.
+ */
 static enum err find_counterpart(const struct work *work, struct store_txn *txn,
                                  const struct work_event *event, uint64_t *out)
 {
     uint8_t key[STORE_ROW_KEY_MAX];
-    const struct work_ref *ref = &work_refs(work, event)[event->ref_count - 1]; /* never a parent's long key */
+    const struct work_ref *ref =
+        &work_refs(work, event)[event->ref_count - 1]; /* never a parent's long key */
     memcpy(key, ref->key, ref->key_length);
     store_row_counterpart(key, ref->item_length);
     *out = ledger_row(work, key, ref->key_length);
@@ -143,15 +145,13 @@ static void apply_event(struct work *work, const struct work_event *event)
 {
     const struct work_ref *refs = work_refs(work, event);
     struct store_text parent = work_parent(work, event);
-    bool parent_shipped = parent.length && (work_item(work, refs)->flags & STORE_ITEM_SHIPPED);
     for (uint32_t i = 0; i < event->ref_count; i++) {
         struct store_row *row = &work->rows[refs[i].row];
         struct store_item *item = &work->items[row->item];
         row->fresh = true;
         row->sequence = event->sequence;
         if (!item->stateless)
-            facts_apply(&event->facts, event->sequence, (enum rules_list)refs[i].list, parent, parent_shipped,
-                        item);
+            facts_apply(&event->facts, event->sequence, (enum rules_list)refs[i].list, parent, item);
     }
 }
 
@@ -224,7 +224,7 @@ enum err decide_batch(struct work *work, struct store_txn *txn, const struct wor
         struct work_event *event = &work->events[batch->first_event + i];
         if (event->verdict != WORK_UNDECIDED)
             continue;
-        const struct rules_context context = work_context(&batch->batch, event);
+        const struct rules_context context = work_context(batch, event);
         rules_begin(work->rules, &context);
         err = decide_event(work, txn, event);
     }

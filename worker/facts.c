@@ -88,7 +88,8 @@ enum err facts_take(const struct rules_subject *subject, struct arena *arena, st
     out->date = local_date(out->time_us, event->event_time_zone_offset);
     out->creates = !out->declares_error && (subject->commissions || out->transforms);
     out->created = out->transforms ? RULES_OUTPUT_EPCS : RULES_EPC_LIST;
-    out->decommissions = out->status == STORE_STATUS_DECOMMISSIONED || out->status == STORE_STATUS_DESTROYED ||
+    out->decommissions = out->status == STORE_STATUS_DECOMMISSIONED ||
+                         out->status == STORE_STATUS_DESTROYED ||
                          (object && event->action == EPCIS__V1__ACTION__ACTION_DELETE);
     if (out->decommissions && out->status != STORE_STATUS_DESTROYED)
         out->status = STORE_STATUS_DECOMMISSIONED;
@@ -151,7 +152,7 @@ static void apply_whereabouts(const struct facts *facts, enum rules_list list, s
 }
 
 void facts_apply(const struct facts *facts, uint64_t sequence, enum rules_list list, struct store_text parent,
-                 bool parent_shipped, struct store_item *item)
+                 struct store_item *item)
 {
     bool first = !item->known, later = first || facts->time_us >= item->moved_us;
     if (first || facts->time_us > item->latest_us)
@@ -170,7 +171,7 @@ void facts_apply(const struct facts *facts, uint64_t sequence, enum rules_list l
     }
     if (facts->decommissions)
         item->flags |= STORE_ITEM_DECOMMISSIONED;
-    if (facts->ships || (facts->unpacks && list == RULES_CHILD_EPCS && parent_shipped))
+    if (facts->ships)
         item->flags |= STORE_ITEM_SHIPPED;
     apply_link(facts, sequence, list, parent, item);
     if (later)

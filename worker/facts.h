@@ -1,4 +1,5 @@
-/* What deciding and the item ledger need of an event, read out of it once. Internal to worker/; one thread. */
+/* What deciding and the item ledger need of an event, read out of it once. Internal to worker/; one thread.
+ */
 #ifndef EPCISD_WORKER_FACTS_H
 #define EPCISD_WORKER_FACTS_H
 
@@ -37,10 +38,9 @@ enum err facts_take(const struct rules_subject *subject, struct arena *arena, st
 /* What the event makes of an item in `list`; STORE_STATUS_NONE: nothing new. */
 enum store_status facts_status(const struct facts *facts, enum rules_list list);
 
-/* What a committed event does to one item that it names: state, links, flags. `parent` is the event's parentID
- * as a key, empty where there is none; `parent_shipped` tells of the item there. Must be called in the order
- * of sequences. */
+/* What a committed event does to one item that it names: state, links, flags. `parent` is the event's
+ * parentID as a key, empty where there is none. Must be called in the order of sequences. */
 void facts_apply(const struct facts *facts, uint64_t sequence, enum rules_list list, struct store_text parent,
-                 bool parent_shipped, struct store_item *item);
+                 struct store_item *item);
 
 #endif

@@ -171,8 +171,7 @@ static enum err check_packing(struct scene *scene)
 {
     struct store_text ancestors[LEDGER_DEPTH_MAX], parent = work_parent(scene->work, scene->event);
     size_t count = 0;
-    enum err err =
-        ledger_ancestors(scene->work, scene->txn, parent, STORE_AGGREGATION, ancestors, &count);
+    enum err err = ledger_ancestors(scene->work, scene->txn, parent, STORE_AGGREGATION, ancestors, &count);
     if (!err && count > 1)
         err = report_with(scene, RULE_PACK_INVERSION, scene->refs,
                           "is filled although it is packed already, into", ancestors[1]);
@@ -299,24 +298,6 @@ static enum err check_shipping(struct scene *scene)
 
 /* ---- returns ---- */
 
-/* Shipped itself, or within something. */
-static enum err was_shipped(struct scene *scene, const struct store_item *item, bool *out)
-{
-    struct store_text ancestors[LEDGER_DEPTH_MAX];
-    size_t count = 0;
-    *out = item->flags & STORE_ITEM_SHIPPED;
-    if (*out)
-        return ERR_OK;
-    enum err err =
-        ledger_ancestors(scene->work, scene->txn, key_of(item), STORE_AGGREGATION, ancestors, &count);
-    for (size_t i = 1; i < count && !err && !*out; i++) {
-        struct ledger_item container;
-        err = ledger_find(scene->work, scene->txn, ancestors[i].data, ancestors[i].length, &container);
-        *out = !err && (container.item.flags & STORE_ITEM_SHIPPED);
-    }
-    return err;
-}
-
 static enum err check_return(struct scene *scene)
 {
     enum err err = ERR_OK;
@@ -324,7 +305,8 @@ static enum err check_return(struct scene *scene)
         bool shipped;
         if (scene->refs[i].list != RULES_EPC_LIST || work_item(scene->work, &scene->refs[i])->stateless)
             continue;
-        err = was_shipped(scene, work_item(scene->work, &scene->refs[i]), &shipped);
+        err = ledger_was_shipped(scene->work, scene->txn, key_of(work_item(scene->work, &scene->refs[i])),
+                                 &shipped);
         if (!err && !shipped)
             err = report(scene, RULE_RETURN_UNLINKED, &scene->refs[i],
                          "comes back, but no event that ships it is known");

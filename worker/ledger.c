@@ -111,35 +111,27 @@ enum err ledger_event(const struct work *work, struct store_txn *txn, uint64_t s
     return ERR_OK;
 }
 
-/* ---- content ---- */
+/* ---- packing ---- */
 
-/* Containers still to be opened: keys, one behind the other. */
-struct walk {
-    struct work *work;
-    struct store_txn *txn;
-    enum err (*use)(void *context, const struct store_item *item);
-    void *context;
-    struct buffer open;      /* keys of containers, each with its length (2 bytes) in front */
-    struct buffer sequences; /* of the events that filled the container at hand */
-    size_t items;
-    bool stopped; /* at LEDGER_CONTENT_MAX */
+/* The events that put the item somewhere, or something into it. */
+struct packings {
+    struct buffer sequences;
+    uint64_t first_of_work;
 };
 
-static enum err note_filling(void *context, const struct store_history *entry)
+static enum err note_packing(void *context, const struct store_history *entry)
 {
-    struct walk *walk = context;
-    bool fills = entry->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_AGGREGATION &&
+    struct packings *packings = context;
+    bool packs = entry->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_AGGREGATION &&
                  entry->action == EPCIS__V1__ACTION__ACTION_ADD && !entry->error_declaration;
-    if (!fills || entry->sequence >= walk->work->first_sequence) /* what is of this work comes from memory */
-        return ERR_OK;
-    buffer_append(&walk->sequences, &entry->sequence, sizeof entry->sequence);
+    if (packs && entry->sequence < packings->first_of_work) /* what is of this work comes from memory */
+        buffer_append(&packings->sequences, &entry->sequence, sizeof entry->sequence);
     return ERR_OK;
 }
 
-/* Rows of one item of the work, which stand together. */
-static void note_fillings_of_work(struct walk *walk, size_t item)
+/* From the rows of one item of the work, which stand together. */
+static void note_packings_of_work(const struct work *work, size_t item, struct packings *packings)
 {
-    const struct work *work = walk->work;
     size_t low = 0, high = work->row_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -154,30 +146,74 @@ static void note_fillings_of_work(struct walk *walk, size_t item)
             continue;
         const struct facts *facts = &work->committed[sequence - work->first_sequence]->facts;
         if (facts->packs && facts->relation == STORE_AGGREGATION && !facts->declares_error)
-            buffer_append(&walk->sequences, &sequence, sizeof sequence);
+            buffer_append(&packings->sequences, &sequence, sizeof sequence);
     }
 }
 
-static void push_container(struct walk *walk, const uint8_t *key, size_t key_length)
+static enum err find_packings(const struct work *work, struct store_txn *txn, const struct ledger_item *item,
+                              const uint8_t *key, size_t length, struct packings *out)
+{
+    buffer_clear(&out->sequences);
+    out->first_of_work = work->first_sequence;
+    enum err err = store_item_rows(txn, key, length, note_packing, out);
+    if (!err && item->in_work)
+        note_packings_of_work(work, item->index, out);
+    return !err && out->sequences.failed ? ERR_MEMORY : err;
+}
+
+static uint64_t sequence_at(const struct packings *packings, size_t i)
+{
+    uint64_t sequence;
+    memcpy(&sequence, packings->sequences.data + i * sizeof sequence, sizeof sequence);
+    return sequence;
+}
+
+static size_t packing_count(const struct packings *packings)
+{
+    return packings->sequences.length / sizeof(uint64_t);
+}
+
+static enum err unpack_event(struct work *work, struct store_txn *txn, uint64_t sequence,
+                             Epcis__V1__Event **out)
+{
+    struct ledger_event packed;
+    enum err err = ledger_event(work, txn, sequence, &packed);
+    if (err)
+        return err;
+    arena_reset(&work->expansion);
+    *out = epcis__v1__event__unpack(&work->expansion.allocator, packed.packed_bytes, packed.packed);
+    return *out ? ERR_OK : ERR_LIMIT;
+}
+
+/* ---- content ---- */
+
+/* Containers still to be opened: keys, one behind the other. */
+struct walk {
+    struct work *work;
+    struct store_txn *txn;
+    enum err (*use)(void *context, const struct store_item *item);
+    void *context;
+    struct buffer open; /* keys of containers, each with its length (2 bytes) behind */
+    struct packings packings;
+    size_t items;
+    bool stopped; /* at LEDGER_CONTENT_MAX */
+};
+
+static void push_container(struct buffer *open, const uint8_t *key, size_t key_length)
 {
     uint16_t length = (uint16_t)key_length;
-    buffer_append(&walk->open, key, length);
-    buffer_append(&walk->open, &length, sizeof length);
+    buffer_append(open, key, length);
+    buffer_append(open, &length, sizeof length);
 }
 
 /* The children that one event put into the container and that are still there by that event. */
 static enum err visit_children(struct walk *walk, const struct ledger_item *container, uint64_t sequence)
 {
     struct work *work = walk->work;
-    struct ledger_event packed;
-    enum err err = ledger_event(work, walk->txn, sequence, &packed);
+    Epcis__V1__Event *event;
+    enum err err = unpack_event(work, walk->txn, sequence, &event);
     if (err)
         return err;
-    arena_reset(&work->expansion);
-    Epcis__V1__Event *event =
-        epcis__v1__event__unpack(&work->expansion.allocator, packed.packed_bytes, packed.packed);
-    if (!event)
-        return ERR_LIMIT;
     for (size_t i = 0; i < event->n_child_epcs && !err && !walk->stopped; i++) {
         uint8_t key[EPC_KEY_MAX];
         size_t length = epc_key(event->child_epcs[i], strlen(event->child_epcs[i]), key);
@@ -185,14 +221,13 @@ static enum err visit_children(struct walk *walk, const struct ledger_item *cont
         err = ledger_find(work, walk->txn, key, length, &child);
         const struct store_link *link = &child.item.links[STORE_AGGREGATION];
         if (err || link->sequence != sequence ||
-            !ledger_same(link->parent,
-                       (struct store_text){container->item.key, container->item.key_length}))
+            !ledger_same(link->parent, (struct store_text){container->item.key, container->item.key_length}))
             continue;
         walk->stopped = ++walk->items > LEDGER_CONTENT_MAX;
         if (!walk->stopped)
             err = walk->use(walk->context, &child.item);
         if (!err && (child.item.flags & STORE_ITEM_CONTAINER))
-            push_container(walk, key, length);
+            push_container(&walk->open, key, length);
     }
     return err;
 }
@@ -200,22 +235,27 @@ static enum err visit_children(struct walk *walk, const struct ledger_item *cont
 static enum err open_container(struct walk *walk, const uint8_t *key, size_t length)
 {
     struct ledger_item container;
-    buffer_clear(&walk->sequences);
     enum err err = ledger_find(walk->work, walk->txn, key, length, &container);
     if (err || !container.item.known)
         return err;
     container.item.key = key;
     container.item.key_length = (uint16_t)length;
-    err = store_item_rows(walk->txn, key, length, note_filling, walk);
-    if (!err && container.in_work)
-        note_fillings_of_work(walk, container.index);
-    for (size_t at = 0; at < walk->sequences.length && !err && !walk->stopped; at += sizeof(uint64_t)) {
-        uint64_t sequence;
-        memcpy(&sequence, walk->sequences.data + at, sizeof sequence);
-        if (sequence > container.item.emptied_sequence[STORE_AGGREGATION])
-            err = visit_children(walk, &container, sequence);
-    }
+    err = find_packings(walk->work, walk->txn, &container, key, length, &walk->packings);
+    for (size_t i = 0; !err && i < packing_count(&walk->packings) && !walk->stopped; i++)
+        if (sequence_at(&walk->packings, i) > container.item.emptied_sequence[STORE_AGGREGATION])
+            err = visit_children(walk, &container, sequence_at(&walk->packings, i));
     return err;
+}
+
+/* The last key pushed. */
+static uint16_t pop_container(struct buffer *open, uint8_t key[EPC_KEY_MAX])
+{
+    uint16_t length;
+    open->length -= sizeof length;
+    memcpy(&length, open->data + open->length, sizeof length);
+    open->length -= length;
+    memcpy(key, open->data + open->length, length);
+    return length;
 }
 
 enum err ledger_content(struct work *work, struct store_txn *txn, struct store_text container,
@@ -224,20 +264,58 @@ enum err ledger_content(struct work *work, struct store_txn *txn, struct store_t
 {
     struct walk walk = {.work = work, .txn = txn, .use = use, .context = context};
     enum err err = ERR_OK;
-    push_container(&walk, container.data, container.length);
+    push_container(&walk.open, container.data, container.length);
     while (!err && walk.open.length > 0 && !walk.stopped) {
         uint8_t key[EPC_KEY_MAX];
-        uint16_t length;
-        walk.open.length -= sizeof length;
-        memcpy(&length, walk.open.data + walk.open.length, sizeof length);
-        walk.open.length -= length;
-        memcpy(key, walk.open.data + walk.open.length, length);
+        uint16_t length = pop_container(&walk.open, key);
         err = open_container(&walk, key, length);
-        if (walk.open.failed || walk.sequences.failed)
+        if (walk.open.failed)
             err = ERR_MEMORY;
     }
     *complete = !walk.stopped;
     buffer_free(&walk.open);
-    buffer_free(&walk.sequences);
+    buffer_free(&walk.packings.sequences);
+    return err;
+}
+
+/* ---- what an item was in ---- */
+
+enum { SHIPMENTS_MAX = 1000 }; /* containers looked at */
+
+/* Pushes what the item was packed into, whenever that was. */
+static enum err push_former_parents(struct walk *walk, const struct ledger_item *item, const uint8_t *key,
+                                    size_t length)
+{
+    enum err err = find_packings(walk->work, walk->txn, item, key, length, &walk->packings);
+    for (size_t i = 0; !err && i < packing_count(&walk->packings); i++) {
+        Epcis__V1__Event *event;
+        uint8_t parent[EPC_KEY_MAX];
+        err = unpack_event(walk->work, walk->txn, sequence_at(&walk->packings, i), &event);
+        if (err)
+            break;
+        size_t parent_length = epc_key(event->parent_id, strlen(event->parent_id), parent);
+        if (parent_length != length || memcmp(parent, key, length) != 0) /* else it is the container */
+            push_container(&walk->open, parent, parent_length);
+    }
+    return !err && walk->open.failed ? ERR_MEMORY : err;
+}
+
+enum err ledger_was_shipped(struct work *work, struct store_txn *txn, struct store_text item, bool *out)
+{
+    struct walk walk = {.work = work, .txn = txn};
+    enum err err = ERR_OK;
+    *out = false;
+    push_container(&walk.open, item.data, item.length);
+    while (!err && walk.open.length > 0 && !*out && walk.items++ < SHIPMENTS_MAX) {
+        uint8_t key[EPC_KEY_MAX];
+        struct ledger_item found;
+        uint16_t length = pop_container(&walk.open, key);
+        err = ledger_find(work, txn, key, length, &found);
+        *out = !err && (found.item.flags & STORE_ITEM_SHIPPED);
+        if (!err && !*out)
+            err = push_former_parents(&walk, &found, key, length);
+    }
+    buffer_free(&walk.open);
+    buffer_free(&walk.packings.sequences);
     return err;
 }

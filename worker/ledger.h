@@ -1,5 +1,5 @@
-/* The item ledger as one transaction sees it: items in the work's memory as decided so far, all others as last
- * written. Internal to worker/; one thread. */
+/* The item ledger as one transaction sees it: items in the work's memory as decided so far, all others as
+ * last written. Internal to worker/; one thread. */
 #ifndef EPCISD_WORKER_LEDGER_H
 #define EPCISD_WORKER_LEDGER_H
 
@@ -46,6 +46,9 @@ enum { LEDGER_CONTENT_MAX = 1000000 };
 enum err ledger_content(struct work *work, struct store_txn *txn, struct store_text container,
                         enum err (*use)(void *context, const struct store_item *item), void *context,
                         bool *complete);
+
+/* Whether the item was ever shipped: itself, or something that it was packed into at some time. */
+enum err ledger_was_shipped(struct work *work, struct store_txn *txn, struct store_text item, bool *out);
 
 bool ledger_same(struct store_text a, struct store_text b);
 

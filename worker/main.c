@@ -18,10 +18,12 @@
 #include "worker/commit.h"
 #include "worker/link.h"
 #include "worker/queue.h"
+#include "worker/rules/rules_print.h"
 #include "worker/worker.h"
 
 static const char usage[] =
     "usage: epcis-worker --work-endpoint ENDPOINT --ack-endpoint ENDPOINT --store URL [options]\n"
+    "       epcis-worker --rules [--json]\n"
     "\n"
     "Takes runs of EPCIS events from an epcis-server, checks them against the rules and commits them to\n"
     "the store. SIGTERM finishes the transaction under way. Exit codes: 0 stopped, 1 failed, 2 usage.\n"
@@ -34,7 +36,8 @@ enum { MIB = 1 << 20 };
 static struct {
     const char *work_endpoint, *ack_endpoint, *store, *log_format, *profile;
     uint64_t map_bytes, transaction_max_bytes, memory_max_bytes;
-    bool supervised;
+    bool supervised, rules, json;
+    struct option_list overrides;
 } settings = {.log_format = "text",
               .profile = "dscsa",
               .transaction_max_bytes = 16 * MIB,
@@ -54,6 +57,10 @@ static const struct option_entry options[] = {
      "the most one transaction's work may take in memory"},
     {"profile", OPTION_TEXT, &settings.profile, 0, 0, "NAME",
      "the rules' severities: epcis, dscsa or strict"},
+    {"rule", OPTION_LIST, &settings.overrides, 0, 0, "CODE=SEVERITY",
+     "one rule's severity, whatever the profile: off, warn or reject; repeatable"},
+    {"rules", OPTION_FLAG, &settings.rules, 0, 0, NULL, "print the rules and exit"},
+    {"json", OPTION_FLAG, &settings.json, 0, 0, NULL, "print them as JSON"},
     {"supervised", OPTION_FLAG, &settings.supervised, 0, 0, NULL,
      "end with the process that started this one"},
     {"log-format", OPTION_TEXT, &settings.log_format, 0, 0, "FORMAT", "text or json"},
@@ -126,7 +133,7 @@ static void wake_link(void *wire)
     wire_wake(wire);
 }
 
-static enum err parts_open(struct parts *parts, enum rules_profile profile)
+static enum err parts_open(struct parts *parts, const struct rules_severities *severities)
 {
     char host[64] = "localhost";
     gethostname(host, sizeof host - 1);
@@ -134,7 +141,7 @@ static enum err parts_open(struct parts *parts, enum rules_profile profile)
     enum err err = store_open(settings.store, settings.map_bytes, &parts->store);
     const struct commit_config commit = {.store = parts->store,
                                          .worker_id = parts->worker_id,
-                                         .profile = profile,
+                                         .severities = severities,
                                          .memory_bytes = settings.memory_max_bytes};
     if (!err)
         err = commit_open(&commit, &parts->commit);
@@ -170,20 +177,49 @@ static void parts_close(struct parts *parts)
     store_close(&parts->store);
 }
 
+/* The profile's severities, and what was said of single rules. */
+static void read_severities(const char *program, struct rules_severities *out)
+{
+    enum rules_profile profile;
+    if (rules_profile_of(settings.profile, &profile))
+        options_fail(program, "--profile is epcis, dscsa or strict, not '%s'", settings.profile);
+    rules_severities_init(out, profile);
+    for (size_t i = 0; i < settings.overrides.count; i++) {
+        const char *text = settings.overrides.items[i];
+        enum err err = rules_severities_override(out, text);
+        if (err)
+            options_fail(program,
+                         err == ERR_NOT_FOUND ? "--rule: no rule of that code: '%s' (see --rules)"
+                                              : "--rule takes CODE=off, CODE=warn or CODE=reject, and some "
+                                                "rules are never off; not '%s'",
+                         text);
+    }
+}
+
+static int print_rules(void)
+{
+    struct buffer out = {0};
+    rules_print(&out, settings.json);
+    bool ok = !out.failed && fwrite(out.data, 1, out.length, stdout) == out.length && fflush(stdout) == 0;
+    buffer_free(&out);
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
     pid_t parent = getppid();
     options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
     if (argc > 1)
         options_fail(argv[0], "unexpected argument '%s'", argv[1]);
+    struct rules_severities severities;
+    read_severities(argv[0], &severities);
+    if (settings.rules)
+        return print_rules();
     if (!settings.work_endpoint || !settings.ack_endpoint || !settings.store)
         options_fail(argv[0], "--work-endpoint, --ack-endpoint and --store are all needed");
     bool json = strcmp(settings.log_format, "json") == 0;
     if (!json && strcmp(settings.log_format, "text") != 0)
         options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
-    enum rules_profile profile;
-    if (rules_profile_of(settings.profile, &profile))
-        options_fail(argv[0], "--profile is epcis, dscsa or strict, not '%s'", settings.profile);
     log_init("epcis-worker", json ? LOG_AS_JSON : LOG_AS_TEXT);
     fault_init();
     block_signals();
@@ -192,7 +228,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     struct parts parts = {.store = NULL};
-    enum err err = parts_open(&parts, profile);
+    enum err err = parts_open(&parts, &severities);
     if (err) {
         log_error("not_started", "err=%s", err_name(err));
     } else {

@@ -37,23 +37,16 @@ static bool is_key(const struct rules_epc *epc, const struct store_item *item)
     return rules_key_length(epc) == item->key_length && memcmp(epc->key, item->key, item->key_length) == 0;
 }
 
-static enum err parent_of(struct work *work, struct store_txn *txn, const struct reading *reading,
-                          struct store_text *parent, bool *shipped)
+/* A copy that lasts: it goes into an item's state. */
+static enum err parent_of(struct work *work, const struct reading *reading, struct store_text *out)
 {
     const struct rules_epc *first = reading->subject.epcs;
-    struct ledger_item found;
-    *parent = (struct store_text){NULL, 0};
-    *shipped = false;
+    *out = (struct store_text){NULL, 0};
     if (reading->subject.epc_count == 0 || first->list != RULES_PARENT_ID)
         return ERR_OK;
-    size_t length = rules_key_length(first);
-    const char *copy = arena_copy(&work->arena, (const char *)first->key, length);
-    if (!copy)
-        return ERR_LIMIT;
-    *parent = (struct store_text){(const uint8_t *)copy, (uint32_t)length};
-    enum err err = ledger_find(work, txn, parent->data, length, &found);
-    *shipped = !err && (found.item.flags & STORE_ITEM_SHIPPED);
-    return err;
+    out->length = (uint32_t)rules_key_length(first);
+    out->data = (const uint8_t *)arena_copy(&work->arena, (const char *)first->key, out->length);
+    return out->data ? ERR_OK : ERR_LIMIT;
 }
 
 /* What one event of its history does to the item. */
@@ -62,11 +55,10 @@ static enum err replay_event(struct work *work, struct store_txn *txn, uint64_t 
 {
     struct reading reading;
     struct store_text parent;
-    bool shipped;
     uint64_t declaration;
     enum err err = read_event(work, txn, sequence, &reading);
     if (!err)
-        err = parent_of(work, txn, &reading, &parent, &shipped);
+        err = parent_of(work, &reading, &parent);
     if (err)
         return err;
     err = store_declared_get(txn, sequence, &declaration);
@@ -75,7 +67,7 @@ static enum err replay_event(struct work *work, struct store_txn *txn, uint64_t 
     reading.facts.declares_error |= err == ERR_OK;
     for (size_t i = 0; i < reading.subject.epc_count; i++)
         if (is_key(&reading.subject.epcs[i], item))
-            facts_apply(&reading.facts, sequence, reading.subject.epcs[i].list, parent, shipped, item);
+            facts_apply(&reading.facts, sequence, reading.subject.epcs[i].list, parent, item);
     return ERR_OK;
 }
 

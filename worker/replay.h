@@ -5,8 +5,8 @@
 
 #include "worker/work.h"
 
-/* Keeps that `declaration`, which is committed, declares the event `wrong` to be wrong, and makes the state of
- * all items that both name anew from their histories without it. What the store answers; ERR_MEMORY,
+/* Keeps that `declaration`, which is committed, declares the event `wrong` to be wrong, and makes the state
+ * of all items that both name anew from their histories without it. What the store answers; ERR_MEMORY,
  * ERR_LIMIT. */
 enum err replay_without(struct work *work, struct store_txn *txn, const struct work_event *declaration,
                         uint64_t wrong);

@@ -60,6 +60,14 @@ static void set_number(const char *program, const struct option_entry *entry, co
     *(uint64_t *)entry->target = number;
 }
 
+static void add_to_list(const char *program, const struct option_entry *entry, const char *text)
+{
+    struct option_list *list = entry->target;
+    if (list->count == OPTION_LIST_MAX)
+        options_fail(program, "--%s is given more than %d times", entry->name, OPTION_LIST_MAX);
+    list->items[list->count++] = text;
+}
+
 void options_parse(int *argc, char **argv, const struct option_entry *entries, int count, const char *usage)
 {
     int kept = 1;
@@ -94,6 +102,8 @@ void options_parse(int *argc, char **argv, const struct option_entry *entries, i
             options_fail(argv[0], "--%s needs a value: %s", entry->name, entry->value);
         if (entry->kind == OPTION_NUMBER)
             set_number(argv[0], entry, value);
+        else if (entry->kind == OPTION_LIST)
+            add_to_list(argv[0], entry, value);
         else
             *(const char **)entry->target = value;
     }

@@ -4,14 +4,23 @@
 #define EPCISD_BASE_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG };
+enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG, OPTION_LIST };
+
+/* What an option that may be repeated was given, in order. */
+enum { OPTION_LIST_MAX = 64 };
+struct option_list {
+    const char *items[OPTION_LIST_MAX];
+    size_t count;
+};
 
 struct option_entry {
     const char *name; /* without the dashes */
     enum option_kind kind;
-    void *target;     /* const char **, uint64_t * or bool *; holds the default beforehand */
+    void
+        *target; /* const char **, uint64_t *, bool * or struct option_list *; holds the default beforehand */
     uint64_t minimum; /* OPTION_NUMBER */
     uint64_t maximum;
     const char *value; /* what the help calls the value: "DIR" */

@@ -153,7 +153,9 @@ enum err event_time_parse(const char *text, Epcis__V1__Time *out)
     uint32_t nanos = 0, digits = 0;
     *out = (Epcis__V1__Time)EPCIS__V1__TIME__INIT;
     bool ok = take_date(&at, &days) && take_char(&at, 'T') && take_clock(&at, &clock_seconds) &&
-              take_fraction(&at, &nanos, &digits) && take_zone(&at, &offset_seconds) && *at == '\0';
+              take_fraction(&at, &nanos, &digits);
+    bool without_offset = *at == '\0';
+    ok = ok && take_zone(&at, &offset_seconds) && *at == '\0';
     if (!ok || (clock_seconds == 86400 && nanos > 0)) {
         out->invalid_text = (char *)text;
         return ERR_INPUT;
@@ -161,6 +163,7 @@ enum err event_time_parse(const char *text, Epcis__V1__Time *out)
     out->seconds = days * 86400 + clock_seconds - offset_seconds;
     out->nanos = nanos;
     out->fraction_digits = digits;
+    out->without_offset = without_offset;
     return ERR_OK;
 }
 

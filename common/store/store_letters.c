@@ -13,12 +13,12 @@ static bool number_text(struct arena *arena, uint64_t number, char **out)
     return store_read_text(arena, text, (size_t)length, out);
 }
 
-static enum err number_parse(const char *text, uint64_t *out)
+enum err store_dead_letter_number(const char *dead_letter_id, uint64_t *out)
 {
-    size_t length = strlen(text);
-    if (length == 0 || length > 19 || strspn(text, "0123456789") != length)
+    size_t length = strlen(dead_letter_id);
+    if (length == 0 || length > 19 || strspn(dead_letter_id, "0123456789") != length)
         return ERR_INPUT;
-    *out = strtoull(text, NULL, 10);
+    *out = strtoull(dead_letter_id, NULL, 10);
     return ERR_OK;
 }
 
@@ -70,14 +70,22 @@ static enum err dead_letter_read(struct store *store, MDB_txn *txn, uint64_t num
     return ERR_OK;
 }
 
+/* ---- pages ---- */
+
+/* What one page looks at, at most: it answers in a fraction of a second whatever the filter passes over. */
+enum { LOOK_RECORDS = 10000, LOOK_BYTES = 32 << 20 };
+
 struct letters_page {
     struct store *store;
     MDB_txn *txn;
     MDB_cursor *cursor;
-    const uint8_t *capture_id; /* NULL: all */
+    const struct store_letter_filter *filter;
     uint64_t first;
     uint32_t limit;
+    uint32_t records; /* looked at */
+    size_t bytes;
     struct arena *arena;
+    struct arena scratch;
 };
 
 /* The number of the first dead letter from `number` on; *out 0: none. */
@@ -85,8 +93,9 @@ static enum err letters_seek(struct letters_page *page, uint64_t number, uint64_
 {
     uint8_t bytes[UUID_BYTES + 8];
     MDB_val key = {sizeof number, &number}, value;
-    if (page->capture_id) {
-        memcpy(bytes, page->capture_id, UUID_BYTES);
+    const uint8_t *capture_id = page->filter->capture_id;
+    if (capture_id) {
+        memcpy(bytes, capture_id, UUID_BYTES);
         trees_put_number(bytes + UUID_BYTES, number, 8);
         key = (MDB_val){sizeof bytes, bytes};
     }
@@ -94,17 +103,59 @@ static enum err letters_seek(struct letters_page *page, uint64_t number, uint64_
     int rc = mdb_cursor_get(page->cursor, &key, &value, MDB_SET_RANGE);
     if (rc)
         return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
-    if (!page->capture_id)
+    if (!capture_id)
         memcpy(out, key.mv_data, sizeof *out);
-    else if (memcmp(key.mv_data, page->capture_id, UUID_BYTES) == 0)
+    else if (memcmp(key.mv_data, capture_id, UUID_BYTES) == 0)
         *out = trees_get_number((const uint8_t *)key.mv_data + UUID_BYTES, 8);
     return ERR_OK;
+}
+
+static bool has_code(const Epcis__V1__DeadLetter *letter, const char *code)
+{
+    for (size_t i = 0; i < letter->n_reasons; i++)
+        if (strcmp(letter->reasons[i]->code, code) == 0)
+            return true;
+    return false;
+}
+
+static bool has_gtin(const Epcis__V1__DeadLetter *letter, const char *gtin)
+{
+    for (size_t i = 0; i < letter->n_gtins; i++)
+        if (strcmp(letter->gtins[i], gtin) == 0)
+            return true;
+    return false;
+}
+
+static bool letter_fits(const Epcis__V1__DeadLetter *letter, const struct store_letter_filter *filter)
+{
+    return (!filter->partner || strcmp(letter->partner, filter->partner) == 0) &&
+           (!filter->code || has_code(letter, filter->code)) &&
+           (!filter->gtin || has_gtin(letter, filter->gtin)) && letter->refused_ms >= filter->from_ms &&
+           (!filter->until_ms || letter->refused_ms < filter->until_ms);
+}
+
+/* Looks at one dead letter without keeping it. */
+static enum err letter_wanted(struct letters_page *page, uint64_t number, bool *out)
+{
+    const struct store_letter_filter *filter = page->filter;
+    Epcis__V1__DeadLetter *letter;
+    arena_reset(&page->scratch);
+    enum err err = dead_letter_read(page->store, page->txn, number, &page->scratch, &letter);
+    *out = !err && letter_fits(letter, filter);
+    page->records++;
+    page->bytes += page->scratch.used_bytes;
+    return *out && filter->wanted ? filter->wanted(filter->context, number, out) : err;
+}
+
+static bool page_is_full(const struct letters_page *page, const Epcis__V1__ListDeadLettersResponse *out)
+{
+    return out->n_dead_letters == page->limit || page->records >= LOOK_RECORDS || page->bytes >= LOOK_BYTES;
 }
 
 static enum err letters_read(struct letters_page *page, char cursor[STORE_CURSOR],
                              Epcis__V1__ListDeadLettersResponse *out)
 {
-    enum tree tree = page->capture_id ? TREE_DEAD_LETTER_CAPTURE : TREE_DEAD_LETTER;
+    enum tree tree = page->filter->capture_id ? TREE_DEAD_LETTER_CAPTURE : TREE_DEAD_LETTER;
     enum err err = trees_error(mdb_cursor_open(page->txn, page->store->trees[tree], &page->cursor));
     out->dead_letters = arena_alloc(page->arena, page->limit * sizeof(Epcis__V1__DeadLetter *));
     if (!err && !out->dead_letters)
@@ -114,33 +165,38 @@ static enum err letters_read(struct letters_page *page, char cursor[STORE_CURSOR
         err = letters_seek(page, page->first, &number);
     cursor[0] = '\0';
     while (!err && number) {
-        Epcis__V1__DeadLetter **letter = &out->dead_letters[out->n_dead_letters];
-        bool full = out->n_dead_letters == page->limit;
+        bool full = page_is_full(page, out), wanted = false;
         if (!full)
-            err = dead_letter_read(page->store, page->txn, number, page->arena, letter);
-        if (full || (err == ERR_LIMIT && out->n_dead_letters > 0)) { /* a page may end early */
+            err = letter_wanted(page, number, &wanted);
+        if (!err && wanted) {
+            err = dead_letter_read(page->store, page->txn, number, page->arena,
+                                   &out->dead_letters[out->n_dead_letters]);
+            full = err == ERR_LIMIT && out->n_dead_letters > 0; /* a page may end early */
+        }
+        if (full) {
             snprintf(cursor, STORE_CURSOR, "%" PRIu64, number);
             return ERR_OK;
         }
         if (err)
             return err;
-        out->n_dead_letters++;
+        out->n_dead_letters += wanted;
         err = letters_seek(page, number + 1, &number);
     }
     return err;
 }
 
-enum err store_dead_letters(struct store *store, const uint8_t *capture_id, uint32_t limit,
+enum err store_dead_letters(struct store *store, const struct store_letter_filter *filter, uint32_t limit,
                             char cursor[STORE_CURSOR], struct arena *arena,
                             Epcis__V1__ListDeadLettersResponse **out)
 {
+    static const struct store_letter_filter all;
     MDB_txn *txn = NULL;
     struct letters_page page = {.store = store,
-                                .capture_id = capture_id,
+                                .filter = filter ? filter : &all,
                                 .limit = store_read_limit(limit),
                                 .arena = arena,
                                 .first = 1};
-    enum err err = *cursor ? number_parse(cursor, &page.first) : ERR_OK;
+    enum err err = *cursor ? store_dead_letter_number(cursor, &page.first) : ERR_OK;
     if (err)
         return err;
     Epcis__V1__ListDeadLettersResponse *response = arena_alloc(arena, sizeof *response);
@@ -149,6 +205,7 @@ enum err store_dead_letters(struct store *store, const uint8_t *capture_id, uint
     if (err)
         return err;
     epcis__v1__list_dead_letters_response__init(response);
+    arena_init(&page.scratch, arena->budget_bytes);
     page.txn = txn;
     err = letters_read(&page, cursor, response);
     response->next_page_token = memcpy(token, cursor, STORE_CURSOR);
@@ -156,8 +213,11 @@ enum err store_dead_letters(struct store *store, const uint8_t *capture_id, uint
     if (page.cursor)
         mdb_cursor_close(page.cursor);
     mdb_txn_abort(txn);
+    arena_free(&page.scratch);
     return err;
 }
+
+/* ---- one ---- */
 
 static enum err fill_letter(struct store *store, MDB_txn *txn, uint64_t number, struct arena *arena,
                             Epcis__V1__GetDeadLetterResponse *out)
@@ -179,7 +239,7 @@ enum err store_dead_letter_get(struct store *store, const char *dead_letter_id, 
 {
     uint64_t number;
     MDB_txn *txn = NULL;
-    if (number_parse(dead_letter_id, &number))
+    if (store_dead_letter_number(dead_letter_id, &number))
         return ERR_NOT_FOUND;
     *out = arena_alloc(arena, sizeof **out);
     enum err err = *out ? store_read_begin(store, &txn) : ERR_LIMIT;

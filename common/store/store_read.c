@@ -413,6 +413,24 @@ static enum err fill_warnings(struct store *store, MDB_txn *txn, uint64_t sequen
     return ERR_OK;
 }
 
+static enum err fill_rule_pack(struct store *store, MDB_txn *txn, const struct event_head *head,
+                               struct arena *arena, Epcis__V1__CommittedEvent *out)
+{
+    uint8_t bytes[BATCH_KEY_BYTES];
+    trees_batch_key(head->partition, head->batch_sequence, bytes);
+    MDB_val key = {sizeof bytes, bytes}, value;
+    int rc = mdb_get(txn, store->trees[TREE_BATCH], &key, &value);
+    if (rc)
+        return rc == MDB_NOTFOUND ? ERR_CORRUPT : trees_error(rc);
+    Epcis__Store__V1__BatchResultRecord *record =
+        epcis__store__v1__batch_result_record__unpack(&arena->allocator, value.mv_size, value.mv_data);
+    if (!record)
+        return ERR_LIMIT;
+    if (record->acknowledgment)
+        out->rule_pack = record->acknowledgment->rule_pack;
+    return ERR_OK;
+}
+
 static enum err fill_event(struct store *store, MDB_txn *txn, uint64_t sequence, struct arena *arena,
                            Epcis__V1__CommittedEvent *out)
 {
@@ -437,7 +455,8 @@ static enum err fill_event(struct store *store, MDB_txn *txn, uint64_t sequence,
     out->batch_id = text.batch_id;
     out->capture_id = capture_id;
     out->event_index = head.event_index;
-    return fill_warnings(store, txn, sequence, arena, out);
+    err = fill_rule_pack(store, txn, &head, arena, out);
+    return err ? err : fill_warnings(store, txn, sequence, arena, out);
 }
 
 enum err store_event_get(struct store *store, uint64_t sequence, struct arena *arena,

@@ -59,7 +59,7 @@ struct store_text {
 enum store_item_flag {
     STORE_ITEM_COMMISSIONED = 1 << 0,
     STORE_ITEM_DECOMMISSIONED = 1 << 1,
-    STORE_ITEM_SHIPPED = 1 << 2,   /* itself, or within a container */
+    STORE_ITEM_SHIPPED = 1 << 2,   /* itself, not within something */
     STORE_ITEM_CONTAINER = 1 << 3, /* something was put into it once */
 };
 

@@ -58,5 +58,7 @@ int ctl_trace(int argc, char **argv);
 int ctl_contains(int argc, char **argv);
 int ctl_events(int argc, char **argv);
 int ctl_dead_letters(int argc, char **argv);
+int ctl_partners(int argc, char **argv);
+int ctl_rules(int argc, char **argv);
 
 #endif

@@ -16,7 +16,9 @@ static const char usage[] =
     "  trace EPC           state and history of one item\n"
     "  contains EPC        what is in a container, or what an item is in\n"
     "  events              the events of a document, of a lot or at a place\n"
-    "  dead-letters        what was refused, and why\n"
+    "  dead-letters        what was refused, and why; to show, resubmit, discard or export it\n"
+    "  partners            trading partners, and how strictly their events are judged\n"
+    "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
     "'epcisctl COMMAND --help' tells more of each. Options may stand before or after the\n"
@@ -34,17 +36,43 @@ struct command {
 static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture}, {"status", "epcisctl status", ctl_status},
     {"trace", "epcisctl trace", ctl_trace},       {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
-    {"convert", "epcisctl convert", ctl_convert}, {"contains", "epcisctl contains", ctl_contains},
+    {"convert", "epcisctl convert", ctl_convert}, {"partners", "epcisctl partners", ctl_partners},
+    {"rules", "epcisctl rules", ctl_rules},       {"contains", "epcisctl contains", ctl_contains},
     {"events", "epcisctl events", ctl_events},
 };
 
-static const char command_names[] = "capture, status, trace, contains, events, dead-letters or convert";
+static const char command_names[] =
+    "capture, status, trace, contains, events, dead-letters, partners, rules or convert";
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
 {
-    static const char *const names[] = {"--server", "--timeout", "--partner", "--capture", "--to",
-                                        "--at",     "--lot",     "--gln",     "--from"};
+    static const char *const names[] = {"--server",
+                                        "--timeout",
+                                        "--partner",
+                                        "--capture",
+                                        "--to",
+                                        "--code",
+                                        "--gtin",
+                                        "--from",
+                                        "--until",
+                                        "--state",
+                                        "--file",
+                                        "--by",
+                                        "--why",
+                                        "--name",
+                                        "--glns",
+                                        "--prefixes",
+                                        "--profile",
+                                        "--overrides",
+                                        "--contact-name",
+                                        "--contact-email",
+                                        "--contact-phone",
+                                        "--if-version",
+                                        "--changed-by",
+                                        "--at",
+                                        "--lot",
+                                        "--gln"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(word, names[i]) == 0)
             return true;

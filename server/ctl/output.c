@@ -39,6 +39,20 @@ const char *output_state_name(Epcis__V1__CaptureState state)
     }
 }
 
+const char *output_letter_state_name(Epcis__V1__DeadLetterState state)
+{
+    switch (state) {
+    case EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_OPEN:
+        return "open";
+    case EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_RESUBMITTED:
+        return "resubmitted";
+    case EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_DISCARDED:
+        return "discarded";
+    default:
+        return "unknown";
+    }
+}
+
 static const Epcis__V1__Receipt *receipt_of(const Epcis__V1__Capture *capture)
 {
     static const Epcis__V1__Receipt none = EPCIS__V1__RECEIPT__INIT;
@@ -70,6 +84,8 @@ void output_capture_json(struct buffer *out, const Epcis__V1__Capture *capture)
     } else {
         buffer_append_text(out, "null");
     }
+    buffer_append_text(out, ", ");
+    optional(out, "resubmission_of", capture->resubmission_of);
     buffer_append_text(out, "}");
 }
 
@@ -85,6 +101,10 @@ static void finding_members(struct buffer *out, const Epcis__V1__Finding *findin
     optional(out, "value", finding->value);
     buffer_append_text(out, ", ");
     optional(out, "message", finding->message);
+    buffer_append_text(out, ", ");
+    optional(out, "source", finding->source);
+    buffer_append_text(out, ", ");
+    optional(out, "remedy", finding->remedy);
 }
 
 static bool has_event(const Epcis__V1__DeadLetter *letter)
@@ -105,6 +125,10 @@ void output_dead_letter_json(struct buffer *out, const Epcis__V1__DeadLetter *le
     finding_members(out, letter->n_reasons ? letter->reasons[0] : NULL);
     buffer_printf(out, ", \"line\": %" PRIu64 ", ", letter->line);
     optional(out, "path", letter->path);
+    buffer_append_text(out, ", ");
+    optional(out, "partner", letter->partner);
+    buffer_append_text(out, ", ");
+    member(out, "state", output_letter_state_name(letter->state));
     buffer_append_text(out, "}");
 }
 
@@ -206,6 +230,8 @@ void output_capture_text(struct buffer *out, const char *name, const Epcis__V1__
         output_foreign_text(out, capture->error->message);
         buffer_append_text(out, "\n");
     }
+    if (capture->resubmission_of[0])
+        buffer_printf(out, "  again    dead letter %s\n", capture->resubmission_of);
     if (capture->dead_letters)
         buffer_printf(out, "  see      epcisctl dead-letters --capture %s\n", receipt->capture_id);
 }
@@ -217,6 +243,8 @@ void output_dead_letter_text(struct buffer *out, const Epcis__V1__DeadLetter *le
         buffer_printf(out, "event %" PRIu64, letter->event_index);
     else
         buffer_append_text(out, "document");
+    if (letter->state != EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_OPEN)
+        buffer_printf(out, "  %s", output_letter_state_name(letter->state));
     if (letter->line)
         buffer_printf(out, "  line %" PRIu64, letter->line);
     if (letter->path[0]) {
@@ -238,6 +266,15 @@ void output_dead_letter_text(struct buffer *out, const Epcis__V1__DeadLetter *le
         }
         buffer_append_text(out, "\n        ");
         output_foreign_text(out, reason->message);
+        if (reason->remedy[0]) {
+            buffer_append_text(out, "\n        ");
+            output_foreign_text(out, reason->remedy);
+        }
+        if (reason->source[0]) {
+            buffer_append_text(out, " (");
+            output_foreign_text(out, reason->source);
+            buffer_append_text(out, ")");
+        }
         buffer_append_text(out, "\n");
     }
 }

@@ -15,6 +15,10 @@
 #include "common/wire/wire.h"
 #include "epcis/wire/v1/wire.pb-c.h"
 
+/* Events happen from here on, and their documents are received half a year later. */
+#define SYNTHETIC_START       INT64_C(1736150000)
+#define SYNTHETIC_RECEIVED_MS ((SYNTHETIC_START + INT64_C(180) * 24 * 3600) * 1000)
+
 /* Where a partition stands on the server's side. */
 struct synthetic_chain {
     uint32_t partition;
@@ -30,11 +34,12 @@ struct synthetic {
     Epcis__Wire__V1__BatchSegment *segments[8];
     size_t segment_count;
     const char *partner;
+    int64_t received_ms;
 };
 
 static inline void synthetic_init(struct synthetic *made)
 {
-    *made = (struct synthetic){.partner = "0614141000005"};
+    *made = (struct synthetic){.partner = "0614141000005", .received_ms = SYNTHETIC_RECEIVED_MS};
     arena_init(&made->arena, (size_t)1 << 32);
     made->hash = event_hash_new();
 }
@@ -56,6 +61,7 @@ static inline void synthetic_segment(struct synthetic *made, uint8_t capture, ui
     segment->capture_id.data[15] = capture;
     segment->first_event = first_event;
     segment->partner = (char *)made->partner;
+    segment->received_ms = made->received_ms;
     made->segments[made->segment_count++] = segment;
 }
 
@@ -150,7 +156,7 @@ static inline Epcis__V1__Event *synthetic_event(struct arena *arena, Epcis__V1__
     event->disposition = (char *)"active";
     event->event_time = arena_alloc(arena, sizeof *event->event_time);
     epcis__v1__time__init(event->event_time);
-    event->event_time->seconds = 1736150000 + seconds;
+    event->event_time->seconds = SYNTHETIC_START + seconds;
     event->event_time_zone_offset = (char *)"-05:00";
     event->read_point = arena_alloc(arena, sizeof *event->read_point);
     epcis__v1__location__init(event->read_point);

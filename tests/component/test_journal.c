@@ -224,11 +224,8 @@ static void submit_batch(struct journal *journal, uint64_t sequence, uint64_t fi
     record.parent_batch_id = (ProtobufCBinaryData){sizeof parent, parent};
     record.spans = spans;
     record.n_spans = 1;
-    *op = (struct journal_op){.kind = JOURNAL_BATCH,
-                              .partition = 7,
-                              .sequence = sequence,
-                              .done = op_done,
-                              .context = waiter};
+    *op = (struct journal_op){
+        .kind = JOURNAL_BATCH, .partition = 7, .sequence = sequence, .done = op_done, .context = waiter};
     buffer_append_message(&op->data, &record.base);
     journal_submit(journal, op);
 }

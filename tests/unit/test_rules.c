@@ -1,89 +1,5 @@
 /* One planted fault each: its code, its field, and nothing else. */
-#include <check.h>
-
-#include "tests/component/synthetic.h"
-#include "worker/rules/rules.h"
-
-static struct arena arena;
-static struct rules *rules;
-static struct rules_context context;
-static struct rules_report report;
-static struct rules_subject subject;
-
-static void set_profile(enum rules_profile profile)
-{
-    struct rules_severities severities;
-    rules_severities_init(&severities, profile);
-    rules_free(rules);
-    rules = rules_new(&severities);
-}
-
-static void setup(void)
-{
-    arena_init(&arena, 256 << 20);
-    context = (struct rules_context){.partner = ""};
-    set_profile(RULES_DSCSA);
-}
-
-static void teardown(void)
-{
-    rules_free(rules);
-    rules = NULL;
-    arena_free(&arena);
-}
-
-static void check(const Epcis__V1__Event *event)
-{
-    rules_report_init(&report, &arena);
-    ck_assert_int_eq(rules_check(rules, &context, event, &arena, 32, &subject, &report), ERR_OK);
-}
-
-static void assert_clean(const Epcis__V1__Event *event)
-{
-    check(event);
-    if (report.reason_count)
-        ck_abort_msg("%s: %s", report.reasons[0]->code, report.reasons[0]->message);
-    if (report.warning_count)
-        ck_abort_msg("%s: %s", report.warnings[0]->code, report.warnings[0]->message);
-}
-
-static void assert_one(const Epcis__V1__Event *event, const char *code, const char *field)
-{
-    check(event);
-    ck_assert_uint_eq(report.reason_count, 1);
-    ck_assert_uint_eq(report.warning_count, 0);
-    ck_assert_str_eq(report.reasons[0]->code, code);
-    ck_assert_str_eq(report.reasons[0]->field, field);
-    ck_assert_ptr_nonnull(strstr(report.reasons[0]->message, field));
-    ck_assert_ptr_nonnull(strstr(report.reasons[0]->message, report.reasons[0]->value));
-}
-
-static void assert_warning(const Epcis__V1__Event *event, const char *code, const char *field)
-{
-    check(event);
-    ck_assert_uint_eq(report.reason_count, 0);
-    ck_assert_uint_eq(report.warning_count, 1);
-    ck_assert_str_eq(report.warnings[0]->code, code);
-    ck_assert_str_eq(report.warnings[0]->field, field);
-}
-
-static Epcis__V1__Event *commissioning(void)
-{
-    return synthetic_commission(&arena, 0, "LOT-1", "2027-01-31", (const char *const[]){"a", "b", "c", NULL});
-}
-
-static Epcis__V1__Event *event_of(Epcis__V1__EventType type, Epcis__V1__Action action)
-{
-    Epcis__V1__Event *event = synthetic_event(&arena, type, action, "packing", 0);
-    event->parent_id = synthetic_sscc(&arena, 1);
-    event->n_child_epcs = 1;
-    event->child_epcs = synthetic_list(&arena, 1);
-    event->child_epcs[0] = synthetic_sgtin(&arena, 10001, "a");
-    return event;
-}
-
-#define AGGREGATION(action)                                                                                  \
-    event_of(EPCIS__V1__EVENT_TYPE__EVENT_TYPE_AGGREGATION, EPCIS__V1__ACTION__ACTION_##action)
+#include "tests/unit/rules_checking.h"
 
 static void with_epc(Epcis__V1__Event *event, size_t index, const char *text)
 {
@@ -105,8 +21,9 @@ START_TEST(clean_events_give_nothing)
     all_out->n_child_epcs = 0;
     assert_clean(all_out);
     Epcis__V1__Event *none = synthetic_event(&arena, EPCIS__V1__EVENT_TYPE__EVENT_TYPE_OBJECT,
-                                             EPCIS__V1__ACTION__ACTION_OBSERVE, "shipping", 0);
+                                             EPCIS__V1__ACTION__ACTION_OBSERVE, "storing", 0);
     assert_clean(none);
+    assert_clean(shipping());
     Epcis__V1__Event *transformation =
         synthetic_event(&arena, EPCIS__V1__EVENT_TYPE__EVENT_TYPE_TRANSFORMATION,
                         EPCIS__V1__ACTION__ACTION_UNSPECIFIED, "", 0);
@@ -165,6 +82,7 @@ END_TEST
 START_TEST(action_unknown)
 {
     Epcis__V1__Event *event = commissioning();
+    event->biz_step = (char *)"";
     event->action = EPCIS__V1__ACTION__ACTION_UNSPECIFIED;
     event->action_text = (char *)"CREATE";
     assert_one(event, "ACTION_INVALID", "action");
@@ -227,6 +145,15 @@ START_TEST(epc_repeated)
     with_epc(event, 2, "https://id.gs1.org/01/00614141100019/21/a"); /* the first one, spelled otherwise */
     assert_one(event, "SERIAL_REPEATED", "epcList[2]");
     assert_clean(commissioning()); /* nothing is remembered */
+    event = AGGREGATION(ADD);
+    event->child_epcs[0] = event->parent_id;
+    assert_one(event, "SERIAL_REPEATED", "childEPCs[0]");
+    event = synthetic_event(&arena, EPCIS__V1__EVENT_TYPE__EVENT_TYPE_TRANSFORMATION,
+                            EPCIS__V1__ACTION__ACTION_UNSPECIFIED, "", 0);
+    char *catalyst[] = {synthetic_sgtin(&arena, 10001, "a")};
+    event->n_input_epc_list = event->n_output_epc_list = 1;
+    event->input_epc_list = event->output_epc_list = catalyst;
+    assert_clean(event);
 }
 END_TEST
 
@@ -292,6 +219,7 @@ START_TEST(ilmd_where_none_belongs)
 {
     Epcis__V1__Event *event = commissioning();
     event->action = EPCIS__V1__ACTION__ACTION_OBSERVE;
+    event->biz_step = (char *)"storing";
     assert_one(event, "ILMD_FORBIDDEN", "ilmd");
     event = AGGREGATION(ADD);
     synthetic_ilmd(&arena, event, "lotNumber", "L1");
@@ -365,8 +293,30 @@ START_TEST(words_unknown)
     event->biz_step = (char *)"commisioning";
     assert_warning(event, "CBV_UNKNOWN", "bizStep");
     event = commissioning();
+    event->biz_step = (char *)"storing";
     event->disposition = (char *)"Active";
     assert_warning(event, "CBV_UNKNOWN", "disposition");
+    event->disposition = (char *)"https://ref.gs1.org/cbv/BizStep-storing"; /* GS1's word, of another list */
+    assert_warning(event, "CBV_UNKNOWN", "disposition");
+    event->disposition = (char *)"urn:epcglobal:cbv:btt:po";
+    assert_warning(event, "CBV_UNKNOWN", "disposition");
+    event->disposition = (char *)"no uri:x";
+    assert_warning(event, "CBV_UNKNOWN", "disposition");
+    event->disposition = (char *)"urn:";
+    assert_warning(event, "CBV_UNKNOWN", "disposition");
+    event->disposition = (char *)"urn:x";
+    assert_clean(event);
+    Epcis__V1__PersistentDisposition lasting = EPCIS__V1__PERSISTENT_DISPOSITION__INIT;
+    char *words[] = {(char *)"recalled", (char *)"called"};
+    lasting.n_set = lasting.n_unset = 1;
+    lasting.set = lasting.unset = words;
+    event->persistent_disposition = &lasting;
+    assert_clean(event);
+    lasting.set = words + 1;
+    assert_warning(event, "CBV_UNKNOWN", "persistentDisposition.set[0]");
+    lasting.set = words;
+    lasting.unset = words + 1;
+    assert_warning(event, "CBV_UNKNOWN", "persistentDisposition.unset[0]");
 }
 END_TEST
 
@@ -404,7 +354,7 @@ START_TEST(profiles_differ)
     ck_assert_uint_eq(report.warning_count, 1);
     set_profile(RULES_STRICT);
     check(event);
-    ck_assert_uint_eq(report.reason_count, 3);
+    ck_assert_uint_eq(report.reason_count, 4); /* lot, expiry, the word, and commissioning is active */
 }
 END_TEST
 

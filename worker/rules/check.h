@@ -31,6 +31,16 @@ void check_ilmd(const struct check *check);
 void check_places(const struct check *check);
 void check_transaction_glns(const struct check *check);
 void check_words(const struct check *check);
+void check_age(const struct check *check);
+void check_sensors(const struct check *check);
+void check_sender(const struct check *check);
+void check_header(const struct check *check);
+void check_commissioning_fields(const struct check *check);
+void check_shipping_fields(const struct check *check);
+void check_parties(const struct check *check);
+void check_transactions(const struct check *check);
+void check_statement(const struct check *check);
+void check_r13(const struct check *check);
 
 /* The rule for a fault of an identifier. */
 enum rule check_fault_rule(enum epc_fault fault);

@@ -59,9 +59,15 @@ enum err repetition_begin(struct repetition *repetition, size_t count)
     return ERR_OK;
 }
 
+/* What goes into a transformation may come out of it again. Other lists of one event share nothing. */
+static enum rules_list group_of(const struct rules_epc *epc)
+{
+    return epc->list == RULES_INPUT_EPCS || epc->list == RULES_OUTPUT_EPCS ? epc->list : RULES_EPC_LIST;
+}
+
 static uint64_t hash_key(const struct rules_epc *epc)
 {
-    uint64_t hash = epc->list, word;
+    uint64_t hash = group_of(epc), word;
     const uint8_t *at = epc->key;
     size_t left = rules_key_length(epc);
     for (; left >= sizeof word; at += sizeof word, left -= sizeof word) {
@@ -77,11 +83,11 @@ static uint64_t hash_key(const struct rules_epc *epc)
 
 static bool same_epc(const struct rules_epc *a, const struct rules_epc *b)
 {
-    return a->list == b->list && a->key_length == b->key_length &&
+    return group_of(a) == group_of(b) && a->key_length == b->key_length &&
            memcmp(a->key, b->key, rules_key_length(a)) == 0;
 }
 
-/* The place of the same EPC earlier in the same list; SIZE_MAX: none. Remembers it. */
+/* The place of the same EPC earlier in the event; SIZE_MAX: none. Remembers it. */
 static size_t find_or_keep(struct repetition *repetition, const struct rules_epc *epcs, size_t index)
 {
     size_t mask = repetition->size - 1;
@@ -106,8 +112,8 @@ void check_repetition(const struct check *check)
         size_t earlier = find_or_keep(repetition, epcs, i);
         if (earlier != SIZE_MAX)
             rules_add_epc(check->rules, check->report, RULE_SERIAL_REPEATED, &epcs[i],
-                          "stands in the list before, at %u: an event names each EPC once",
-                          epcs[earlier].index);
+                          "stands in the event before, at %u of %s: an event names each EPC once",
+                          epcs[earlier].index, rules_list_name(epcs[earlier].list));
     }
 }
 

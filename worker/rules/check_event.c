@@ -173,11 +173,25 @@ static int compare_words(const void *key, const void *entry)
 
 #define LENGTH(list) (sizeof(list) / sizeof(list)[0])
 
+/* A URI outside GS1's namespaces: in those only the CBV's words, which stand bare, mean anything. */
+static bool is_own_uri(const char *word)
+{
+    static const char *const spaces[] = {"urn:epcglobal:cbv:", "https://ref.gs1.org/cbv/",
+                                         "http://ref.gs1.org/cbv/", "cbv:"};
+    for (size_t i = 0; i < LENGTH(spaces); i++)
+        if (strncmp(word, spaces[i], strlen(spaces[i])) == 0)
+            return false;
+    size_t scheme = 0; /* RFC 3986 section 3.1 */
+    while (isalnum((unsigned char)word[scheme]) || (word[scheme] && strchr("+-.", word[scheme])))
+        scheme++;
+    return isalpha((unsigned char)word[0]) && word[scheme] == ':' && word[scheme + 1];
+}
+
 static void check_word(const struct check *check, const char *word, const char *const *list, size_t count,
                        const char *format, size_t index)
 {
-    /* A URI is the user's own word. Absent is fine. */
-    if (!*word || bsearch(word, list, count, sizeof *list, compare_words) || strchr(word, ':'))
+    /* Absent is fine. */
+    if (!*word || bsearch(word, list, count, sizeof *list, compare_words) || is_own_uri(word))
         return;
     char field[64];
     const char *mark = strchr(format, '#');
@@ -194,6 +208,13 @@ void check_words(const struct check *check)
     const Epcis__V1__Event *event = check->event;
     check_word(check, event->biz_step, biz_steps, LENGTH(biz_steps), "bizStep", 0);
     check_word(check, event->disposition, dispositions, LENGTH(dispositions), "disposition", 0);
+    const Epcis__V1__PersistentDisposition *lasting = event->persistent_disposition;
+    for (size_t i = 0; lasting && i < lasting->n_set; i++)
+        check_word(check, lasting->set[i], dispositions, LENGTH(dispositions), "persistentDisposition.set[#]",
+                   i);
+    for (size_t i = 0; lasting && i < lasting->n_unset; i++)
+        check_word(check, lasting->unset[i], dispositions, LENGTH(dispositions),
+                   "persistentDisposition.unset[#]", i);
     for (size_t i = 0; i < event->n_biz_transaction_list; i++)
         check_word(check, event->biz_transaction_list[i]->type, transaction_types, LENGTH(transaction_types),
                    "bizTransactionList[#].type", i);

@@ -71,10 +71,11 @@ void rules_free(struct rules *rules);
 /* What is known of an event besides its content. What it points to is borrowed until the next rules_begin or
  * rules_check. */
 struct rules_context {
-    const struct rules_severities *severities; /* NULL: those of rules_new */
-    int64_t received_ms;                       /* of its document; 0: not known, and no age is checked */
-    uint64_t event_index;                      /* in its document */
-    const char *partner;                       /* GLN; NULL or empty: not known */
+    const struct rules_severities *severities;      /* NULL: those of rules_new */
+    int64_t received_ms;                            /* of its document; 0: not known, and no age is checked */
+    uint64_t event_index;                           /* in its document */
+    const char *partner;                            /* GLN; NULL or empty: not known */
+    const Epcis__Wire__V1__DocumentFacts *document; /* NULL: nothing is known of it */
 };
 
 /* What is found from now on is found in an event of this context. */

@@ -36,11 +36,11 @@ const struct rules_entry rules_table[RULES] = {
              "A document comes from a registered, active trading partner.",
              "Give the receiver the GLN that stands as sender, so that it can be registered."),
     [RULE_PARTNER_MISMATCH] =
-        RULE("PARTNER_MISMATCH", "", WARN, REJECT, REJECT, 0, NULL,
+        RULE("PARTNER_MISMATCH", "", WARN, REJECT, REJECT, 0, check_sender,
              "The sender in the document's header is the partner who hands the document in.",
              "State the GLN of the partner who sends as Sender of the Standard Business Document Header."),
     [RULE_SBDH_MISSING] =
-        RULE("SBDH_MISSING", "IG", OFF, WARN, REJECT, 0, NULL,
+        RULE("SBDH_MISSING", "IG", OFF, WARN, REJECT, 0, check_header,
              "An EPCIS 1.2 XML document has a Standard Business Document Header with Sender, Receiver, "
              "InstanceIdentifier, Type and CreationDateAndTime.",
              "Add the header, or the parts of it that are missing, inside EPCISHeader."),
@@ -53,7 +53,7 @@ const struct rules_entry rules_table[RULES] = {
              "eventTime is present and real; eventTimeZoneOffset is +hh:mm or -hh:mm, at most 14:00.",
              "State eventTime with its offset and eventTimeZoneOffset as the standard spells them."),
     [RULE_FUTURE_EVENT] =
-        RULE("FUTURE_EVENT", "", WARN, REJECT, REJECT, 0, NULL,
+        RULE("FUTURE_EVENT", "", WARN, REJECT, REJECT, 0, check_age,
              "eventTime is at most 5 minutes ahead of the document's receipt.",
              "Set the capturing system's clock and time zone right, and send the event with its true time."),
     [RULE_STALE_EVENT] =
@@ -118,29 +118,30 @@ const struct rules_entry rules_table[RULES] = {
         "bizStep, disposition, transaction and party types are words of the CBV, or a full URI of one's own.",
         "Use the word of the CBV's list, spelled as there, or a URI of your own domain."),
     [RULE_SENSOR_TIME] =
-        RULE("SENSOR_TIME", "EP", WARN, WARN, REJECT, 0, NULL,
+        RULE("SENSOR_TIME", "EP", WARN, WARN, REJECT, 0, check_sensors,
              "Times of sensor data have an offset and do not follow the event.",
              "State each sensor time with its offset, and send the event with the time of its last reading."),
-    [RULE_COMMISSION_FIELDS] = RULE("COMMISSION_FIELDS", "IG", OFF, WARN, REJECT, 0, NULL,
-                                    "Commissioning is ADD, active, with readPoint and bizLocation.",
-                                    "Add or correct the field that the message names."),
-    [RULE_SHIP_FIELDS] = RULE("SHIP_FIELDS", "IG", OFF, WARN, REJECT, 0, NULL,
+    [RULE_COMMISSION_FIELDS] =
+        RULE("COMMISSION_FIELDS", "IG", OFF, WARN, REJECT, 0, check_commissioning_fields,
+             "Commissioning is ADD, active, with readPoint and bizLocation.",
+             "Add or correct the field that the message names."),
+    [RULE_SHIP_FIELDS] = RULE("SHIP_FIELDS", "IG", OFF, WARN, REJECT, 0, check_shipping_fields,
                               "Shipping is OBSERVE, in_transit, with readPoint and without bizLocation.",
                               "Add, correct or leave out the field that the message names."),
     [RULE_PARTY_MISSING] =
-        RULE("PARTY_MISSING", "IG", OFF, WARN, REJECT, 0, NULL,
+        RULE("PARTY_MISSING", "IG", OFF, WARN, REJECT, 0, check_parties,
              "Shipping names owning_party and location, of the source and of the destination.",
              "Add the missing entry to sourceList or destinationList, with the party's GLN."),
     [RULE_BT_MISSING] = RULE(
-        "BT_MISSING", "IG", OFF, WARN, REJECT, 0, NULL,
+        "BT_MISSING", "IG", OFF, WARN, REJECT, 0, check_transactions,
         "Shipping names the purchase order with the buyer's GLN and the despatch advice with the seller's.",
         "Add po and desadv to bizTransactionList, as urn:epcglobal:cbv:bt:GLN:NUMBER."),
     [RULE_TS_MISSING] = RULE(
-        "TS_MISSING", "FD IG", OFF, WARN, REJECT, 0, NULL,
+        "TS_MISSING", "FD IG", OFF, WARN, REJECT, 0, check_statement,
         "Shipping carries the transaction statement: affirmTransactionStatement true and legalNotice.",
         "Add gs1ushc:dscsaTransactionStatement to the event, or to the document's header for all of them."),
     [RULE_R13_MISSING] = RULE(
-        "R13_MISSING", "IG", OFF, OFF, WARN, 0, NULL,
+        "R13_MISSING", "IG", OFF, OFF, WARN, 0, check_r13,
         "Under R1.3 of the guideline shipping states dropShipment, and the guideline's version stands with "
         "it.",
         "Add gs1ushc:dropShipment and gs1ushc:guidelineVersion."),
@@ -283,4 +284,18 @@ enum err rules_severities_set(struct rules_severities *severities, const char *c
         err = ERR_OK;
     }
     return err;
+}
+
+enum err rules_severities_override(struct rules_severities *severities, const char *text)
+{
+    enum { CODE_MAX = 64 };
+    char code[CODE_MAX];
+    enum rules_severity severity;
+    const char *equals = strchr(text, '=');
+    size_t length = equals ? (size_t)(equals - text) : strlen(text);
+    if (!equals || length >= CODE_MAX || rules_severity_of(equals + 1, &severity))
+        return ERR_INPUT;
+    memcpy(code, text, length);
+    code[length] = '\0';
+    return rules_severities_set(severities, code, severity);
 }

@@ -107,4 +107,7 @@ void rules_severities_init(struct rules_severities *severities, enum rules_profi
 enum err rules_severities_set(struct rules_severities *severities, const char *code,
                               enum rules_severity severity);
 
+/* As rules_severities_set, for "CODE=off", "CODE=warn" or "CODE=reject"; ERR_INPUT also for other texts. */
+enum err rules_severities_override(struct rules_severities *severities, const char *text);
+
 #endif
