@@ -203,6 +203,8 @@ static enum err find_now(struct store_holding *holding, const uint8_t *key, size
         err = store_read_link(holding->store, holding->txn, &item, STORE_AGGREGATION, &parent);
     if (err)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
+    if (same_key(parent.key, parent.key_length, key, length))
+        return ERR_OK; /* nothing is in itself, whatever an event said */
     memcpy(room, parent.key, parent.key_length);
     *out = (struct store_link){{room, parent.key_length}, item.links[STORE_AGGREGATION].sequence};
     return ERR_OK;

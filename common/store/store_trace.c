@@ -29,6 +29,7 @@ struct walk {
     struct buffer keys;  /* one behind the other */
     struct buffer inner; /* struct found: the content of the container that is opened */
     struct buffer open;  /* struct found: the next item last */
+    struct buffer slots; /* hash table over `inner`, uint32_t: the place in it and one, 0: free */
     size_t found_count;  /* in all */
     size_t told, skip, limit;
     bool spent;     /* no more is looked for */
@@ -43,6 +44,46 @@ static bool is_full(const struct walk *walk)
 {
     /* What lies behind the page's end is not looked for: one item more tells that there is a next page. */
     return walk->told + walk->inner.length / sizeof(struct found) > walk->skip + walk->limit;
+}
+
+static size_t slot_of(const struct buffer *slots, const uint8_t *key, size_t length)
+{
+    uint32_t hash = 0x811c9dc5U; /* FNV-1a */
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ key[i]) * 0x01000193U;
+    return hash & (slots->length / sizeof(uint32_t) - 1);
+}
+
+/* The slot that holds the key, or the free one where it belongs. */
+static uint32_t *find_slot(const struct walk *walk, const uint8_t *key, size_t length)
+{
+    uint32_t *slots = (uint32_t *)(void *)walk->slots.data; /* as malloc aligned them */
+    const struct found *inner = (const struct found *)(const void *)walk->inner.data;
+    size_t count = walk->slots.length / sizeof *slots, at = slot_of(&walk->slots, key, length);
+    for (; slots[at]; at = (at + 1) & (count - 1)) {
+        const struct found *other = &inner[slots[at] - 1];
+        if (other->key_length == length && memcmp(walk->keys.data + other->key, key, length) == 0)
+            break;
+    }
+    return &slots[at];
+}
+
+/* Makes room for one more: at least half of the slots stay free. */
+static enum err grow_slots(struct walk *walk)
+{
+    const struct found *inner = (const struct found *)(const void *)walk->inner.data;
+    size_t count = walk->inner.length / sizeof *inner, slots = walk->slots.length / sizeof(uint32_t);
+    if (2 * (count + 1) <= slots)
+        return ERR_OK;
+    slots = slots ? 2 * slots : 64;
+    buffer_clear(&walk->slots);
+    if (!buffer_reserve(&walk->slots, slots * sizeof(uint32_t)))
+        return ERR_MEMORY;
+    walk->slots.length = slots * sizeof(uint32_t);
+    memset(walk->slots.data, 0, walk->slots.length);
+    for (size_t i = 0; i < count; i++)
+        *find_slot(walk, walk->keys.data + inner[i].key, inner[i].key_length) = (uint32_t)i + 1;
+    return ERR_OK;
 }
 
 static void keep_child(struct walk *walk, const uint8_t *key, size_t length, uint64_t sequence)
@@ -60,6 +101,7 @@ static void keep_child(struct walk *walk, const uint8_t *key, size_t length, uin
     walk->found_count++;
     buffer_append(&walk->keys, key, length);
     buffer_append(&walk->inner, &child, sizeof child);
+    *find_slot(walk, key, length) = (uint32_t)(walk->inner.length / sizeof child);
 }
 
 /* The children of one event that are in the container by that event. */
@@ -71,8 +113,10 @@ static enum err find_children(struct walk *walk, const Epcis__V1__Event *event, 
         struct store_link link;
         size_t length = epc_key(event->child_epcs[i], strlen(event->child_epcs[i]), key);
         err = store_holding_find(&walk->holding, key, length, room, &link);
-        if (err || link.sequence != sequence)
-            continue;
+        if (!err && link.sequence == sequence)
+            err = grow_slots(walk);
+        if (err || link.sequence != sequence || *find_slot(walk, key, length))
+            continue; /* one event may name an item twice */
         keep_child(walk, key, length, sequence);
         if (walk->keys.failed || walk->inner.failed)
             err = ERR_MEMORY;
@@ -109,6 +153,7 @@ static enum err open_container(struct walk *walk, const struct found *container)
     walk->container = *container;
     memcpy(key, walk->keys.data + container->key, container->key_length);
     buffer_clear(&walk->inner);
+    buffer_clear(&walk->slots);
     enum err err =
         store_holding_rows(&walk->holding, walk->rows, key, container->key_length, open_filling, walk);
     for (size_t at = walk->inner.length; at > 0 && !err; at -= sizeof(struct found))
@@ -225,6 +270,7 @@ enum err store_contents(struct store *store, const struct store_contents_query *
     mdb_txn_abort(walk.txn);
     buffer_free(&walk.keys);
     buffer_free(&walk.inner);
+    buffer_free(&walk.slots);
     buffer_free(&walk.open);
     arena_free(&walk.scratch);
     return err;

@@ -284,6 +284,25 @@ START_TEST(a_packing_that_was_declared_wrong_never_was)
 }
 END_TEST
 
+START_TEST(nothing_is_in_itself)
+{
+    pack(10, box(1), LIST(box(1), unit("a")));
+    commit();
+    assert_holds(box(1), 10, LIST(unit("a")));
+    assert_holds(box(1), NOW, LIST(unit("a")));
+    ck_assert_uint_eq(containers(box(1), NOW)->n_containers, 0);
+}
+END_TEST
+
+START_TEST(an_item_named_twice_is_there_once)
+{
+    pack(10, box(1), LIST(unit("a"), unit("b"), (char *)link_of(unit("a")), unit("b")));
+    commit();
+    assert_holds(box(1), 10, LIST(unit("a"), unit("b")));
+    assert_holds(box(1), NOW, LIST(unit("a"), unit("b")));
+}
+END_TEST
+
 START_TEST(an_association_puts_nothing_into_anything)
 {
     Epcis__V1__Event *event = synthetic_event(&world.events, TYPE(ASSOCIATION), ADD, "assembling", 10);
@@ -424,6 +443,63 @@ START_TEST(bad_questions_about_containers_are_refused)
         snprintf(cursor, sizeof cursor, "%s", tokens[i]);
         ck_assert_int_eq(store_contents(world.store, &query, cursor, &world.answers, &found), ERR_INPUT);
     }
+}
+END_TEST
+
+/* The content of all boxes, one line each. */
+static char *content_of_boxes(unsigned boxes, int64_t seconds)
+{
+    struct buffer text = {0};
+    for (unsigned number = 1; number <= boxes; number++) {
+        char cursor[STORE_CURSOR] = "";
+        int64_t at_us = moment(seconds);
+        struct store_contents_query query = {.epc = box(number), .at_us = seconds == NOW ? NULL : &at_us};
+        Epcis__V1__GetContentsResponse *found;
+        query.recursive = number % 2;
+        enum err err = store_contents(world.store, &query, cursor, &world.answers, &found);
+        ck_assert(err == ERR_OK || err == ERR_NOT_FOUND);
+        buffer_printf(&text, "%u:", number);
+        for (size_t i = 0; !err && i < found->n_items; i++)
+            buffer_printf(&text, " %s/%u/%u", found->items[i]->epc, found->items[i]->depth,
+                          (unsigned)found->items[i]->packed_sequence);
+        buffer_append_text(&text, "\n");
+    }
+    char *copy = arena_copy(&world.events, (const char *)text.data, text.length);
+    buffer_free(&text);
+    arena_reset(&world.answers);
+    return copy;
+}
+
+/* Where events come in the order in which they happened, what the states tell after each is what the
+ * histories tell of that moment ever after. */
+START_TEST(a_moment_is_told_as_it_was)
+{
+    enum { BOXES = 6, UNITS = 12, STEPS = 250 };
+    char *then[STEPS + 1];
+    unsigned random = 12345, filled = 0;
+    for (int step = 1; step <= STEPS; step++) {
+        unsigned dice[5];
+        for (size_t i = 0; i < 5; i++)
+            dice[i] = (random = random * 1103515245 + 12345) >> 16;
+        char serial[8], *parent = box(1 + dice[0] % BOXES);
+        snprintf(serial, sizeof serial, "%u", dice[1] % UNITS);
+        char *child = dice[2] % 4 ? unit(serial) : box(1 + (dice[0] + 1 + dice[3] % (BOXES - 1)) % BOXES);
+        struct commit_result result;
+        const struct buffer *frames[] = {&world.frame};
+        if (dice[4] % 8 == 0)
+            unpack(step, parent, NULL);
+        else if (dice[4] % 4 == 0)
+            unpack(step, parent, LIST(child));
+        else
+            pack(step, parent, LIST(child));
+        synthetic_pack(&world.made, &world.chain, &world.frame); /* what the rules refuse changes nothing */
+        ck_assert_int_eq(commit_frames(world.commit, frames, 1, &result), ERR_OK);
+        filled += result.committed > 0;
+        then[step] = content_of_boxes(BOXES, NOW);
+    }
+    ck_assert_uint_gt(filled, STEPS / 2);
+    for (int step = 1; step <= STEPS; step++)
+        ck_assert_str_eq(content_of_boxes(BOXES, step), then[step]);
 }
 END_TEST
 
@@ -598,12 +674,15 @@ int main(void)
     tcase_add_test(tests, events_of_one_second_count_in_the_order_of_commits);
     tcase_add_test(tests, what_another_container_lost_is_no_loss_here);
     tcase_add_test(tests, a_packing_that_was_declared_wrong_never_was);
+    tcase_add_test(tests, nothing_is_in_itself);
+    tcase_add_test(tests, an_item_named_twice_is_there_once);
     tcase_add_test(tests, an_association_puts_nothing_into_anything);
     tcase_add_test(tests, containers_nest_twenty_levels_deep);
     tcase_add_test(tests, deeper_than_a_hundred_levels_is_truncated);
     tcase_add_test(tests, a_circle_ends);
     tcase_add_test(tests, ten_thousand_items_come_in_pages);
     tcase_add_test(tests, a_page_may_end_at_the_last_item);
+    tcase_add_test(tests, a_moment_is_told_as_it_was);
     tcase_add_test(tests, bad_questions_about_containers_are_refused);
     tcase_add_test(tests, events_of_a_document_in_the_order_of_commits);
     tcase_add_test(tests, events_that_state_a_lot);
