@@ -160,7 +160,8 @@ static enum err read_place(struct call *call, const Epcis__V1__ListEventsRequest
     char gln[14] = "";
     if (gln_of(request->gln, strlen(request->gln), gln))
         reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`gln` is \"%s\": 13 digits, an SGLN URN or a GS1 Digital Link URI are expected",
+                   "`gln` is \"%s\": 13 digits with their check digit, an SGLN URN or a GS1 Digital Link URI "
+                   "are expected",
                    request->gln);
     else if (request->to_ms && request->to_ms < request->from_ms)
         reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`to_ms` is before `from_ms`");
