@@ -1,4 +1,5 @@
 /* The reading half: one read transaction a call, messages copied into the caller's arena. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +7,7 @@
 #include "common/epcis/event_hash.h"
 #include "common/store/store_read.h"
 
-enum { PAGE_MAX = 1000, SCRATCH_BYTES = 512 << 20 };
+enum { PAGE_MAX = 1000 };
 
 enum err store_read_begin(struct store *store, MDB_txn **txn)
 {
@@ -35,7 +36,7 @@ bool store_read_text(struct arena *arena, const char *text, size_t length, char 
     return *out != NULL;
 }
 
-static enum err event_find(struct store *store, MDB_txn *txn, uint64_t sequence, struct event_head *out)
+enum err store_read_event(struct store *store, MDB_txn *txn, uint64_t sequence, struct event_head *out)
 {
     MDB_val key = {sizeof sequence, &sequence}, value;
     int rc = mdb_get(txn, store->trees[TREE_EVENT], &key, &value);
@@ -83,8 +84,8 @@ static enum err head_text(struct store *store, MDB_txn *txn, const struct event_
 
 /* ---- items ---- */
 
-static enum err state_find(struct store *store, MDB_txn *txn, const uint8_t *item, size_t length,
-                           struct store_item *out)
+enum err store_read_state(struct store *store, MDB_txn *txn, const uint8_t *item, size_t length,
+                          struct store_item *out)
 {
     uint8_t bytes[STORE_ROW_KEY_MAX];
     MDB_val key = {trees_state_key(item, length, bytes), bytes}, value;
@@ -93,17 +94,19 @@ static enum err state_find(struct store *store, MDB_txn *txn, const uint8_t *ite
     return rc ? trees_error(rc) : trees_state_decode(value.mv_data, value.mv_size, out);
 }
 
-/* The link to a parent is void once the parent's content was taken out as a whole. */
-static enum err parent_holds(struct store *store, MDB_txn *txn, const struct store_item *item, bool *out)
+enum err store_read_link(struct store *store, MDB_txn *txn, const struct store_item *item,
+                         enum store_relation relation, struct store_item *out)
 {
-    struct store_item parent;
-    const struct store_link *link = &item->links[STORE_AGGREGATION];
-    enum err err = state_find(store, txn, link->parent.data, link->parent.length, &parent);
-    *out = !err && parent.emptied_sequence[STORE_AGGREGATION] < link->sequence;
-    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    const struct store_link *link = &item->links[relation];
+    if (link->parent.length == 0)
+        return ERR_NOT_FOUND;
+    enum err err = store_read_state(store, txn, link->parent.data, link->parent.length, out);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    return out->emptied_sequence[relation] < link->sequence ? ERR_OK : ERR_NOT_FOUND;
 }
 
-static char *key_text_in(struct arena *arena, const uint8_t *key, size_t length)
+char *store_read_key(struct arena *arena, const uint8_t *key, size_t length)
 {
     size_t bytes = epc_key_text(key, length, NULL, 0) + 1;
     char *text = arena_alloc(arena, bytes);
@@ -112,14 +115,25 @@ static char *key_text_in(struct arena *arena, const uint8_t *key, size_t length)
     return text;
 }
 
+static bool parse_sgtin(const char *text, struct epc *out)
+{
+    epc_parse(text, strlen(text), out);
+    return out->kind == EPC_SGTIN && !out->fault;
+}
+
+bool store_read_gtin(struct arena *arena, const char *epc, char **out)
+{
+    struct epc parts;
+    return !parse_sgtin(epc, &parts) || store_read_text(arena, parts.digits, strlen(parts.digits), out);
+}
+
 static bool fill_identity(const struct store_item *item, struct arena *arena, Epcis__V1__ItemState *state)
 {
     struct epc epc;
-    state->epc = key_text_in(arena, item->key, item->key_length);
+    state->epc = store_read_key(arena, item->key, item->key_length);
     if (!state->epc)
         return false;
-    epc_parse(state->epc, strlen(state->epc), &epc);
-    if (epc.kind != EPC_SGTIN || epc.fault)
+    if (!parse_sgtin(state->epc, &epc))
         return true;
     enum { SERIAL = 1 + 6 }; /* where the decoded serial stands in the key */
     return store_read_text(arena, epc.digits, strlen(epc.digits), &state->gtin) &&
@@ -127,33 +141,79 @@ static bool fill_identity(const struct store_item *item, struct arena *arena, Ep
                            &state->serial);
 }
 
+bool store_read_date(struct arena *arena, uint32_t date, char **out)
+{
+    char text[32];
+    if (date == 0)
+        return true;
+    int length = snprintf(text, sizeof text, "%04u-%02u-%02u", date / 10000, date / 100 % 100, date % 100);
+    return store_read_text(arena, text, (size_t)length, out);
+}
+
+/* The parent's text; `*out` is left as it is where there is none. */
+static enum err fill_parent(struct store *store, MDB_txn *txn, const struct store_item *item,
+                            enum store_relation relation, struct arena *arena, char **out)
+{
+    struct store_item parent;
+    enum err err = store_read_link(store, txn, item, relation, &parent);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    *out = store_read_key(arena, parent.key, parent.key_length);
+    return *out ? ERR_OK : ERR_LIMIT;
+}
+
+/* The container that is in no other one. A circle ends at the depth to which containers are followed. */
+static enum err find_outermost(struct store *store, MDB_txn *txn, const struct store_item *item,
+                               struct store_item *out)
+{
+    enum err err = ERR_OK;
+    *out = *item;
+    for (int depth = 0; depth < STORE_DEPTH_MAX && !err; depth++) {
+        struct store_item inner = *out, outer;
+        err = store_read_link(store, txn, &inner, STORE_AGGREGATION, &outer);
+        if (!err)
+            *out = outer;
+    }
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+static enum err fill_whereabouts(struct store *store, MDB_txn *txn, const struct store_item *item,
+                                 struct arena *arena, Epcis__V1__ItemState *state)
+{
+    struct store_item outermost;
+    enum err err = find_outermost(store, txn, item, &outermost);
+    if (err)
+        return err;
+    uint64_t place = item->place;
+    if (outermost.key != item->key) {
+        const char *status = store_status_name((enum store_status)outermost.status);
+        state->container = store_read_key(arena, outermost.key, outermost.key_length);
+        if (!state->container || !store_read_text(arena, status, strlen(status), &state->container_status))
+            return ERR_LIMIT;
+        if (outermost.place && outermost.moved_us > item->moved_us)
+            place = outermost.place;
+    }
+    char gln[24];
+    int length = place ? snprintf(gln, sizeof gln, "%013" PRIu64, place) : 0;
+    return store_read_text(arena, gln, (size_t)length, &state->holder) ? ERR_OK : ERR_LIMIT;
+}
+
 static enum err fill_state(struct store *store, MDB_txn *txn, const struct store_item *item,
                            struct arena *arena, Epcis__V1__ItemState *state)
 {
+    const char *status = store_status_name((enum store_status)item->status);
     epcis__v1__item_state__init(state);
-    if (!fill_identity(item, arena, state))
+    if (!fill_identity(item, arena, state) ||
+        !store_read_text(arena, status, strlen(status), &state->status) ||
+        !store_read_text(arena, (const char *)item->disposition.data, item->disposition.length,
+                         &state->disposition) ||
+        !store_read_text(arena, (const char *)item->lot.data, item->lot.length, &state->lot) ||
+        !store_read_date(arena, item->expiry, &state->expiry))
         return ERR_LIMIT;
-    struct store_text status = item->disposition;
-    if (!status.length)
-        status = (struct store_text){(const uint8_t *)"unknown", 7};
-    if (!store_read_text(arena, (const char *)status.data, status.length, &state->status) ||
-        !store_read_text(arena, (const char *)item->lot.data, item->lot.length, &state->lot))
-        return ERR_LIMIT;
-    if (item->expiry) {
-        char text[32];
-        int length = snprintf(text, sizeof text, "%04u-%02u-%02u", item->expiry / 10000,
-                              item->expiry / 100 % 100, item->expiry % 100);
-        if (!store_read_text(arena, text, (size_t)length, &state->expiry))
-            return ERR_LIMIT;
-    }
-    bool holds = false;
-    const struct store_text *parent = &item->links[STORE_AGGREGATION].parent;
-    enum err err = parent->length ? parent_holds(store, txn, item, &holds) : ERR_OK;
-    if (!err && holds) {
-        state->parent = key_text_in(arena, parent->data, parent->length);
-        err = state->parent ? ERR_OK : ERR_LIMIT;
-    }
-    return err;
+    enum err err = fill_parent(store, txn, item, STORE_AGGREGATION, arena, &state->parent);
+    if (!err)
+        err = fill_parent(store, txn, item, STORE_ASSOCIATION, arena, &state->association);
+    return err ? err : fill_whereabouts(store, txn, item, arena, state);
 }
 
 static bool copy_time(struct arena *arena, const Epcis__V1__Time *from, Epcis__V1__Time **out)
@@ -172,13 +232,41 @@ static bool copy_time(struct arena *arena, const Epcis__V1__Time *from, Epcis__V
     return store_read_text(arena, from->invalid_text, strlen(from->invalid_text), &time->invalid_text);
 }
 
-/* `scratch` holds the whole event for a moment: an entry needs little of it. */
-static enum err fill_entry(struct store *store, MDB_txn *txn, uint64_t sequence, struct arena *scratch,
-                           struct arena *arena, Epcis__V1__HistoryEntry **out)
+enum err store_read_declared(struct store *store, MDB_txn *txn, uint64_t sequence, uint64_t *declaration)
+{
+    uint8_t bytes[8];
+    trees_put_number(bytes, sequence, sizeof bytes);
+    MDB_val key = {sizeof bytes, bytes}, value;
+    int rc = mdb_get(txn, store->trees[TREE_DECLARED], &key, &value);
+    *declaration = 0;
+    if (rc)
+        return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
+    if (value.mv_size != 8)
+        return ERR_CORRUPT;
+    *declaration = trees_get_number(value.mv_data, 8);
+    return ERR_OK;
+}
+
+/* The texts of an entry, out of the event, which goes. */
+static bool fill_entry(const Epcis__V1__Event *event, const struct event_head *head, struct arena *arena,
+                       Epcis__V1__HistoryEntry *entry)
+{
+    const char *id = event->event_id[0] ? event->event_id : entry->event_hash;
+    entry->capture_id = arena_alloc(arena, UUID_TEXT + 1);
+    if (!entry->capture_id)
+        return false;
+    uuid_text(head->capture_id, entry->capture_id);
+    return copy_time(arena, event->event_time, &entry->event_time) &&
+           store_read_text(arena, event->biz_step, strlen(event->biz_step), &entry->biz_step) &&
+           store_read_text(arena, id, strlen(id), &entry->event_id);
+}
+
+enum err store_read_entry(struct store *store, MDB_txn *txn, uint64_t sequence, struct arena *scratch,
+                          struct arena *arena, Epcis__V1__HistoryEntry **out)
 {
     struct event_head head;
     struct head_text text;
-    enum err err = event_find(store, txn, sequence, &head);
+    enum err err = store_read_event(store, txn, sequence, &head);
     if (!err)
         err = head_text(store, txn, &head, arena, &text);
     if (err)
@@ -196,11 +284,12 @@ static enum err fill_entry(struct store *store, MDB_txn *txn, uint64_t sequence,
     entry->event_hash = text.event_hash;
     entry->batch_id = text.batch_id;
     entry->sequence = sequence;
+    entry->event_index = head.event_index;
+    entry->error_declaration = event->error_declaration != NULL;
     *out = entry;
-    bool copied = copy_time(arena, event->event_time, &entry->event_time) &&
-                  store_read_text(arena, event->biz_step, strlen(event->biz_step), &entry->biz_step) &&
-                  store_read_text(arena, event->event_id, strlen(event->event_id), &entry->event_id);
-    return copied ? ERR_OK : ERR_LIMIT;
+    if (!fill_entry(event, &head, arena, entry))
+        return ERR_LIMIT;
+    return store_read_declared(store, txn, sequence, &entry->declared_wrong_by);
 }
 
 /* A history token is the row's suffix in hexadecimal digits. Appends it to the key. */
@@ -230,15 +319,6 @@ struct history_page {
     char *token; /* in: where to start; out: where the next page starts */
 };
 
-/* True where the key is a row of the page's item. */
-static bool is_row(const struct history_page *page, const MDB_val *key)
-{
-    const uint8_t *bytes = key->mv_data;
-    return key->mv_size >= page->item_length + SUFFIX_BYTES &&
-           memcmp(bytes, page->item, page->item_length) == 0 && bytes[page->item_length] == 0 &&
-           bytes[page->item_length + 1] == ITEM_ROW;
-}
-
 static enum err history_read(struct history_page *page, Epcis__V1__GetItemHistoryResponse *out)
 {
     uint8_t bytes[STORE_ROW_KEY_MAX];
@@ -255,7 +335,7 @@ static enum err history_read(struct history_page *page, Epcis__V1__GetItemHistor
         return ERR_LIMIT;
     MDB_val key = {page->item_length + suffix, bytes}, value;
     int rc = mdb_cursor_get(page->cursor, &key, &value, MDB_SET_RANGE);
-    while (!rc && is_row(page, &key)) {
+    while (!rc && trees_is_row(&key, page->item, page->item_length)) {
         if (out->n_history == page->limit) {
             digest_hex((const uint8_t *)key.mv_data + page->item_length, key.mv_size - page->item_length,
                        page->token);
@@ -263,8 +343,8 @@ static enum err history_read(struct history_page *page, Epcis__V1__GetItemHistor
         }
         if (value.mv_size != 8)
             return ERR_CORRUPT;
-        err = fill_entry(page->store, page->txn, trees_get_number(value.mv_data, 8), &page->scratch,
-                         page->arena, &out->history[out->n_history]);
+        err = store_read_entry(page->store, page->txn, trees_get_number(value.mv_data, 8), &page->scratch,
+                               page->arena, &out->history[out->n_history]);
         if (err)
             return err;
         out->n_history++;
@@ -285,13 +365,13 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
                                 .limit = store_read_limit(limit),
                                 .arena = arena,
                                 .token = cursor};
-    arena_init(&page.scratch, SCRATCH_BYTES);
+    arena_init(&page.scratch, STORE_SCRATCH_BYTES);
     Epcis__V1__GetItemHistoryResponse *response = arena_alloc(arena, sizeof *response);
     Epcis__V1__ItemState *state = arena_alloc(arena, sizeof *state);
     enum err err = response && state ? store_read_begin(store, &txn) : ERR_LIMIT;
     if (err)
         goto out;
-    err = state_find(store, txn, key, page.item_length, &item);
+    err = store_read_state(store, txn, key, page.item_length, &item);
     if (err)
         goto out;
     epcis__v1__get_item_history_response__init(response);
@@ -356,7 +436,7 @@ static enum err fill_event(struct store *store, MDB_txn *txn, uint64_t sequence,
 {
     struct event_head head;
     struct head_text text;
-    enum err err = event_find(store, txn, sequence, &head);
+    enum err err = store_read_event(store, txn, sequence, &head);
     if (err)
         return err;
     epcis__v1__committed_event__init(out);
@@ -367,6 +447,8 @@ static enum err fill_event(struct store *store, MDB_txn *txn, uint64_t sequence,
     out->event = epcis__v1__event__unpack(&arena->allocator, head.packed_bytes, head.packed);
     if (!capture_id || !out->event)
         return ERR_LIMIT;
+    if (!out->event->event_id[0])
+        out->event->event_id = text.event_hash;
     uuid_text(head.capture_id, capture_id);
     out->sequence = sequence;
     out->event_hash = text.event_hash;

@@ -270,18 +270,10 @@ enum err store_write(struct store_txn *txn, struct store_item *items, size_t ite
     return ERR_OK;
 }
 
-static MDB_val lot_key(uint64_t gtin, struct store_text lot, uint8_t out[LOT_KEY_MAX])
-{
-    trees_put_number(out, gtin, 6);
-    size_t length = lot.length < LOT_KEY_MAX - 6 ? lot.length : LOT_KEY_MAX - 6;
-    memcpy(out + 6, lot.data, length);
-    return (MDB_val){6 + length, out};
-}
-
 enum err store_lot_get(struct store_txn *txn, uint64_t gtin, struct store_text lot, struct store_lot *out)
 {
     uint8_t bytes[LOT_KEY_MAX];
-    MDB_val key = lot_key(gtin, lot, bytes), value;
+    MDB_val key = trees_lot_key(gtin, lot, bytes), value;
     int rc = mdb_get(txn->mdb, txn->store->trees[TREE_LOT], &key, &value);
     if (rc)
         return trees_error(rc);
@@ -296,7 +288,7 @@ enum err store_lot_put(struct store_txn *txn, uint64_t gtin, struct store_text l
                        const struct store_lot *value)
 {
     uint8_t bytes[LOT_KEY_MAX], numbers[4 + 8];
-    MDB_val key = lot_key(gtin, lot, bytes), data = {sizeof numbers, numbers};
+    MDB_val key = trees_lot_key(gtin, lot, bytes), data = {sizeof numbers, numbers};
     if (value->events == 0) {
         int rc = mdb_del(txn->mdb, txn->store->trees[TREE_LOT], &key, NULL);
         return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
@@ -315,7 +307,7 @@ static enum err put_key(struct store_txn *txn, enum tree tree, MDB_val key)
 enum err store_lot_event_put(struct store_txn *txn, uint64_t gtin, struct store_text lot, uint64_t sequence)
 {
     uint8_t bytes[LOT_KEY_MAX + 1 + SEQUENCE_BYTES];
-    size_t length = lot_key(gtin, lot, bytes).mv_size;
+    size_t length = trees_lot_key(gtin, lot, bytes).mv_size;
     bytes[length] = 0;
     trees_put_number(bytes + length + 1, sequence, SEQUENCE_BYTES);
     return put_key(txn, TREE_LOT_EVENT, (MDB_val){length + 1 + SEQUENCE_BYTES, bytes});

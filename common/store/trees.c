@@ -62,6 +62,14 @@ void trees_batch_key(uint32_t partition, uint64_t sequence, uint8_t out[BATCH_KE
     trees_put_number(trees_put_number(out, partition, 4), sequence, 8);
 }
 
+MDB_val trees_lot_key(uint64_t gtin, struct store_text lot, uint8_t out[LOT_KEY_MAX])
+{
+    trees_put_number(out, gtin, 6);
+    size_t length = lot.length < LOT_KEY_MAX - 6 ? lot.length : LOT_KEY_MAX - 6;
+    memcpy(out + 6, lot.data, length);
+    return (MDB_val){6 + length, out};
+}
+
 size_t trees_state_key(const uint8_t *key, size_t length, uint8_t out[STORE_ROW_KEY_MAX])
 {
     memcpy(out, key, length);

@@ -55,6 +55,9 @@ uint64_t trees_get_number(const uint8_t *from, int bytes);
 enum { BATCH_KEY_BYTES = 12, LOT_KEY_MAX = 6 + 64, SEQUENCE_BYTES = 6, PLACE_KEY_BYTES = 6 + 8 + 6 };
 void trees_batch_key(uint32_t partition, uint64_t sequence, uint8_t out[BATCH_KEY_BYTES]);
 
+/* The key of a lot, in `out`. */
+MDB_val trees_lot_key(uint64_t gtin, struct store_text lot, uint8_t out[LOT_KEY_MAX]);
+
 /* Writes the state's key behind the item's; returns the length of both. */
 size_t trees_state_key(const uint8_t *key, size_t length, uint8_t out[STORE_ROW_KEY_MAX]);
 

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/base/clock.h"
+#include "common/epcis/event_text.h"
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
 
@@ -20,6 +21,17 @@ struct ctl_common ctl_common_default(void)
 int64_t ctl_deadline_ms(const struct ctl_common *common)
 {
     return clock_steady_ms() + (int64_t)common->timeout_s * 1000;
+}
+
+int64_t ctl_time_ms(const char *program, const char *option, const char *text)
+{
+    Epcis__V1__Time time = EPCIS__V1__TIME__INIT;
+    if (!text[0])
+        return 0;
+    if (event_time_parse(text, &time))
+        options_fail(program, "--%s: '%s' is no time: right is one like 2025-01-06T08:00:00-05:00", option,
+                     text);
+    return event_time_us(&time) / 1000;
 }
 
 void ctl_pause_ms(int64_t ms)

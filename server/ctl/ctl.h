@@ -40,6 +40,10 @@ struct ctl_common ctl_common_default(void);
 /* The moment the timeout names, of clock_steady_ms. */
 int64_t ctl_deadline_ms(const struct ctl_common *common);
 
+/* An option's time in milliseconds since 1970-01-01T00:00:00Z, 0 for "". What is no time ends the program, as
+ * options_fail does. */
+int64_t ctl_time_ms(const char *program, const char *option, const char *text);
+
 /* Sleeps. */
 void ctl_pause_ms(int64_t ms);
 
@@ -51,6 +55,8 @@ int ctl_call_failed(const struct ctl_common *common, const char *what, const str
 int ctl_capture(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_trace(int argc, char **argv);
+int ctl_contains(int argc, char **argv);
+int ctl_events(int argc, char **argv);
 int ctl_dead_letters(int argc, char **argv);
 int ctl_master_data(int argc, char **argv);
 int ctl_partners(int argc, char **argv);

@@ -14,6 +14,8 @@ static const char usage[] =
     "  capture FILE...     send EPCIS documents\n"
     "  status CAPTURE_ID   what has become of a document\n"
     "  trace EPC           state and history of one item\n"
+    "  contains EPC        what is in a container, or what an item is in\n"
+    "  events              the events of a document, of a lot or at a place\n"
     "  dead-letters        what was refused, and why; to show, resubmit, discard or export it\n"
     "  master-data         what is known of products, places and parties\n"
     "  partners            trading partners, and how strictly their events are judged\n"
@@ -36,6 +38,8 @@ static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture},
     {"status", "epcisctl status", ctl_status},
     {"trace", "epcisctl trace", ctl_trace},
+    {"contains", "epcisctl contains", ctl_contains},
+    {"events", "epcisctl events", ctl_events},
     {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
     {"master-data", "epcisctl master-data", ctl_master_data},
     {"partners", "epcisctl partners", ctl_partners},
@@ -43,14 +47,38 @@ static const struct command commands[] = {
     {"convert", "epcisctl convert", ctl_convert},
 };
 
+static const char command_names[] =
+    "capture, status, trace, contains, events, dead-letters, master-data, partners, rules or convert";
+
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
 {
-    static const char *const names[] = {
-        "--server",       "--timeout",       "--partner",       "--capture",    "--to",        "--code",
-        "--gtin",         "--from",          "--until",         "--state",      "--file",      "--by",
-        "--why",          "--name",          "--glns",          "--prefixes",   "--profile",   "--overrides",
-        "--contact-name", "--contact-email", "--contact-phone", "--if-version", "--changed-by"};
+    static const char *const names[] = {"--server",
+                                        "--timeout",
+                                        "--partner",
+                                        "--capture",
+                                        "--to",
+                                        "--code",
+                                        "--gtin",
+                                        "--from",
+                                        "--until",
+                                        "--state",
+                                        "--file",
+                                        "--by",
+                                        "--why",
+                                        "--name",
+                                        "--glns",
+                                        "--prefixes",
+                                        "--profile",
+                                        "--overrides",
+                                        "--contact-name",
+                                        "--contact-email",
+                                        "--contact-phone",
+                                        "--if-version",
+                                        "--changed-by",
+                                        "--at",
+                                        "--lot",
+                                        "--gln"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(word, names[i]) == 0)
             return true;
@@ -78,8 +106,7 @@ int main(int argc, char **argv)
         };
         options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
         if (!version)
-            options_fail(argv[0], "a command is expected: capture, status, trace, dead-letters, master-data, "
-                                  "partners, rules or convert");
+            options_fail(argv[0], "a command is expected: %s", command_names);
         printf("epcisctl %s\n", EPCISD_VERSION);
         return EXIT_SUCCESS;
     }
@@ -90,8 +117,5 @@ int main(int argc, char **argv)
         argv[0] = (char *)commands[i].title;
         return commands[i].run(argc - 1, argv);
     }
-    options_fail(
-        argv[0],
-        "no command '%s': capture, status, trace, dead-letters, master-data, partners, rules or convert",
-        argv[at]);
+    options_fail(argv[0], "no command '%s': %s", argv[at], command_names);
 }

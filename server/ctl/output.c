@@ -132,6 +132,20 @@ void output_dead_letter_json(struct buffer *out, const Epcis__V1__DeadLetter *le
     buffer_append_text(out, "}");
 }
 
+struct named {
+    const char *name;
+    const char *value;
+};
+
+/* What is told of an item's state, for programs and for people alike. */
+#define ITEM_FIELDS(state)                                                                                   \
+    {                                                                                                        \
+        {"status", (state)->status}, {"disposition", (state)->disposition}, {"holder", (state)->holder},     \
+            {"gtin", (state)->gtin}, {"serial", (state)->serial}, {"lot", (state)->lot},                     \
+            {"expiry", (state)->expiry}, {"parent", (state)->parent}, {"container", (state)->container},     \
+            {"container_status", (state)->container_status}, {"association", (state)->association},          \
+    }
+
 void output_item_json(struct buffer *out, const char *epc, const Epcis__V1__ItemState *state)
 {
     static const Epcis__V1__ItemState none = EPCIS__V1__ITEM_STATE__INIT;
@@ -139,17 +153,11 @@ void output_item_json(struct buffer *out, const char *epc, const Epcis__V1__Item
         state = &none;
     member(out, "epc", state->epc && state->epc[0] ? state->epc : epc);
     buffer_append_text(out, ", \"state\": {");
-    optional(out, "status", state->status);
-    buffer_append_text(out, ", ");
-    optional(out, "gtin", state->gtin);
-    buffer_append_text(out, ", ");
-    optional(out, "serial", state->serial);
-    buffer_append_text(out, ", ");
-    optional(out, "lot", state->lot);
-    buffer_append_text(out, ", ");
-    optional(out, "expiry", state->expiry);
-    buffer_append_text(out, ", ");
-    optional(out, "parent", state->parent);
+    const struct named fields[] = ITEM_FIELDS(state);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        buffer_append_text(out, i ? ", " : "");
+        optional(out, fields[i].name, fields[i].value);
+    }
     buffer_append_text(out, "}");
 }
 
@@ -171,7 +179,14 @@ void output_history_entry_json(struct buffer *out, const Epcis__V1__HistoryEntry
     optional(out, "event_hash", entry->event_hash);
     buffer_append_text(out, ", ");
     optional(out, "batch_id", entry->batch_id);
-    buffer_printf(out, ", \"sequence\": %" PRIu64 "}", entry->sequence);
+    buffer_printf(out, ", \"sequence\": %" PRIu64 ", ", entry->sequence);
+    optional(out, "capture_id", entry->capture_id);
+    buffer_printf(out, ", \"event_index\": %" PRIu64 ", \"error_declaration\": %s, \"declared_wrong_by\": ",
+                  entry->event_index, entry->error_declaration ? "true" : "false");
+    if (entry->declared_wrong_by)
+        buffer_printf(out, "%" PRIu64 "}", entry->declared_wrong_by);
+    else
+        buffer_append_text(out, "null}");
 }
 
 /* ---- text ---------------------------------------------------------------------------------------------- */
@@ -268,7 +283,7 @@ static void row(struct buffer *out, const char *name, const char *value)
 {
     if (!value[0])
         return;
-    buffer_printf(out, "%-8s ", name);
+    buffer_printf(out, "%-16s ", name);
     output_foreign_text(out, value);
     buffer_append_text(out, "\n");
 }
@@ -278,12 +293,9 @@ void output_item_text(struct buffer *out, const Epcis__V1__ItemState *state)
     if (!state)
         return;
     row(out, "epc", state->epc);
-    row(out, "status", state->status);
-    row(out, "gtin", state->gtin);
-    row(out, "serial", state->serial);
-    row(out, "lot", state->lot);
-    row(out, "expiry", state->expiry);
-    row(out, "parent", state->parent);
+    const struct named fields[] = ITEM_FIELDS(state);
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        row(out, fields[i].name, fields[i].value);
     buffer_append_text(out, "\n");
 }
 
@@ -315,7 +327,66 @@ void output_history_entry_text(struct buffer *out, const Epcis__V1__HistoryEntry
     cell(out, entry->biz_step[0] ? entry->biz_step : "-", 20);
     cell(out, sequence, 10);
     output_foreign_text(out, entry->event_id[0] ? entry->event_id : "-");
+    if (entry->declared_wrong_by)
+        buffer_printf(out, "  (declared wrong by %" PRIu64 ")", entry->declared_wrong_by);
+    buffer_append_text(out, entry->error_declaration ? "  (error declaration)\n" : "\n");
+}
+
+/* ---- containers ---------------------------------------------------------------------------------------- */
+
+void output_contained_json(struct buffer *out, const Epcis__V1__ContainedItem *item)
+{
+    buffer_append_text(out, "{");
+    member(out, "epc", item->epc);
+    buffer_printf(out, ", \"depth\": %" PRIu32 ", ", item->depth);
+    member(out, "parent", item->parent);
+    buffer_append_text(out, ", ");
+    optional(out, "gtin", item->gtin);
+    buffer_append_text(out, ", ");
+    optional(out, "lot", item->lot);
+    buffer_append_text(out, ", ");
+    optional(out, "expiry", item->expiry);
+    buffer_printf(out, ", \"packed_sequence\": %" PRIu64 "}\n", item->packed_sequence);
+}
+
+void output_contained_heading_text(struct buffer *out)
+{
+    cell(out, "PACKED BY", 10);
+    cell(out, "LOT", 21);
+    cell(out, "EXPIRY", 11);
+    buffer_append_text(out, "EPC\n");
+}
+
+void output_contained_text(struct buffer *out, const Epcis__V1__ContainedItem *item)
+{
+    char sequence[24];
+    snprintf(sequence, sizeof sequence, "%" PRIu64, item->packed_sequence);
+    cell(out, sequence, 10);
+    cell(out, item->lot[0] ? item->lot : "-", 21);
+    cell(out, item->expiry[0] ? item->expiry : "-", 11);
+    buffer_printf(out, "%*s", (int)(item->depth > 1 && item->depth <= 100 ? 2 * (item->depth - 1) : 0), "");
+    output_foreign_text(out, item->epc);
     buffer_append_text(out, "\n");
+}
+
+void output_containers(struct buffer *out, bool json, const Epcis__V1__GetContainersResponse *response)
+{
+    if (!json)
+        buffer_append_text(out, "PACKED BY EPC\n");
+    for (size_t i = 0; i < response->n_containers; i++) {
+        const Epcis__V1__Container *container = response->containers[i];
+        char sequence[24];
+        snprintf(sequence, sizeof sequence, "%" PRIu64, container->packed_sequence);
+        if (json) {
+            buffer_append_text(out, "{");
+            member(out, "epc", container->epc);
+            buffer_printf(out, ", \"packed_sequence\": %s}\n", sequence);
+        } else {
+            cell(out, sequence, 10);
+            output_foreign_text(out, container->epc);
+            buffer_append_text(out, "\n");
+        }
+    }
 }
 
 enum err output_flush(struct buffer *out)

@@ -2,6 +2,8 @@
 #ifndef EPCISD_CTL_OUTPUT_H
 #define EPCISD_CTL_OUTPUT_H
 
+#include <stdbool.h>
+
 #include "common/base/buffer.h"
 #include "common/base/err.h"
 #include "epcis/v1/capture_service.pb-c.h"
@@ -20,6 +22,12 @@ void output_dead_letter_text(struct buffer *out, const Epcis__V1__DeadLetter *le
 void output_item_text(struct buffer *out, const Epcis__V1__ItemState *state);
 void output_history_heading_text(struct buffer *out);
 void output_history_entry_text(struct buffer *out, const Epcis__V1__HistoryEntry *entry);
+
+/* What is in a container: a line each, and an object each. */
+void output_contained_json(struct buffer *out, const Epcis__V1__ContainedItem *item);
+void output_contained_heading_text(struct buffer *out);
+void output_contained_text(struct buffer *out, const Epcis__V1__ContainedItem *item);
+void output_containers(struct buffer *out, bool json, const Epcis__V1__GetContainersResponse *response);
 
 /* "received", "running", "done", "failed" */
 const char *output_state_name(Epcis__V1__CaptureState state);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/store/store.h"
+#include "common/store/store_trace.h"
 #include "server/capture_query.h"
 #include "server/ingest.h"
 #include "server/journal_letter.h"
@@ -281,7 +282,8 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
     epcis__v1__get_item_history_response__init(response);
     response->state = arena_alloc(arena, sizeof *response->state);
     epcis__v1__item_state__init(response->state);
-    response->state->status = "in_transit";
+    response->state->status = "shipped";
+    response->state->disposition = "in_transit";
     response->state->serial = "2017";
     size_t from = strtoul(cursor, NULL, 10);
     response->history = arena_alloc(arena, FAKE_HISTORY * sizeof *response->history);
@@ -289,6 +291,8 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
         Epcis__V1__HistoryEntry *entry = arena_alloc(arena, sizeof *entry);
         epcis__v1__history_entry__init(entry);
         entry->sequence = from + 1;
+        entry->error_declaration = from + 1 == FAKE_HISTORY;
+        entry->declared_wrong_by = from + 1 == FAKE_HISTORY ? 9 : 0;
         entry->event_time = arena_alloc(arena, sizeof *entry->event_time);
         epcis__v1__time__init(entry->event_time);
         entry->event_time->seconds = 1736150625;
@@ -315,6 +319,85 @@ enum err store_event_get(struct store *store, uint64_t sequence, struct arena *a
     *out = arena_alloc(arena, sizeof **out);
     epcis__v1__committed_event__init(*out);
     (*out)->sequence = sequence;
+    return ERR_OK;
+}
+
+/* A container of three items; of which, and when, is asked stands in the first's. */
+enum { FAKE_CONTENT = 3 };
+enum err store_contents(struct store *store, const struct store_contents_query *query,
+                        char cursor[STORE_CURSOR], struct arena *arena, Epcis__V1__GetContentsResponse **out)
+{
+    (void)store;
+    if (!strstr(query->epc, "sscc"))
+        return ERR_NOT_FOUND;
+    if (strspn(cursor, "0123456789") != strlen(cursor))
+        return ERR_INPUT;
+    Epcis__V1__GetContentsResponse *response = arena_alloc(arena, sizeof *response);
+    epcis__v1__get_contents_response__init(response);
+    response->items = arena_alloc(arena, FAKE_CONTENT * sizeof *response->items);
+    size_t from = strtoul(cursor, NULL, 10);
+    for (; from < FAKE_CONTENT && response->n_items < query->limit; from++) {
+        Epcis__V1__ContainedItem *item = arena_alloc(arena, sizeof *item);
+        epcis__v1__contained_item__init(item);
+        item->epc = "urn:\x1b[31m";
+        item->parent = arena_copy(arena, query->epc, strlen(query->epc));
+        item->depth = query->recursive ? (uint32_t)from + 1 : 1;
+        item->lot = from ? "" : "L1";
+        item->packed_sequence = query->at_us ? (uint64_t)*query->at_us : from + 1;
+        response->items[response->n_items++] = item;
+    }
+    cursor[0] = '\0';
+    if (from < FAKE_CONTENT)
+        snprintf(cursor, STORE_CURSOR, "%zu", from);
+    response->next_page_token = arena_copy(arena, cursor, strlen(cursor));
+    response->truncated = strstr(query->epc, "sscc:0614141.9") && !cursor[0];
+    *out = response;
+    return ERR_OK;
+}
+
+enum err store_containers(struct store *store, const char *epc, const int64_t *at_us, struct arena *arena,
+                          Epcis__V1__GetContainersResponse **out)
+{
+    (void)store;
+    if (!strstr(epc, "2017"))
+        return ERR_NOT_FOUND;
+    Epcis__V1__GetContainersResponse *response = *out = arena_alloc(arena, sizeof *response);
+    epcis__v1__get_containers_response__init(response);
+    response->containers = arena_alloc(arena, sizeof *response->containers);
+    response->containers[0] = arena_alloc(arena, sizeof **response->containers);
+    epcis__v1__container__init(response->containers[0]);
+    response->containers[0]->epc = "urn:epc:id:sscc:0614141.0000000001";
+    response->containers[0]->packed_sequence = at_us ? (uint64_t)*at_us : 5;
+    response->n_containers = 1;
+    return ERR_OK;
+}
+
+/* Two events, whose steps say what was asked for. */
+enum err store_events(struct store *store, const struct store_events_query *query, char cursor[STORE_CURSOR],
+                      struct arena *arena, Epcis__V1__ListEventsResponse **out)
+{
+    (void)store;
+    char step[128];
+    uint64_t number = strtoull(cursor, NULL, 10) + 1;
+    if ((query->capture_id && query->capture_id[15] != 1) || number > 2)
+        return ERR_NOT_FOUND;
+    if (query->capture_id)
+        snprintf(step, sizeof step, "capture %u", query->capture_id[15]);
+    else if (query->lot)
+        snprintf(step, sizeof step, "lot %" PRIu64 " %s", query->gtin, query->lot);
+    else
+        snprintf(step, sizeof step, "place %" PRIu64 " %" PRId64 " %" PRId64, query->place, query->from_us,
+                 query->to_us);
+    Epcis__V1__ListEventsResponse *response = *out = arena_alloc(arena, sizeof *response);
+    Epcis__V1__HistoryEntry *entry = arena_alloc(arena, sizeof *entry);
+    epcis__v1__list_events_response__init(response);
+    epcis__v1__history_entry__init(entry);
+    entry->sequence = number;
+    entry->biz_step = arena_copy(arena, step, strlen(step));
+    response->events = arena_alloc(arena, sizeof *response->events);
+    response->events[response->n_events++] = entry;
+    snprintf(cursor, STORE_CURSOR, "%s", number == 1 ? "1" : "");
+    response->next_page_token = arena_copy(arena, cursor, strlen(cursor));
     return ERR_OK;
 }
 

@@ -204,7 +204,11 @@ START_TEST(commits_and_tells_state_and_history)
     ck_assert_str_eq(a->state->epc, "https://id.gs1.org/01/00614141100019/21/a");
     ck_assert_str_eq(a->state->gtin, "00614141100019");
     ck_assert_str_eq(a->state->serial, "a");
-    ck_assert_str_eq(a->state->status, "active");
+    ck_assert_str_eq(a->state->status, "packed");
+    ck_assert_str_eq(a->state->disposition, "active");
+    ck_assert_str_eq(a->state->holder, "0614141000012");
+    ck_assert_str_eq(a->state->container, a->state->parent);
+    ck_assert_str_eq(a->state->association, "");
     ck_assert_str_eq(a->state->lot, "L1");
     ck_assert_str_eq(a->state->expiry, "2027-01-31");
     ck_assert_str_eq(a->state->parent, "https://id.gs1.org/00/006141410000000012");
@@ -223,6 +227,10 @@ START_TEST(commits_and_tells_state_and_history)
     ck_assert_uint_eq(event->event_index, 1);
     ck_assert_str_eq(event->capture_id, "00000000-0000-0000-0000-000000000001");
     ck_assert_str_eq(event->event_hash, a->history[1]->event_hash);
+    ck_assert_str_eq(event->event->event_id, event->event_hash);
+    ck_assert_str_eq(a->history[1]->event_id, event->event_hash);
+    ck_assert_str_eq(a->history[1]->capture_id, event->capture_id);
+    ck_assert_uint_eq(a->history[1]->event_index, 1);
     ck_assert_int_eq(store_event_get(world.store, 3, &world.answers, &event), ERR_NOT_FOUND);
 }
 END_TEST
@@ -340,7 +348,13 @@ START_TEST(keeps_an_event_and_its_correction)
     pack();
     commit();
     assert_counts(0, 2, 1, 0);
-    ck_assert_uint_eq(item("a")->n_history, 2);
+    Epcis__V1__GetItemHistoryResponse *a = item("a");
+    ck_assert_uint_eq(a->n_history, 2);
+    ck_assert_uint_eq(a->history[0]->declared_wrong_by, 2);
+    ck_assert(!a->history[0]->error_declaration);
+    ck_assert_uint_eq(a->history[1]->declared_wrong_by, 0);
+    ck_assert(a->history[1]->error_declaration);
+    ck_assert_str_eq(a->state->status, "unknown");
 }
 END_TEST
 

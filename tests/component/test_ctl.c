@@ -242,17 +242,86 @@ START_TEST(trace_prints_all_pages)
 {
     begin();
     run("trace", "urn:epc:id:sgtin:0614141.107346.2017", "--json");
-    check_run(0,
-              "{\"epc\": \"urn:epc:id:sgtin:0614141.107346.2017\", \"state\": {\"status\": \"in_transit\", "
-              "\"gtin\": null, \"serial\": \"2017\", \"lot\": null, \"expiry\": null, \"parent\": null}, "
-              "\"history\": [{\"event_time\": \"2025-01-06T08:03:45Z\", \"type\": \"ObjectEvent\", "
-              "\"biz_step\": \"shipping\", \"action\": \"OBSERVE\", \"event_id\": null, "
-              "\"event_hash\": null, \"batch_id\": null, \"sequence\": 1}, {");
-    check_run(0, "\"sequence\": 3}]}\n");
+    check_run(0, "{\"epc\": \"urn:epc:id:sgtin:0614141.107346.2017\", \"state\": {\"status\": \"shipped\", "
+                 "\"disposition\": \"in_transit\", \"holder\": null, \"gtin\": null, \"serial\": \"2017\", "
+                 "\"lot\": null, \"expiry\": null, \"parent\": null, \"container\": null, "
+                 "\"container_status\": null, \"association\": null}, "
+                 "\"history\": [{\"event_time\": \"2025-01-06T08:03:45Z\", \"type\": \"ObjectEvent\", "
+                 "\"biz_step\": \"shipping\", \"action\": \"OBSERVE\", \"event_id\": null, "
+                 "\"event_hash\": null, \"batch_id\": null, \"sequence\": 1, \"capture_id\": null, "
+                 "\"event_index\": 0, \"error_declaration\": false, \"declared_wrong_by\": null}, {");
+    check_run(0, "\"error_declaration\": true, \"declared_wrong_by\": 9}]}\n");
     run("trace", "urn:epc:id:sgtin:0614141.107346.2017");
     check_run(0, "2025-01-06T08:03:45Z");
+    check_run(0, "status           shipped\n");
+    check_run(0, "(declared wrong by 9)  (error declaration)\n");
     run("trace", "urn:epc:id:sgtin:0614141.107346.1");
     check_run(1, "NOT_FOUND");
+    end();
+}
+END_TEST
+
+START_TEST(contains_prints_all_pages)
+{
+    begin();
+    run("contains", "urn:epc:id:sscc:0614141.0000000001", "--recursive", "--json");
+    check_run(0, "{\"epc\": \"urn:\\u001b[31m\", \"depth\": 1, \"parent\": "
+                 "\"urn:epc:id:sscc:0614141.0000000001\", \"gtin\": null, \"lot\": \"L1\", \"expiry\": null, "
+                 "\"packed_sequence\": 1}\n{");
+    check_run(0, "\"packed_sequence\": 3}\n");
+    run("contains", "urn:epc:id:sscc:0614141.0000000001", "--recursive");
+    check_run(0, "1         L1                   -          urn:?[31m\n"
+                 "2         -                    -            urn:?[31m\n");
+    run("--at", "2025-01-06T03:03:45.5-05:00", "contains", "urn:epc:id:sscc:0614141.0000000001", "--json");
+    check_run(0, "\"depth\": 1, ");
+    check_run(0, "\"packed_sequence\": 1736150625500000}");
+    run("contains", "--up", "urn:epc:id:sgtin:0614141.107346.2017", "--json");
+    check_run(0, "{\"epc\": \"urn:epc:id:sscc:0614141.0000000001\", \"packed_sequence\": 5}\n");
+    run("contains", "--up", "urn:epc:id:sgtin:0614141.107346.2017", "--at", "2025-01-06T08:03:45Z");
+    check_run(0, "1736150625000000 urn:epc:id:sscc:0614141.0000000001\n");
+    run("contains", "urn:epc:id:sscc:0614141.9000000001");
+    check_run(1, "there is more in it than is listed");
+    run("contains", "urn:epc:id:sgtin:0614141.107346.2017");
+    check_run(1, "NOT_FOUND");
+    run("contains");
+    check_run(2, "EPC is expected");
+    run("contains", "urn:x:1", "--at", "yesterday");
+    check_run(2, "'yesterday' is no time");
+    run("contains", "urn:x:1", "--up", "--recursive");
+    check_run(2, "exclude each other");
+    run("contains", "--help");
+    check_run(0, "--recursive");
+    end();
+}
+END_TEST
+
+START_TEST(events_prints_all_pages)
+{
+    begin();
+    run("events", "--capture", known_capture, "--json");
+    check_run(0, "\"biz_step\": \"capture 1\"");
+    check_run(0, "\"sequence\": 1, \"capture_id\": null, \"event_index\": 0, \"error_declaration\": false, "
+                 "\"declared_wrong_by\": null}\n{");
+    run("events", "--lot", "10614141073464", "L 1");
+    check_run(0, "lot 10614141073464 L 1");
+    run("events", "--gln", "0614141000012", "--from", "2025-01-06T08:03:45Z", "--to", "2025-01-06T08:03:46Z");
+    check_run(0, "place 614141000012 1736150625000000 1736150626000000");
+    run("events", "--gln", "urn:epc:id:sgln:0614141.00001.0");
+    check_run(0, "place 614141000012 -9223372036854775808 9223372036854775807");
+    run("events", "--capture", "0190d6a0-1111-7000-8000-000000000002");
+    check_run(1, "NOT_FOUND");
+    run("events");
+    check_run(2, "one of --capture, --lot and --gln");
+    run("events", "--lot", "10614141073464");
+    check_run(2, "GTIN and a LOT");
+    run("events", "--gln", "0614141000012", "--capture", known_capture);
+    check_run(2, "one of");
+    run("events", "--capture", known_capture, "--from", "2025-01-06T08:03:45Z");
+    check_run(2, "go with --gln");
+    run("events", "--capture", known_capture, "more");
+    check_run(2, "unexpected argument 'more'");
+    run("events", "--help");
+    check_run(0, "--lot GTIN LOT");
     end();
 }
 END_TEST
@@ -299,6 +368,8 @@ int main(void)
     tcase_add_test(tests, errors_have_their_own_exit_code);
     tcase_add_test(tests, status_prints_what_is_known);
     tcase_add_test(tests, trace_prints_all_pages);
+    tcase_add_test(tests, contains_prints_all_pages);
+    tcase_add_test(tests, events_prints_all_pages);
     tcase_add_test(tests, dead_letters_print_one_a_line);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

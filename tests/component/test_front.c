@@ -626,6 +626,107 @@ START_TEST(history_comes_in_pages)
 }
 END_TEST
 
+START_TEST(containers_are_asked_for)
+{
+    static const char contents_query[] = "/epcis.v1.TraceService/GetContents";
+    static const char containers_query[] = "/epcis.v1.TraceService/GetContainers";
+    Epcis__V1__GetContentsRequest contents = EPCIS__V1__GET_CONTENTS_REQUEST__INIT;
+    Epcis__V1__GetContainersRequest containers = EPCIS__V1__GET_CONTAINERS_REQUEST__INIT;
+    struct client_status status;
+    ProtobufCMessage *message;
+    begin();
+    contents.epc = "urn:epc:id:sscc:0614141.0000000001";
+    contents.page_size = 2;
+    contents.at_ms = INT64_MAX; /* as far as microseconds reach */
+    client_call(client, contents_query, &contents.base, &epcis__v1__get_contents_response__descriptor, soon(),
+                &message, &status);
+    ck_assert_msg(status.code == CLIENT_OK, "%s", status.message);
+    ck_assert_uint_eq(((Epcis__V1__GetContentsResponse *)message)->n_items, 2);
+    ck_assert_str_eq(((Epcis__V1__GetContentsResponse *)message)->next_page_token, "2");
+    ck_assert_uint_eq(((Epcis__V1__GetContentsResponse *)message)->items[0]->packed_sequence,
+                      INT64_MAX / 1000 * 1000);
+    protobuf_c_message_free_unpacked(message, NULL);
+    contents.page_token = "second";
+    check_query_refused(contents_query, &contents.base, CLIENT_INVALID_ARGUMENT, contents.epc);
+    contents.page_token = "";
+    contents.epc = "1";
+    check_query_refused(contents_query, &contents.base, CLIENT_INVALID_ARGUMENT, "Digital Link");
+    contents.epc = "urn:epc:id:sgtin:0614141.107346.2017";
+    check_query_refused(contents_query, &contents.base, CLIENT_NOT_FOUND, contents.epc);
+
+    containers.epc = "urn:epc:id:sgtin:0614141.107346.2017";
+    client_call(client, containers_query, &containers.base, &epcis__v1__get_containers_response__descriptor,
+                soon(), &message, &status);
+    ck_assert_msg(status.code == CLIENT_OK, "%s", status.message);
+    ck_assert_uint_eq(((Epcis__V1__GetContainersResponse *)message)->containers[0]->packed_sequence, 5);
+    protobuf_c_message_free_unpacked(message, NULL);
+    containers.epc = "urn:epc:id:sgtin:0614141.107346.1";
+    check_query_refused(containers_query, &containers.base, CLIENT_NOT_FOUND, containers.epc);
+    containers.epc = "";
+    check_query_refused(containers_query, &containers.base, CLIENT_INVALID_ARGUMENT, "Digital Link");
+    end();
+}
+END_TEST
+
+START_TEST(events_are_listed)
+{
+    static const char events_query[] = "/epcis.v1.TraceService/ListEvents";
+    Epcis__V1__ListEventsRequest request = EPCIS__V1__LIST_EVENTS_REQUEST__INIT;
+    const Epcis__V1__ListEventsRequest nothing = request;
+    struct client_status status;
+    ProtobufCMessage *message;
+    begin();
+    request.gtin = "10614141073464";
+    request.lot = "L1";
+    client_call(client, events_query, &request.base, &epcis__v1__list_events_response__descriptor, soon(),
+                &message, &status);
+    ck_assert_msg(status.code == CLIENT_OK, "%s", status.message);
+    Epcis__V1__ListEventsResponse *response = (Epcis__V1__ListEventsResponse *)message;
+    ck_assert_str_eq(response->events[0]->biz_step, "lot 10614141073464 L1");
+    ck_assert_str_eq(response->next_page_token, "1");
+    protobuf_c_message_free_unpacked(message, NULL);
+
+    request.gln = "0614141000012";
+    check_query_refused(events_query, &request.base, CLIENT_INVALID_ARGUMENT, "one of");
+    check_query_refused(events_query, &nothing.base, CLIENT_INVALID_ARGUMENT, "one of");
+    request.gln = "";
+    request.from_ms = 1;
+    check_query_refused(events_query, &request.base, CLIENT_INVALID_ARGUMENT, "go with `gln`");
+    request.from_ms = 0;
+    request.lot = "";
+    check_query_refused(events_query, &request.base, CLIENT_INVALID_ARGUMENT, "1 to 20");
+    request.lot = "123456789012345678901";
+    check_query_refused(events_query, &request.base, CLIENT_INVALID_ARGUMENT, "21 characters");
+    request.lot = "L1";
+    request.gtin = "10614141073465";
+    check_query_refused(events_query, &request.base, CLIENT_INVALID_ARGUMENT, "check digit");
+
+    request = nothing;
+    request.gln = "somewhere";
+    check_query_refused(events_query, &request.base, CLIENT_INVALID_ARGUMENT, "SGLN");
+    request.gln = "0614141000012";
+    request.from_ms = 2;
+    request.to_ms = 1;
+    check_query_refused(events_query, &request.base, CLIENT_INVALID_ARGUMENT, "before `from_ms`");
+
+    request = nothing;
+    request.capture_id = "42";
+    check_query_refused(events_query, &request.base, CLIENT_INVALID_ARGUMENT, "UUID");
+    request.capture_id = "0190d6a0-1111-7000-8000-000000000002";
+    check_query_refused(events_query, &request.base, CLIENT_NOT_FOUND, request.capture_id);
+    request.capture_id = (char *)known_capture; /* the journal knows it, the store has no event */
+    request.page_token = "2";
+    client_call(client, events_query, &request.base, &epcis__v1__list_events_response__descriptor, soon(),
+                &message, &status);
+    ck_assert_msg(status.code == CLIENT_OK, "%s", status.message);
+    response = (Epcis__V1__ListEventsResponse *)message;
+    ck_assert_uint_eq(response->n_events, 0);
+    ck_assert_str_eq(response->next_page_token, "");
+    protobuf_c_message_free_unpacked(message, NULL);
+    end();
+}
+END_TEST
+
 START_TEST(events_and_dead_letters_are_asked_for)
 {
     static const char event_query[] = "/epcis.v1.TraceService/GetEvent";
@@ -963,6 +1064,8 @@ int main(int argc, char **argv)
     tcase_add_test(tests, captures_are_asked_for);
     tcase_add_test(tests, text_inside_messages_is_looked_at);
     tcase_add_test(tests, history_comes_in_pages);
+    tcase_add_test(tests, containers_are_asked_for);
+    tcase_add_test(tests, events_are_listed);
     tcase_add_test(tests, events_and_dead_letters_are_asked_for);
     tcase_add_test(tests, dead_letters_are_closed_with_who_and_why);
     tcase_add_test(tests, garbage_is_refused);

@@ -83,6 +83,22 @@ class Oracle:
             self.history[epc].append(event)
         return "committed"
 
+    def status(self, epc):
+        """Where the item stands: what the latest event that moves it made of it."""
+        status = "unknown"
+        for event in sorted(self.history[epc], key=lambda event: event.time):
+            if event.type == "AggregationEvent" and epc != event.parent:
+                status = {"ADD": "packed", "DELETE": "unpacked"}.get(event.action, status)
+            else:
+                status = STATUS_OF_STEP.get(event.step, status)
+        return status
+
+
+STATUS_OF_STEP = {"commissioning": "commissioned", "shipping": "shipped", "departing": "shipped",
+                  "receiving": "received", "accepting": "received", "dispensing": "dispensed",
+                  "retail_selling": "dispensed", "returning": "returned", "decommissioning": "decommissioned",
+                  "destroying": "destroyed"}
+
 
 # ---- the answer key of gen_dscsa.py ----------------------------------------------------------------------
 

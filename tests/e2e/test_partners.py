@@ -58,7 +58,8 @@ class Partners(EndToEnd):
                 event.index = index
             self.assert_outcome(server, receipt.capture_id, oracle.document(whole.partner, events))
         for epc in sorted(oracle.history)[::7]:
-            _, history = server.client.item(epc, page_size=2)
+            state, history = server.client.item(epc, page_size=2)
+            self.assertEqual(state.status, oracle.status(epc), epc)
             times = [(entry.event_time.seconds, entry.event_time.nanos) for entry in history]
             self.assertEqual(times, sorted(times), "oldest first")
             self.assertEqual(len(history), len(oracle.history[epc]))
@@ -82,7 +83,9 @@ class Partners(EndToEnd):
         prefix, reference, serial = body.split(".")
         self.assertEqual(state.gtin[:13], reference[0] + prefix + reference[1:])
         self.assertEqual((state.serial, state.lot, state.expiry), (serial, first.lot, first.expiry))
+        self.assertEqual(state.disposition, [e for e in document.events if item in e.epcs][-1].disposition)
         self.assertEqual(history[0].biz_step, "commissioning")
+        self.assertEqual((history[0].capture_id, history[0].event_index), (receipt.capture_id, first.index))
         self.assertTrue(history[0].event_hash.startswith("ni:///sha-256;"), history[0])
         self.assertEqual(len(history[0].batch_id), 64)
         link, _ = server.client.item(f"https://id.gs1.org/01/{state.gtin}/21/{serial}")
