@@ -1,5 +1,7 @@
 #include "server/capture_query.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "server/journal.h"
@@ -47,6 +49,13 @@ enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTE
     capture->warnings = record->warnings;
     capture->batches = record->batches;
     capture->error = record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ? record->error : NULL;
+    if (record->resubmission_of) {
+        char number[24];
+        int length = snprintf(number, sizeof number, "%" PRIu64, record->resubmission_of);
+        capture->resubmission_of = arena_copy(arena, number, (size_t)length);
+        if (!capture->resubmission_of)
+            return ERR_LIMIT;
+    }
     *out = capture;
     return receipt_build(record, arena, &capture->receipt);
 }

@@ -36,6 +36,7 @@ struct ingest_document {
     ZSTD_CCtx *compressor;
     struct buffer piece; /* raw bytes of the piece being filled */
     bool partner_known;
+    struct journal_letter *letter; /* whose event it sends again; NULL: none's */
     ingest_done_fn *done;
     void *context;
 };
@@ -214,6 +215,11 @@ void ingest_digest(const struct ingest_document *document, uint8_t out[DIGEST_BY
     digest_peek(document->digest, out);
 }
 
+void ingest_resubmit(struct ingest_document *document, struct journal_letter *letter)
+{
+    document->letter = letter;
+}
+
 enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, void *context)
 {
     struct ingest_document *self = *document;
@@ -233,8 +239,12 @@ enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, 
     record->received_ms = clock_wall_ms();
     self->done = done;
     self->context = context;
-    self->op = (struct journal_op){
-        .kind = JOURNAL_SEAL, .done = sealed, .context = self, .bytes = sizeof *self, .document = record};
+    self->op = (struct journal_op){.kind = JOURNAL_SEAL,
+                                   .done = sealed,
+                                   .context = self,
+                                   .bytes = sizeof *self,
+                                   .document = record,
+                                   .letter = self->letter};
     *document = NULL;
     journal_submit(self->ingest->journal, &self->op);
     return ERR_OK;

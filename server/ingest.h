@@ -11,6 +11,7 @@
 #include "common/base/err.h"
 
 struct journal;
+struct journal_letter;
 struct ingest;
 struct ingest_document;
 
@@ -50,6 +51,11 @@ enum err ingest_append(struct ingest_document *document, const void *data, size_
 /* Length and SHA-256 of what was appended so far. */
 uint64_t ingest_length(const struct ingest_document *document);
 void ingest_digest(const struct ingest_document *document, uint8_t out[DIGEST_BYTES]);
+
+/* The document sends the event of a dead letter again: both change together when it is sealed. `letter` is
+ * borrowed until `done` is called, which is told ERR_EXISTS where the dead letter is not open: then nothing
+ * was kept. */
+void ingest_resubmit(struct ingest_document *document, struct journal_letter *letter);
 
 /* Seals the document and frees it; `done` is called later, or now with the error that is also returned.
  * ERR_INPUT: it is empty. */

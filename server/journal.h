@@ -4,7 +4,9 @@
  *
  * Trees: `capture` number -> CaptureRecord; `capture_id` UUID -> number; `digest` SHA-256 and partner ->
  * number; `unfinished` number -> nothing; `upload` -> pieces written of documents not yet sealed; `piece`
- * upload, index -> zstd; `batch` partition, sequence -> BatchRecord; `partition` -> PartitionRecord; `meta`.
+ * upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence -> BatchRecord;
+ * `partition` -> PartitionRecord; `meta`.
+ * Those of trading partners are journal_partner.h's.
  *
  * A transaction that fails refuses the documents in it. What the pipeline itself has to record (batches,
  * acknowledgments) is tried again until it succeeds, and meanwhile no document is taken. */
@@ -52,6 +54,8 @@ struct journal_document {
     bool duplicate;
 };
 
+struct journal_letter;
+
 /* What an acknowledged batch did to one document. */
 struct journal_span_result {
     uint32_t committed, duplicates, dead_letters, warnings;
@@ -61,10 +65,14 @@ enum journal_kind {
     JOURNAL_PIECE,        /* one piece of an upload */
     JOURNAL_SEAL,         /* an upload becomes a document */
     JOURNAL_DISCARD,      /* an upload goes away */
+    JOURNAL_LETTER,       /* a person closes a dead letter */
     JOURNAL_BATCH,        /* a batch is closed */
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
     JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
+    JOURNAL_PARTNER_PUT,  /* a trading partner's record is made or replaced */
 };
+
+struct journal_partner_put;
 
 /* One operation. The submitter owns it again once `done` is called, on the writer's thread, which it must
  * not keep waiting. */
@@ -79,6 +87,7 @@ struct journal_op {
     uint32_t piece;                    /* PIECE */
     struct buffer data;                /* PIECE: compressed bytes; BATCH: packed BatchRecord */
     struct journal_document *document; /* SEAL */
+    struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */
     uint32_t partition;                /* BATCH, ACKNOWLEDGED */
     uint64_t sequence;
     const struct journal_span_result *results; /* ACKNOWLEDGED: one a span of the batch */
@@ -87,6 +96,7 @@ struct journal_op {
     uint64_t events;
     uint64_t items;
     const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */
+    struct journal_partner_put *partner;   /* PARTNER_PUT */
 };
 
 /* Hands the operation over. Waits while too many bytes are waiting; pieces may wait a little for company. */
@@ -100,6 +110,9 @@ enum err journal_health(const struct journal *journal);
 
 /* Bytes of documents that are not finished. */
 uint64_t journal_unfinished_bytes(const struct journal *journal);
+
+/* Grows with every change of a trading partner's record, before the change is reported done. */
+uint64_t journal_partner_changes_made(const struct journal *journal);
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 

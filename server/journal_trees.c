@@ -5,13 +5,24 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "server/journal_letter.h"
 
 enum { JOURNAL_VERSION = 1, READERS = 64 };
 
 static const char *const tree_names[TREE_COUNT] = {
-    [TREE_CAPTURE] = "capture",       [TREE_CAPTURE_ID] = "capture_id", [TREE_DIGEST] = "digest",
-    [TREE_UNFINISHED] = "unfinished", [TREE_UPLOAD] = "upload",         [TREE_PIECE] = "piece",
-    [TREE_BATCH] = "batch",           [TREE_PARTITION] = "partition",   [TREE_META] = "meta",
+    [TREE_CAPTURE] = "capture",
+    [TREE_CAPTURE_ID] = "capture_id",
+    [TREE_DIGEST] = "digest",
+    [TREE_UNFINISHED] = "unfinished",
+    [TREE_UPLOAD] = "upload",
+    [TREE_PIECE] = "piece",
+    [TREE_BATCH] = "batch",
+    [TREE_PARTITION] = "partition",
+    [TREE_META] = "meta",
+    [TREE_PARTNER] = "partner",
+    [TREE_PARTNER_GLN] = "partner_gln",
+    [TREE_PARTNER_CHANGE] = "partner_change",
+    [TREE_LETTER] = "letter",
 };
 
 enum err journal_trees_error(const char *what, int code)
@@ -239,8 +250,9 @@ static enum err seal_duplicate(struct journal_trees *trees, MDB_txn *txn, struct
     return apply_discard(trees, txn, document->upload);
 }
 
-static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, struct journal_document *document)
+static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op)
 {
+    struct journal_document *document = op->document;
     document->number = trees->next_number++;
     document->duplicate = false;
     Epcis__Store__V1__CaptureRecord record = EPCIS__STORE__V1__CAPTURE_RECORD__INIT;
@@ -253,6 +265,7 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, struct journ
     record.partition = document->partition;
     record.received_ms = document->received_ms;
     record.state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RECEIVED;
+    record.resubmission_of = op->letter ? op->letter->number : 0;
     enum err err = capture_put(trees, txn, document->number, &record);
 
     uint8_t number[8], upload[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];
@@ -289,8 +302,13 @@ static enum err apply_seal(struct journal_trees *trees, MDB_txn *txn, struct jou
         return seal_duplicate(trees, txn, document, journal_key_read_u64(value.mv_data), scratch);
     if (code != MDB_NOTFOUND)
         return journal_trees_error("digest", code);
+    if (op->letter) {
+        err = journal_letter_apply(trees, txn, op, scratch);
+        if (err || op->refused)
+            return err ? err : apply_discard(trees, txn, document->upload);
+    }
     *received_bytes += document->document_bytes;
-    return seal_new(trees, txn, document);
+    return seal_new(trees, txn, op);
 }
 
 /* Writes the record back, as finished where nothing is left to do. */
@@ -447,12 +465,16 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
         return apply_seal(trees, txn, op, scratch, received_bytes);
     case JOURNAL_DISCARD:
         return apply_discard(trees, txn, op->upload);
+    case JOURNAL_LETTER:
+        return journal_letter_apply(trees, txn, op, scratch);
     case JOURNAL_BATCH:
         return apply_batch(trees, txn, op, scratch);
     case JOURNAL_ACKNOWLEDGED:
         return apply_acknowledged(trees, txn, op, scratch, finished_bytes);
     case JOURNAL_CONVERTED:
         return apply_converted(trees, txn, op, scratch, finished_bytes);
+    case JOURNAL_PARTNER_PUT:
+        return journal_partner_apply(trees, txn, op, scratch);
     }
     return ERR_CORRUPT;
 }

@@ -14,9 +14,13 @@ enum journal_tree {
     TREE_UNFINISHED,
     TREE_UPLOAD,
     TREE_PIECE,
+    TREE_LETTER,
     TREE_BATCH,
     TREE_PARTITION,
     TREE_META,
+    TREE_PARTNER,
+    TREE_PARTNER_GLN,
+    TREE_PARTNER_CHANGE,
     TREE_COUNT,
 };
 
@@ -26,6 +30,7 @@ struct journal_trees {
     uint64_t next_number;
     uint64_t next_upload;
     uint64_t unfinished_bytes;
+    uint64_t partner_changes; /* since it was opened */
 };
 
 enum err journal_trees_open(struct journal_trees *trees, const char *dir, uint64_t map_bytes);
@@ -38,6 +43,18 @@ enum err journal_trees_error(const char *what, int code);
  * documents that this finishes, *received_bytes by that of new ones. */
 enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
                              struct arena *scratch, uint64_t *received_bytes, uint64_t *finished_bytes);
+
+/* Applies JOURNAL_LETTER, and the same change as part of JOURNAL_SEAL: op->refused is ERR_EXISTS where the
+ * dead letter is not open. */
+enum err journal_letter_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                              struct arena *scratch);
+
+/* Applies JOURNAL_PARTNER_PUT. */
+enum err journal_partner_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                               struct arena *scratch);
+
+/* The trees of an open journal, for reading. */
+const struct journal_trees *journal_trees_of(const struct journal *journal);
 
 /* One record in a read transaction of its own, unpacked into the arena. */
 enum err journal_trees_read(const struct journal_trees *trees, enum journal_tree tree, const void *key,

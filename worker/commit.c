@@ -267,7 +267,7 @@ static enum err write_batch(struct commit *commit, struct store_txn *txn, struct
         if (event->verdict == WORK_COMMITTED)
             err = write_event(txn, &batch->batch, event);
         else if (event->verdict == WORK_DEAD)
-            err = dead_letter_write(txn, &batch->batch, event);
+            err = dead_letter_write(txn, &batch->batch, event, &work->scratch);
     }
     if (!err)
         err = write_captures(txn, work, batch);

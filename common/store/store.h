@@ -37,11 +37,24 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
 enum err store_event_get(struct store *store, uint64_t sequence, struct arena *arena,
                          Epcis__V1__CommittedEvent **out);
 
-/* Dead letters in the order in which they arose; only those of `capture_id` where it is not NULL. A page ends
- * early where the arena does. */
-enum err store_dead_letters(struct store *store, const uint8_t *capture_id, uint32_t limit,
+/* What a dead letter must fit, all of it at once; what is NULL or 0 lets all through. */
+struct store_letter_filter {
+    const uint8_t *capture_id;
+    const char *partner, *code, *gtin;
+    int64_t from_ms, until_ms; /* refused in [from_ms, until_ms) */
+    /* What only the caller knows, asked last; what it answers other than ERR_OK ends the call. */
+    enum err (*wanted)(void *context, uint64_t number, bool *out);
+    void *context;
+};
+
+/* Dead letters in the order in which they arose; `filter` NULL: all. A page ends early where the arena does,
+ * and where too many were passed over: it may be empty and yet have a next one. */
+enum err store_dead_letters(struct store *store, const struct store_letter_filter *filter, uint32_t limit,
                             char cursor[STORE_CURSOR], struct arena *arena,
                             Epcis__V1__ListDeadLettersResponse **out);
+
+/* The number that a dead letter's id stands for. ERR_INPUT: it is no id. */
+enum err store_dead_letter_number(const char *dead_letter_id, uint64_t *out);
 enum err store_dead_letter_get(struct store *store, const char *dead_letter_id, struct arena *arena,
                                Epcis__V1__GetDeadLetterResponse **out);
 

@@ -1,17 +1,14 @@
 /* The reading half: one read transaction a call, messages copied into the caller's arena. */
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/log.h"
 #include "common/epcis/event_hash.h"
-#include "common/store/store.h"
-#include "common/store/trees.h"
+#include "common/store/store_read.h"
 
 enum { PAGE_MAX = 1000, SCRATCH_BYTES = 512 << 20 };
 
-static enum err read_begin(struct store *store, MDB_txn **txn)
+enum err store_read_begin(struct store *store, MDB_txn **txn)
 {
     int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, txn);
     if (rc)
@@ -19,7 +16,7 @@ static enum err read_begin(struct store *store, MDB_txn **txn)
     return trees_error(rc);
 }
 
-static uint32_t page_limit(uint32_t limit)
+uint32_t store_read_limit(uint32_t limit)
 {
     return limit == 0 || limit > PAGE_MAX ? PAGE_MAX : limit;
 }
@@ -32,8 +29,7 @@ static char *hex_in(struct arena *arena, const uint8_t *data, size_t bytes)
     return text;
 }
 
-/* `*out` is the text's copy; false where the arena is spent. */
-static bool copy_text(struct arena *arena, const char *text, size_t length, char **out)
+bool store_read_text(struct arena *arena, const char *text, size_t length, char **out)
 {
     *out = arena_copy(arena, length ? text : "", length); /* an absent text may be NULL */
     return *out != NULL;
@@ -126,8 +122,9 @@ static bool fill_identity(const struct store_item *item, struct arena *arena, Ep
     if (epc.kind != EPC_SGTIN || epc.fault)
         return true;
     enum { SERIAL = 1 + 6 }; /* where the decoded serial stands in the key */
-    return copy_text(arena, epc.digits, strlen(epc.digits), &state->gtin) &&
-           copy_text(arena, (const char *)item->key + SERIAL, item->key_length - SERIAL, &state->serial);
+    return store_read_text(arena, epc.digits, strlen(epc.digits), &state->gtin) &&
+           store_read_text(arena, (const char *)item->key + SERIAL, item->key_length - SERIAL,
+                           &state->serial);
 }
 
 static enum err fill_state(struct store *store, MDB_txn *txn, const struct store_item *item,
@@ -139,14 +136,14 @@ static enum err fill_state(struct store *store, MDB_txn *txn, const struct store
     struct store_text status = item->disposition;
     if (!status.length)
         status = (struct store_text){(const uint8_t *)"unknown", 7};
-    if (!copy_text(arena, (const char *)status.data, status.length, &state->status) ||
-        !copy_text(arena, (const char *)item->lot.data, item->lot.length, &state->lot))
+    if (!store_read_text(arena, (const char *)status.data, status.length, &state->status) ||
+        !store_read_text(arena, (const char *)item->lot.data, item->lot.length, &state->lot))
         return ERR_LIMIT;
     if (item->expiry) {
         char text[32];
         int length = snprintf(text, sizeof text, "%04u-%02u-%02u", item->expiry / 10000,
                               item->expiry / 100 % 100, item->expiry % 100);
-        if (!copy_text(arena, text, (size_t)length, &state->expiry))
+        if (!store_read_text(arena, text, (size_t)length, &state->expiry))
             return ERR_LIMIT;
     }
     bool holds = false;
@@ -172,7 +169,7 @@ static bool copy_time(struct arena *arena, const Epcis__V1__Time *from, Epcis__V
     time->nanos = from->nanos;
     time->fraction_digits = from->fraction_digits;
     *out = time;
-    return copy_text(arena, from->invalid_text, strlen(from->invalid_text), &time->invalid_text);
+    return store_read_text(arena, from->invalid_text, strlen(from->invalid_text), &time->invalid_text);
 }
 
 /* `scratch` holds the whole event for a moment: an entry needs little of it. */
@@ -201,8 +198,8 @@ static enum err fill_entry(struct store *store, MDB_txn *txn, uint64_t sequence,
     entry->sequence = sequence;
     *out = entry;
     bool copied = copy_time(arena, event->event_time, &entry->event_time) &&
-                  copy_text(arena, event->biz_step, strlen(event->biz_step), &entry->biz_step) &&
-                  copy_text(arena, event->event_id, strlen(event->event_id), &entry->event_id);
+                  store_read_text(arena, event->biz_step, strlen(event->biz_step), &entry->biz_step) &&
+                  store_read_text(arena, event->event_id, strlen(event->event_id), &entry->event_id);
     return copied ? ERR_OK : ERR_LIMIT;
 }
 
@@ -285,13 +282,13 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
     struct history_page page = {.store = store,
                                 .item = key,
                                 .item_length = epc_key(epc, strlen(epc), key),
-                                .limit = page_limit(limit),
+                                .limit = store_read_limit(limit),
                                 .arena = arena,
                                 .token = cursor};
     arena_init(&page.scratch, SCRATCH_BYTES);
     Epcis__V1__GetItemHistoryResponse *response = arena_alloc(arena, sizeof *response);
     Epcis__V1__ItemState *state = arena_alloc(arena, sizeof *state);
-    enum err err = response && state ? read_begin(store, &txn) : ERR_LIMIT;
+    enum err err = response && state ? store_read_begin(store, &txn) : ERR_LIMIT;
     if (err)
         goto out;
     err = state_find(store, txn, key, page.item_length, &item);
@@ -307,7 +304,7 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
     if (err)
         goto out;
     err = history_read(&page, response);
-    if (!err && !copy_text(arena, cursor, strlen(cursor), &response->next_page_token))
+    if (!err && !store_read_text(arena, cursor, strlen(cursor), &response->next_page_token))
         err = ERR_LIMIT;
     *out = response;
 out:
@@ -385,191 +382,9 @@ enum err store_event_get(struct store *store, uint64_t sequence, struct arena *a
 {
     MDB_txn *txn = NULL;
     *out = arena_alloc(arena, sizeof **out);
-    enum err err = *out ? read_begin(store, &txn) : ERR_LIMIT;
+    enum err err = *out ? store_read_begin(store, &txn) : ERR_LIMIT;
     if (!err)
         err = fill_event(store, txn, sequence, arena, *out);
-    mdb_txn_abort(txn);
-    return err;
-}
-
-/* ---- dead letters ---- */
-
-static bool number_text(struct arena *arena, uint64_t number, char **out)
-{
-    char text[24];
-    int length = snprintf(text, sizeof text, "%" PRIu64, number);
-    return copy_text(arena, text, (size_t)length, out);
-}
-
-static enum err number_parse(const char *text, uint64_t *out)
-{
-    size_t length = strlen(text);
-    if (length == 0 || length > 19 || strspn(text, "0123456789") != length)
-        return ERR_INPUT;
-    *out = strtoull(text, NULL, 10);
-    return ERR_OK;
-}
-
-static enum err dead_letter_record(struct store *store, MDB_txn *txn, uint64_t number, MDB_val *out)
-{
-    MDB_val key = {sizeof number, &number};
-    return trees_error(mdb_get(txn, store->trees[TREE_DEAD_LETTER], &key, out));
-}
-
-static enum err dead_letter_find(struct store *store, MDB_txn *txn, uint64_t number, struct arena *arena,
-                                 Epcis__Store__V1__DeadLetterRecord **out)
-{
-    MDB_val value;
-    enum err err = dead_letter_record(store, txn, number, &value);
-    if (err)
-        return err;
-    *out = epcis__store__v1__dead_letter_record__unpack(&arena->allocator, value.mv_size, value.mv_data);
-    if (!*out)
-        return ERR_LIMIT;
-    if (!(*out)->dead_letter)
-        return ERR_CORRUPT;
-    return number_text(arena, number, &(*out)->dead_letter->dead_letter_id) ? ERR_OK : ERR_LIMIT;
-}
-
-/* The record's first field, without the event, which may be large. */
-static enum err dead_letter_read(struct store *store, MDB_txn *txn, uint64_t number, struct arena *arena,
-                                 Epcis__V1__DeadLetter **out)
-{
-    enum { TAG = 1 << 3 | 2 };
-    MDB_val value;
-    enum err err = dead_letter_record(store, txn, number, &value);
-    if (err)
-        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
-    const uint8_t *at = value.mv_data, *end = at + value.mv_size;
-    size_t length = 0;
-    if (at == end || *at++ != TAG)
-        return ERR_CORRUPT;
-    for (unsigned shift = 0; at < end && shift < 63; shift += 7) {
-        length |= (size_t)(*at & 0x7f) << shift;
-        if (*at++ < 0x80)
-            break;
-    }
-    if (length > (size_t)(end - at))
-        return ERR_CORRUPT;
-    *out = epcis__v1__dead_letter__unpack(&arena->allocator, length, at);
-    if (!*out || !number_text(arena, number, &(*out)->dead_letter_id))
-        return ERR_LIMIT;
-    (*out)->raw_document_part = (ProtobufCBinaryData){0, NULL};
-    return ERR_OK;
-}
-
-struct letters_page {
-    struct store *store;
-    MDB_txn *txn;
-    MDB_cursor *cursor;
-    const uint8_t *capture_id; /* NULL: all */
-    uint64_t first;
-    uint32_t limit;
-    struct arena *arena;
-};
-
-/* The number of the first dead letter from `number` on; *out 0: none. */
-static enum err letters_seek(struct letters_page *page, uint64_t number, uint64_t *out)
-{
-    uint8_t bytes[UUID_BYTES + 8];
-    MDB_val key = {sizeof number, &number}, value;
-    if (page->capture_id) {
-        memcpy(bytes, page->capture_id, UUID_BYTES);
-        trees_put_number(bytes + UUID_BYTES, number, 8);
-        key = (MDB_val){sizeof bytes, bytes};
-    }
-    *out = 0;
-    int rc = mdb_cursor_get(page->cursor, &key, &value, MDB_SET_RANGE);
-    if (rc)
-        return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
-    if (!page->capture_id)
-        memcpy(out, key.mv_data, sizeof *out);
-    else if (memcmp(key.mv_data, page->capture_id, UUID_BYTES) == 0)
-        *out = trees_get_number((const uint8_t *)key.mv_data + UUID_BYTES, 8);
-    return ERR_OK;
-}
-
-static enum err letters_read(struct letters_page *page, char cursor[STORE_CURSOR],
-                             Epcis__V1__ListDeadLettersResponse *out)
-{
-    enum tree tree = page->capture_id ? TREE_DEAD_LETTER_CAPTURE : TREE_DEAD_LETTER;
-    enum err err = trees_error(mdb_cursor_open(page->txn, page->store->trees[tree], &page->cursor));
-    out->dead_letters = arena_alloc(page->arena, page->limit * sizeof(Epcis__V1__DeadLetter *));
-    if (!err && !out->dead_letters)
-        err = ERR_LIMIT;
-    uint64_t number = 0;
-    if (!err)
-        err = letters_seek(page, page->first, &number);
-    cursor[0] = '\0';
-    while (!err && number) {
-        Epcis__V1__DeadLetter **letter = &out->dead_letters[out->n_dead_letters];
-        bool full = out->n_dead_letters == page->limit;
-        if (!full)
-            err = dead_letter_read(page->store, page->txn, number, page->arena, letter);
-        if (full || (err == ERR_LIMIT && out->n_dead_letters > 0)) { /* a page may end early */
-            snprintf(cursor, STORE_CURSOR, "%" PRIu64, number);
-            return ERR_OK;
-        }
-        if (err)
-            return err;
-        out->n_dead_letters++;
-        err = letters_seek(page, number + 1, &number);
-    }
-    return err;
-}
-
-enum err store_dead_letters(struct store *store, const uint8_t *capture_id, uint32_t limit,
-                            char cursor[STORE_CURSOR], struct arena *arena,
-                            Epcis__V1__ListDeadLettersResponse **out)
-{
-    MDB_txn *txn = NULL;
-    struct letters_page page = {
-        .store = store, .capture_id = capture_id, .limit = page_limit(limit), .arena = arena, .first = 1};
-    enum err err = *cursor ? number_parse(cursor, &page.first) : ERR_OK;
-    if (err)
-        return err;
-    Epcis__V1__ListDeadLettersResponse *response = arena_alloc(arena, sizeof *response);
-    char *token = arena_alloc(arena, STORE_CURSOR); /* before the page takes all there is */
-    err = response && token ? read_begin(store, &txn) : ERR_LIMIT;
-    if (err)
-        return err;
-    epcis__v1__list_dead_letters_response__init(response);
-    page.txn = txn;
-    err = letters_read(&page, cursor, response);
-    response->next_page_token = memcpy(token, cursor, STORE_CURSOR);
-    *out = response;
-    if (page.cursor)
-        mdb_cursor_close(page.cursor);
-    mdb_txn_abort(txn);
-    return err;
-}
-
-static enum err fill_letter(struct store *store, MDB_txn *txn, uint64_t number, struct arena *arena,
-                            Epcis__V1__GetDeadLetterResponse *out)
-{
-    Epcis__Store__V1__DeadLetterRecord *record;
-    enum err err = dead_letter_find(store, txn, number, arena, &record);
-    if (err)
-        return err;
-    epcis__v1__get_dead_letter_response__init(out);
-    out->dead_letter = record->dead_letter;
-    if (record->event.len) /* an event that cannot be unpacked is a reason to be here: then it is absent */
-        out->dead_letter->event =
-            epcis__v1__event__unpack(&arena->allocator, record->event.len, record->event.data);
-    return ERR_OK;
-}
-
-enum err store_dead_letter_get(struct store *store, const char *dead_letter_id, struct arena *arena,
-                               Epcis__V1__GetDeadLetterResponse **out)
-{
-    uint64_t number;
-    MDB_txn *txn = NULL;
-    if (number_parse(dead_letter_id, &number))
-        return ERR_NOT_FOUND;
-    *out = arena_alloc(arena, sizeof **out);
-    enum err err = *out ? read_begin(store, &txn) : ERR_LIMIT;
-    if (!err)
-        err = fill_letter(store, txn, number, arena, *out);
     mdb_txn_abort(txn);
     return err;
 }

@@ -39,6 +39,20 @@ const char *output_state_name(Epcis__V1__CaptureState state)
     }
 }
 
+const char *output_letter_state_name(Epcis__V1__DeadLetterState state)
+{
+    switch (state) {
+    case EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_OPEN:
+        return "open";
+    case EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_RESUBMITTED:
+        return "resubmitted";
+    case EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_DISCARDED:
+        return "discarded";
+    default:
+        return "unknown";
+    }
+}
+
 static const Epcis__V1__Receipt *receipt_of(const Epcis__V1__Capture *capture)
 {
     static const Epcis__V1__Receipt none = EPCIS__V1__RECEIPT__INIT;
@@ -70,6 +84,8 @@ void output_capture_json(struct buffer *out, const Epcis__V1__Capture *capture)
     } else {
         buffer_append_text(out, "null");
     }
+    buffer_append_text(out, ", ");
+    optional(out, "resubmission_of", capture->resubmission_of);
     buffer_append_text(out, "}");
 }
 
@@ -109,6 +125,10 @@ void output_dead_letter_json(struct buffer *out, const Epcis__V1__DeadLetter *le
     finding_members(out, letter->n_reasons ? letter->reasons[0] : NULL);
     buffer_printf(out, ", \"line\": %" PRIu64 ", ", letter->line);
     optional(out, "path", letter->path);
+    buffer_append_text(out, ", ");
+    optional(out, "partner", letter->partner);
+    buffer_append_text(out, ", ");
+    member(out, "state", output_letter_state_name(letter->state));
     buffer_append_text(out, "}");
 }
 
@@ -195,6 +215,8 @@ void output_capture_text(struct buffer *out, const char *name, const Epcis__V1__
         output_foreign_text(out, capture->error->message);
         buffer_append_text(out, "\n");
     }
+    if (capture->resubmission_of[0])
+        buffer_printf(out, "  again    dead letter %s\n", capture->resubmission_of);
     if (capture->dead_letters)
         buffer_printf(out, "  see      epcisctl dead-letters --capture %s\n", receipt->capture_id);
 }
@@ -206,6 +228,8 @@ void output_dead_letter_text(struct buffer *out, const Epcis__V1__DeadLetter *le
         buffer_printf(out, "event %" PRIu64, letter->event_index);
     else
         buffer_append_text(out, "document");
+    if (letter->state != EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_OPEN)
+        buffer_printf(out, "  %s", output_letter_state_name(letter->state));
     if (letter->line)
         buffer_printf(out, "  line %" PRIu64, letter->line);
     if (letter->path[0]) {

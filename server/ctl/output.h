@@ -24,6 +24,9 @@ void output_history_entry_text(struct buffer *out, const Epcis__V1__HistoryEntry
 /* "received", "running", "done", "failed" */
 const char *output_state_name(Epcis__V1__CaptureState state);
 
+/* "open", "resubmitted", "discarded" */
+const char *output_letter_state_name(Epcis__V1__DeadLetterState state);
+
 /* Appends text that came from outside; control characters, which a terminal might obey, become "?". */
 void output_foreign_text(struct buffer *out, const char *text);
 

@@ -102,6 +102,7 @@ struct method {
 
     /* Where `work` is query_work: the request's type, and the answer to it; NULL: the reply says why. */
     const ProtobufCMessageDescriptor *request;
+    size_t request_max; /* bytes it may have; 0: FRONT_QUERY_MAX */
     const ProtobufCMessage *(*answer)(struct call *call, const ProtobufCMessage *request,
                                       struct arena *arena);
 };

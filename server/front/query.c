@@ -29,17 +29,18 @@ static bool is_text(const uint8_t *text, size_t length)
     return true;
 }
 
-/* Looks at the strings of a request where they lie: requests of queries hold no messages inside. NULL: all
- * well; otherwise the name of the field that is not. */
-static const char *find_bad_text(const ProtobufCMessageDescriptor *descriptor, struct cursor *cursor)
+/* Looks at the strings of a request, and of the messages inside it, where they lie: no request's type holds
+ * itself. `text` has room for any of them. NULL: all well; otherwise the name of the field that is not. */
+static const char *find_bad_text(const ProtobufCMessageDescriptor *descriptor, struct cursor *cursor,
+                                 uint8_t *text)
 {
     uint32_t number;
     enum cursor_type type;
     while (!cursor_field(cursor, &number, &type)) {
         const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(descriptor, number);
         struct cursor value;
-        uint8_t text[FRONT_QUERY_MAX];
-        if (!field || field->type != PROTOBUF_C_TYPE_STRING || type != CURSOR_BYTES) {
+        bool message = field && field->type == PROTOBUF_C_TYPE_MESSAGE;
+        if (!field || (field->type != PROTOBUF_C_TYPE_STRING && !message) || type != CURSOR_BYTES) {
             if (cursor_skip(cursor, type))
                 return NULL; /* malformed: unpacking will say so */
             continue;
@@ -47,9 +48,15 @@ static const char *find_bad_text(const ProtobufCMessageDescriptor *descriptor, s
         if (cursor_bytes(cursor, &value))
             return NULL;
         size_t length = value.left;
-        cursor_copy(&value, text);
-        if (!is_text(text, length))
-            return field->name;
+        const char *bad = NULL;
+        if (message) {
+            bad = find_bad_text(field->descriptor, &value, text);
+        } else {
+            cursor_copy(&value, text);
+            bad = is_text(text, length) ? NULL : field->name;
+        }
+        if (bad)
+            return bad;
     }
     return NULL;
 }
@@ -60,21 +67,22 @@ static ProtobufCMessage *read_request(struct call *call, struct arena *arena)
     struct cursor_source source;
     struct cursor cursor;
     call_cursor(call, &source, &cursor);
-    size_t length = cursor.left;
-    if (length > FRONT_QUERY_MAX) {
+    size_t length = cursor.left,
+           most = call->method->request_max ? call->method->request_max : FRONT_QUERY_MAX;
+    if (length > most) {
         reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "the request has %zu bytes; at most %d are taken here", length, FRONT_QUERY_MAX);
+                   "the request has %zu bytes; at most %zu are taken here", length, most);
         return NULL;
     }
     struct cursor whole = cursor;
-    const char *field = find_bad_text(descriptor, &cursor);
-    if (field) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`%s` is not UTF-8 text without NUL", field);
-        return NULL;
-    }
     uint8_t *flat = arena_alloc(arena, length + 1);
     if (!flat) {
         reply_err(&call->reply, ERR_MEMORY, "reading the request");
+        return NULL;
+    }
+    const char *field = find_bad_text(descriptor, &cursor, flat);
+    if (field) {
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`%s` is not UTF-8 text without NUL", field);
         return NULL;
     }
     cursor_copy(&whole, flat);

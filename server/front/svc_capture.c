@@ -62,7 +62,7 @@ static void fail_ingest(struct call *call, enum err err)
 }
 
 /* Before the body is read: a server that has no room must not take in 64 MiB to say so. */
-static bool admit(struct call *call)
+bool svc_capture_admit(struct call *call)
 {
     uint32_t retry_after_ms = RETRY_MS;
     switch (ingest_admit(call->services->ingest, &retry_after_ms)) {
@@ -272,12 +272,12 @@ static const ProtobufCMessage *get_capture(struct call *call, const ProtobufCMes
 const struct method svc_capture_methods[] = {
     {.path = "/epcis.v1.CaptureService/Capture",
      .room = ROOM_DOCUMENTS,
-     .admit = admit,
+     .admit = svc_capture_admit,
      .work = capture_work},
     {.path = "/epcis.v1.CaptureService/CaptureStream",
      .room = ROOM_UPLOADS,
      .streaming = true,
-     .admit = admit,
+     .admit = svc_capture_admit,
      .work = upload_work,
      .drop = upload_drop},
     {.path = "/epcis.v1.CaptureService/GetCapture",

@@ -9,4 +9,7 @@
 extern const struct method svc_capture_methods[];
 extern const size_t svc_capture_count;
 
+/* The `admit` of methods that take a document in: not while the server has no room or disk for one. */
+bool svc_capture_admit(struct call *call);
+
 #endif

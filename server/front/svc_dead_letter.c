@@ -3,31 +3,77 @@
 #include <string.h>
 
 #include "epcis/v1/dead_letter_service.pb-c.h"
+#include "server/dead_letter.h"
+#include "server/front/limits.h"
 #include "server/front/page.h"
 #include "server/front/query.h"
+#include "server/front/svc_capture.h"
+
+enum { WHO_MAX = 256, WHY_MAX = 2000, CORRECTED_MAX = 4 << 20 };
+
+static struct dead_letters letters_of(const struct call *call)
+{
+    return (struct dead_letters){
+        .store = call->services->store, .journal = call->services->journal, .ingest = call->services->ingest};
+}
+
+/* `why` says more where it is not empty. */
+static void fail(struct call *call, enum err err, const char *dead_letter_id, const char *why)
+{
+    if (err == ERR_EXISTS)
+        reply_fail(&call->reply, GRPC_STATUS_FAILED_PRECONDITION, "dead letter %.24s: %s", dead_letter_id,
+                   why);
+    else if (err == ERR_INPUT && why[0])
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "%s", why);
+    else
+        reply_err(&call->reply, err, "dead letter %.24s", dead_letter_id);
+    if (err == ERR_FULL)
+        call->reply.retry_after_ms = 500;
+}
+
+static void fail_page(struct call *call, enum err err, const char *why)
+{
+    if (err == ERR_INPUT && why[0])
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "%s", why);
+    else
+        reply_err(&call->reply, err, "dead letters");
+    if (err == ERR_FULL)
+        call->reply.retry_after_ms = 500;
+}
+
+static bool has_id(struct call *call, const char *dead_letter_id)
+{
+    if (!dead_letter_id[0])
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`dead_letter_id` is empty");
+    return dead_letter_id[0];
+}
+
+static bool check_deed(struct call *call, const struct dead_letter_deed *deed)
+{
+    if (deed->who[0] && deed->why[0] && strlen(deed->who) <= WHO_MAX && strlen(deed->why) <= WHY_MAX)
+        return true;
+    reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
+               "`who` (at most %d bytes) and `why` (at most %d bytes) are both expected", WHO_MAX, WHY_MAX);
+    return false;
+}
+
+/* ---- showing ------------------------------------------------------------------------------------------ */
 
 static const ProtobufCMessage *list_dead_letters(struct call *call, const ProtobufCMessage *message,
                                                  struct arena *arena)
 {
     const Epcis__V1__ListDeadLettersRequest *request = (const Epcis__V1__ListDeadLettersRequest *)message;
+    const struct dead_letters letters = letters_of(call);
     Epcis__V1__ListDeadLettersResponse *response = NULL;
-    uint8_t capture_id[UUID_BYTES];
     struct page page;
-    bool one_capture = request->capture_id[0] != '\0';
-    if (one_capture && uuid_parse(request->capture_id, capture_id)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`capture_id` is \"%s\": a UUID as in a receipt is expected, or nothing",
-                   request->capture_id);
-        return NULL;
-    }
+    char why[DEAD_LETTER_WHY];
     if (page_read(request->page_size, request->page_token, &page, &call->reply))
         return NULL;
-    enum err err = store_dead_letters(call->services->store, one_capture ? capture_id : NULL, page.limit,
-                                      page.cursor, arena, &response);
+    enum err err = dead_letter_list(&letters, request, page.limit, page.cursor, arena, &response, why);
     if (!err)
         err = page_write(&page, arena, &response->next_page_token);
     if (err) {
-        reply_err(&call->reply, err, "dead letters");
+        fail_page(call, err, why);
         return NULL;
     }
     return &response->base;
@@ -37,19 +83,122 @@ static const ProtobufCMessage *get_dead_letter(struct call *call, const Protobuf
                                                struct arena *arena)
 {
     const char *dead_letter_id = ((const Epcis__V1__GetDeadLetterRequest *)message)->dead_letter_id;
+    const struct dead_letters letters = letters_of(call);
     Epcis__V1__GetDeadLetterResponse *response = NULL;
-    if (!dead_letter_id[0]) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`dead_letter_id` is empty");
+    if (!has_id(call, dead_letter_id))
         return NULL;
-    }
-    enum err err = store_dead_letter_get(call->services->store, dead_letter_id, arena, &response);
+    enum err err = dead_letter_get(&letters, dead_letter_id, arena, &response);
     if (err) {
-        reply_err(&call->reply, err, "dead letter %s", dead_letter_id);
+        fail(call, err, dead_letter_id, "");
         return NULL;
     }
     return &response->base;
 }
 
+/* ---- closing one -------------------------------------------------------------------------------------- */
+
+static const ProtobufCMessage *resubmit_dead_letter(struct call *call, const ProtobufCMessage *message,
+                                                    struct arena *arena)
+{
+    const Epcis__V1__ResubmitDeadLetterRequest *request =
+        (const Epcis__V1__ResubmitDeadLetterRequest *)message;
+    const struct dead_letter_deed deed = {request->who, request->why};
+    const struct dead_letters letters = letters_of(call);
+    Epcis__V1__ResubmitDeadLetterResponse *response = arena_alloc(arena, sizeof *response);
+    char *capture_id = arena_alloc(arena, UUID_TEXT + 1);
+    char why[DEAD_LETTER_WHY] = "";
+    if (!has_id(call, request->dead_letter_id) || !check_deed(call, &deed))
+        return NULL;
+    enum err err = ERR_MEMORY;
+    if (response && capture_id)
+        err = dead_letter_resubmit(&letters, request->dead_letter_id, &deed, request->corrected.data,
+                                   request->corrected.len, arena, capture_id, why);
+    if (err) {
+        fail(call, err, request->dead_letter_id, why);
+        return NULL;
+    }
+    epcis__v1__resubmit_dead_letter_response__init(response);
+    response->capture_id = capture_id;
+    return &response->base;
+}
+
+static const ProtobufCMessage *discard_dead_letter(struct call *call, const ProtobufCMessage *message,
+                                                   struct arena *arena)
+{
+    const Epcis__V1__DiscardDeadLetterRequest *request = (const Epcis__V1__DiscardDeadLetterRequest *)message;
+    const struct dead_letter_deed deed = {request->who, request->why};
+    const struct dead_letters letters = letters_of(call);
+    static const Epcis__V1__DiscardDeadLetterResponse response =
+        EPCIS__V1__DISCARD_DEAD_LETTER_RESPONSE__INIT;
+    char why[DEAD_LETTER_WHY];
+    if (!has_id(call, request->dead_letter_id) || !check_deed(call, &deed))
+        return NULL;
+    enum err err = dead_letter_discard(&letters, request->dead_letter_id, &deed, arena, why);
+    if (err) {
+        fail(call, err, request->dead_letter_id, why);
+        return NULL;
+    }
+    return &response.base;
+}
+
+/* ---- closing many ------------------------------------------------------------------------------------- */
+
+/* The filter of a request that closes many; none is all. */
+static const Epcis__V1__ListDeadLettersRequest *filter_of(const Epcis__V1__ListDeadLettersRequest *filter)
+{
+    static const Epcis__V1__ListDeadLettersRequest all = EPCIS__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
+    return filter ? filter : &all;
+}
+
+static const ProtobufCMessage *resubmit_dead_letters(struct call *call, const ProtobufCMessage *message,
+                                                     struct arena *arena)
+{
+    const Epcis__V1__ResubmitDeadLettersRequest *request =
+        (const Epcis__V1__ResubmitDeadLettersRequest *)message;
+    const Epcis__V1__ListDeadLettersRequest *filter = filter_of(request->filter);
+    const struct dead_letter_deed deed = {request->who, request->why};
+    const struct dead_letters letters = letters_of(call);
+    Epcis__V1__ResubmitDeadLettersResponse *response = NULL;
+    struct page page;
+    char why[DEAD_LETTER_WHY] = "";
+    if (!check_deed(call, &deed) || page_read(filter->page_size, filter->page_token, &page, &call->reply))
+        return NULL;
+    enum err err =
+        dead_letter_resubmit_page(&letters, filter, page.limit, page.cursor, &deed, arena, &response, why);
+    if (!err)
+        err = page_write(&page, arena, &response->next_page_token);
+    if (err) {
+        fail_page(call, err, why);
+        return NULL;
+    }
+    return &response->base;
+}
+
+static const ProtobufCMessage *discard_dead_letters(struct call *call, const ProtobufCMessage *message,
+                                                    struct arena *arena)
+{
+    const Epcis__V1__DiscardDeadLettersRequest *request =
+        (const Epcis__V1__DiscardDeadLettersRequest *)message;
+    const Epcis__V1__ListDeadLettersRequest *filter = filter_of(request->filter);
+    const struct dead_letter_deed deed = {request->who, request->why};
+    const struct dead_letters letters = letters_of(call);
+    Epcis__V1__DiscardDeadLettersResponse *response = NULL;
+    struct page page;
+    char why[DEAD_LETTER_WHY] = "";
+    if (!check_deed(call, &deed) || page_read(filter->page_size, filter->page_token, &page, &call->reply))
+        return NULL;
+    enum err err =
+        dead_letter_discard_page(&letters, filter, page.limit, page.cursor, &deed, arena, &response, why);
+    if (!err)
+        err = page_write(&page, arena, &response->next_page_token);
+    if (err) {
+        fail_page(call, err, why);
+        return NULL;
+    }
+    return &response->base;
+}
+
+/* What closes dead letters waits for the disk, as documents do. */
 const struct method svc_dead_letter_methods[] = {
     {.path = "/epcis.v1.DeadLetterService/ListDeadLetters",
      .room = ROOM_QUERIES,
@@ -61,5 +210,28 @@ const struct method svc_dead_letter_methods[] = {
      .work = query_work,
      .request = &epcis__v1__get_dead_letter_request__descriptor,
      .answer = get_dead_letter},
+    {.path = "/epcis.v1.DeadLetterService/ResubmitDeadLetter",
+     .room = ROOM_DOCUMENTS,
+     .admit = svc_capture_admit,
+     .work = query_work,
+     .request_max = CORRECTED_MAX + FRONT_QUERY_MAX,
+     .request = &epcis__v1__resubmit_dead_letter_request__descriptor,
+     .answer = resubmit_dead_letter},
+    {.path = "/epcis.v1.DeadLetterService/DiscardDeadLetter",
+     .room = ROOM_DOCUMENTS,
+     .work = query_work,
+     .request = &epcis__v1__discard_dead_letter_request__descriptor,
+     .answer = discard_dead_letter},
+    {.path = "/epcis.v1.DeadLetterService/ResubmitDeadLetters",
+     .room = ROOM_DOCUMENTS,
+     .admit = svc_capture_admit,
+     .work = query_work,
+     .request = &epcis__v1__resubmit_dead_letters_request__descriptor,
+     .answer = resubmit_dead_letters},
+    {.path = "/epcis.v1.DeadLetterService/DiscardDeadLetters",
+     .room = ROOM_DOCUMENTS,
+     .work = query_work,
+     .request = &epcis__v1__discard_dead_letters_request__descriptor,
+     .answer = discard_dead_letters},
 };
 const size_t svc_dead_letter_count = sizeof svc_dead_letter_methods / sizeof svc_dead_letter_methods[0];

@@ -258,10 +258,40 @@ START_TEST(counts_add_up_to_the_events)
     ck_assert_uint_eq(letter->line, 11);
     ck_assert_ptr_nonnull(letter->event);
     ck_assert_str_eq(letter->event->event_time_zone_offset, "EST");
+    ck_assert_str_eq(letter->partner, world.made.partner);
+    ck_assert_uint_eq(letter->n_gtins, 1);
+    ck_assert_str_eq(letter->gtins[0], "00614141100019");
+    ck_assert_int_eq(letter->event_type, EPCIS__V1__EVENT_TYPE__EVENT_TYPE_OBJECT);
+    ck_assert_str_eq(letter->biz_step, "commissioning");
+    ck_assert_int_eq(letter->event_time->seconds, bad->event_time->seconds);
+    ck_assert_uint_eq(dead_letter(2)->n_gtins, 0);
+    ck_assert_str_eq(dead_letter(2)->partner, world.made.partner);
     ck_assert_str_eq(dead_letter(2)->path, "/made/up");
     ck_assert_uint_eq(dead_letter(2)->raw_document_part.len, 5);
     ck_assert_int_eq(dead_letter(2)->position_case, EPCIS__V1__DEAD_LETTER__POSITION_EVENT_INDEX);
     ck_assert_int_eq(dead_letter(3)->position_case, EPCIS__V1__DEAD_LETTER__POSITION__NOT_SET);
+}
+END_TEST
+
+START_TEST(dead_letters_name_each_gtin_once_and_not_too_many)
+{
+    enum { ITEMS = 80, KEPT = 32 };
+    Epcis__V1__Event *bad = synthetic_commission(&world.events, 0, "L1", "2027-01-31", SERIALS("x"));
+    bad->event_time_zone_offset = (char *)"EST";
+    bad->epc_list = synthetic_list(&world.events, ITEMS);
+    bad->n_epc_list = ITEMS;
+    for (unsigned i = 0; i < ITEMS; i++) /* each GTIN twice, and a private URI */
+        bad->epc_list[i] =
+            i == 1 ? (char *)"urn:example:1" : synthetic_sgtin(&world.events, 10001 + i / 2, "s");
+    synthetic_segment(&world.made, 1, 0);
+    synthetic_add(&world.made, bad);
+    pack();
+    commit();
+    const Epcis__V1__DeadLetter *letter = dead_letter(1);
+    ck_assert_uint_eq(letter->n_gtins, KEPT);
+    for (size_t i = 0; i < KEPT; i++)
+        for (size_t j = 0; j < i; j++)
+            ck_assert_str_ne(letter->gtins[i], letter->gtins[j]);
 }
 END_TEST
 
@@ -643,6 +673,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, commits_and_tells_state_and_history);
     tcase_add_test(tests, counts_add_up_to_the_events);
+    tcase_add_test(tests, dead_letters_name_each_gtin_once_and_not_too_many);
     tcase_add_test(tests, tells_duplicates_exact_and_reordered);
     tcase_add_test(tests, tells_duplicates_without_any_epc);
     tcase_add_test(tests, keeps_an_event_and_its_correction);

@@ -112,9 +112,9 @@ START_TEST(capture_prints_one_object_a_file)
     put_file("b.xml", "0123456789", 1 << 18); /* several pieces */
     run("capture", "--wait", "--json", "a.xml", "b.xml");
     check_run(0, "{\"capture_id\": \"");
-    check_run(0,
-              "\"state\": \"done\", \"duplicate_document\": false, \"events\": 10, \"committed\": 10, "
-              "\"duplicates\": 0, \"dead_letters\": 0, \"warnings\": 0, \"batches\": 1, \"error\": null}\n{");
+    check_run(0, "\"state\": \"done\", \"duplicate_document\": false, \"events\": 10, \"committed\": 10, "
+                 "\"duplicates\": 0, \"dead_letters\": 0, \"warnings\": 0, \"batches\": 1, \"error\": null, "
+                 "\"resubmission_of\": null}\n{");
     /* sha256 of "<epcis/>" */
     check_run(0, "\"document_digest\": \"sha256:"
                  "7fcd9762");
@@ -136,7 +136,7 @@ START_TEST(capture_tells_what_was_refused)
     check_run(3, "\"state\": \"failed\"");
     check_run(
         3, "\"error\": {\"code\": \"SCHEMA_INVALID\", \"message\": \"a \\\"quoted\\\" word\", \"line\": 12, "
-           "\"byte_offset\": 345}}");
+           "\"byte_offset\": 345}, \"resubmission_of\": null}");
     run("capture", "a.xml", "--wait");
     check_run(3, "SCHEMA_INVALID at line 12, byte 345");
     end();
@@ -264,7 +264,10 @@ START_TEST(dead_letters_print_one_a_line)
     check_run(0, "{\"dead_letter_id\": \"1\", \"capture_id\": \"0190d6a0-1111-7000-8000-000000000001\", "
                  "\"event_index\": null, \"code\": \"SERIAL_FORMAT\", \"field\": \"epcList[0]\", "
                  "\"value\": \"urn:\\u001b[31m");
-    check_run(0, "\"line\": 41, \"path\": \"/*/EventList/ObjectEvent[2]\"}\n{\"dead_letter_id\": \"2\"");
+    check_run(
+        0,
+        "\"line\": 41, \"path\": \"/*/EventList/ObjectEvent[2]\", \"partner\": null, \"state\": \"open\"}\n"
+        "{\"dead_letter_id\": \"2\"");
     check_run(0, "\"event_index\": 5, ");
     run("dead-letters");
     check_run(0, "= urn:?[31m"); /* no colours by courtesy of a partner */

@@ -173,8 +173,11 @@ START_TEST(dead_letters_come_in_pages_and_by_capture)
         size_t seen = 0;
         do {
             Epcis__V1__ListDeadLettersResponse *page;
-            ck_assert_int_eq(store_dead_letters(store, by_capture ? second : NULL, 7, cursor, &arena, &page),
-                             ERR_OK);
+            ck_assert_int_eq(
+                store_dead_letters(store,
+                                   &(struct store_letter_filter){.capture_id = by_capture ? second : NULL}, 7,
+                                   cursor, &arena, &page),
+                ERR_OK);
             for (size_t i = 0; i < page->n_dead_letters; i++, seen++)
                 ck_assert_uint_eq(page->dead_letters[i]->line, by_capture ? 3 * seen + 1 : seen);
         } while (*cursor);
@@ -185,6 +188,106 @@ START_TEST(dead_letters_come_in_pages_and_by_capture)
     ck_assert_uint_eq(letter->dead_letter->line, 29);
     ck_assert_int_eq(store_dead_letter_get(store, "31", &arena, &letter), ERR_NOT_FOUND);
     ck_assert_int_eq(store_dead_letter_get(store, "x", &arena, &letter), ERR_NOT_FOUND);
+}
+END_TEST
+
+static enum err is_even(void *context, uint64_t number, bool *out)
+{
+    ++*(size_t *)context;
+    *out = number % 2 == 0;
+    return ERR_OK;
+}
+
+/* The lines of all dead letters that fit, as one text. */
+static const char *lines_of(const struct store_letter_filter *filter)
+{
+    static char text[200];
+    char cursor[STORE_CURSOR] = "";
+    text[0] = '\0';
+    do {
+        Epcis__V1__ListDeadLettersResponse *page;
+        ck_assert_int_eq(store_dead_letters(store, filter, 2, cursor, &arena, &page), ERR_OK);
+        for (size_t i = 0; i < page->n_dead_letters; i++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%d ",
+                     (int)page->dead_letters[i]->line);
+    } while (*cursor);
+    return text;
+}
+
+START_TEST(dead_letters_fit_all_filters_at_once)
+{
+    static const struct {
+        const char *partner, *first, *second, *gtin;
+    } letters[] = {
+        {"0614141000005", "TIME_INVALID", "SERIAL_FORMAT", "00614141100019"},
+        {"0614141000005", "SERIAL_FORMAT", NULL, "10614141073464"},
+        {"9521234000006", "SERIAL_FORMAT", NULL, "00614141100019"},
+        {"", "SCHEMA_INVALID", NULL, NULL},
+    };
+    struct store_txn *txn;
+    const uint8_t capture_id[UUID_BYTES] = {0};
+    size_t asked = 0;
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++) {
+        Epcis__V1__DeadLetter letter = EPCIS__V1__DEAD_LETTER__INIT;
+        Epcis__Store__V1__DeadLetterRecord record = EPCIS__STORE__V1__DEAD_LETTER_RECORD__INIT;
+        Epcis__V1__Finding first = EPCIS__V1__FINDING__INIT, second = first, *reasons[] = {&first, &second};
+        char *gtins[] = {(char *)"30614141073468", (char *)letters[i].gtin};
+        first.code = (char *)letters[i].first;
+        second.code = (char *)letters[i].second;
+        letter.line = i + 1;
+        letter.refused_ms = 1000 * (int64_t)(i + 1);
+        letter.partner = (char *)letters[i].partner;
+        letter.reasons = reasons;
+        letter.n_reasons = letters[i].second ? 2 : 1;
+        letter.gtins = gtins;
+        letter.n_gtins = letters[i].gtin ? 2 : 0;
+        record.dead_letter = &letter;
+        ck_assert_int_eq(store_dead_letter_append(txn, capture_id, &record), ERR_OK);
+    }
+    ck_assert_int_eq(store_commit(&txn), ERR_OK);
+    ck_assert_str_eq(lines_of(&(struct store_letter_filter){.partner = "0614141000005"}), "1 2 ");
+    ck_assert_str_eq(lines_of(&(struct store_letter_filter){.code = "SERIAL_FORMAT"}), "1 2 3 ");
+    ck_assert_str_eq(lines_of(&(struct store_letter_filter){.gtin = "00614141100019"}), "1 3 ");
+    ck_assert_str_eq(lines_of(&(struct store_letter_filter){.gtin = "30614141073468"}), "1 2 3 ");
+    ck_assert_str_eq(lines_of(&(struct store_letter_filter){.from_ms = 2000, .until_ms = 4000}), "2 3 ");
+    ck_assert_str_eq(
+        lines_of(&(struct store_letter_filter){
+            .code = "SERIAL_FORMAT", .gtin = "00614141100019", .partner = "9521234000006", .from_ms = 1}),
+        "3 ");
+    ck_assert_str_eq(
+        lines_of(&(struct store_letter_filter){.code = "TIME_INVALID", .partner = "9521234000006"}), "");
+    struct store_letter_filter even = {.code = "SERIAL_FORMAT", .wanted = is_even, .context = &asked};
+    ck_assert_str_eq(lines_of(&even), "2 ");
+    ck_assert_uint_eq(asked, 3); /* not of what does not fit anyway */
+}
+END_TEST
+
+START_TEST(a_page_passes_over_so_many_and_no_more)
+{
+    enum { LETTERS = 25000 };
+    struct store_txn *txn;
+    const uint8_t capture_id[UUID_BYTES] = {0};
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    for (int i = 1; i <= LETTERS; i++) {
+        Epcis__V1__DeadLetter letter = EPCIS__V1__DEAD_LETTER__INIT;
+        Epcis__Store__V1__DeadLetterRecord record = EPCIS__STORE__V1__DEAD_LETTER_RECORD__INIT;
+        letter.refused_ms = i;
+        record.dead_letter = &letter;
+        ck_assert_int_eq(store_dead_letter_append(txn, capture_id, &record), ERR_OK);
+    }
+    ck_assert_int_eq(store_commit(&txn), ERR_OK);
+    char cursor[STORE_CURSOR] = "";
+    size_t pages = 0, seen = 0;
+    do {
+        Epcis__V1__ListDeadLettersResponse *page;
+        struct store_letter_filter last = {.from_ms = LETTERS};
+        ck_assert_int_eq(store_dead_letters(store, &last, 0, cursor, &arena, &page), ERR_OK);
+        seen += page->n_dead_letters;
+        pages++;
+    } while (*cursor);
+    ck_assert_uint_eq(seen, 1);
+    ck_assert_uint_gt(pages, 2);
 }
 END_TEST
 
@@ -292,6 +395,8 @@ int main(void)
     tcase_add_test(tests, history_comes_in_pages_oldest_first);
     tcase_add_test(tests, rows_are_found_again);
     tcase_add_test(tests, dead_letters_come_in_pages_and_by_capture);
+    tcase_add_test(tests, dead_letters_fit_all_filters_at_once);
+    tcase_add_test(tests, a_page_passes_over_so_many_and_no_more);
     tcase_add_test(tests, lists_end_early_where_the_arena_does);
     tcase_add_test(tests, a_newer_store_is_left_alone);
     tcase_add_test(tests, a_data_folder_names_its_store);

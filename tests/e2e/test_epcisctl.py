@@ -9,7 +9,7 @@ from harness import EndToEnd, main
 from oracle import Oracle
 
 CAPTURE_KEYS = ["capture_id", "document_digest", "state", "duplicate_document", "events", "committed", "duplicates",
-                "dead_letters", "warnings", "batches", "error"]
+                "dead_letters", "warnings", "batches", "error", "resubmission_of"]
 STATE_KEYS = ["status", "gtin", "serial", "lot", "expiry", "parent"]
 HISTORY_KEYS = ["event_time", "type", "biz_step", "action", "event_id", "event_hash", "batch_id", "sequence"]
 DEAD_LETTER_KEYS = ["dead_letter_id", "capture_id", "event_index", "code", "field", "value", "message", "line", "path"]
