@@ -126,7 +126,7 @@ class DeadLetters(EndToEnd):
         receipt = server.client.capture(faulty.data)
         self.assert_sums(server.client.wait(receipt.capture_id))
         letter = next(server.client.dead_letters(receipt.capture_id))
-        sound = make(events=1, seed=7702, company=64)
+        sound = make(events=1, seed=7702, company=60)
         corrected = self.resubmit(server, letter, sound.data)
         self.assert_capture(server, corrected, events=1, committed=1)
         self.assertEqual(len(server.client.item(sound.events[0].epcs[0])[1]), 1)
