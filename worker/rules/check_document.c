@@ -4,12 +4,24 @@
 #include "common/epcis/event_text.h"
 #include "worker/rules/check.h"
 
+/* A partner may have several GLNs, and hand in under another one than stands in the header. */
+static bool is_partner(const struct rules_context *context, const char *gln)
+{
+    const Epcis__Wire__V1__PartnerFacts *record = context->record;
+    if (strcmp(gln, context->partner) == 0)
+        return true;
+    for (size_t i = 0; record && i < record->n_glns; i++)
+        if (strcmp(gln, record->glns[i]) == 0)
+            return true;
+    return false;
+}
+
 void check_sender(const struct check *check)
 {
     const Epcis__Wire__V1__DocumentFacts *document = check->context->document;
     const char *partner = check->context->partner;
     if (!document || !partner || !*partner || !*document->sender_gln ||
-        strcmp(document->sender_gln, partner) == 0)
+        is_partner(check->context, document->sender_gln))
         return;
     check_add(check, RULE_PARTNER_MISMATCH, "EPCISHeader.Sender", document->sender,
               "is not the partner who sent the document: right is the GLN %s", partner);
