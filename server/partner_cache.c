@@ -85,6 +85,8 @@ static enum err fill(struct slot *slot, struct journal *journal, const char *gln
     slot->facts.profile = partner->profile;
     slot->facts.company_prefixes = partner->company_prefixes;
     slot->facts.n_company_prefixes = partner->n_company_prefixes;
+    slot->facts.glns = partner->glns;
+    slot->facts.n_glns = partner->n_glns;
     slot->filled = true;
     return ERR_OK;
 }

@@ -56,6 +56,7 @@ struct rules_context work_context(const struct work_batch *batch, const struct w
         .received_ms = segment->received_ms,
         .event_index = event->event_index,
         .partner = segment->partner, /* as named: nobody who calls has proved to be it */
+        .record = batch->terms[event->segment].facts,
         .document = segment->document,
     };
 }

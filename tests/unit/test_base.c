@@ -1,10 +1,13 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/arena.h"
 #include "common/base/buffer.h"
 #include "common/base/digest.h"
+#include "common/base/options.h"
+#include "common/base/program.h"
 
 START_TEST(arena_keeps_its_budget)
 {
@@ -119,6 +122,32 @@ START_TEST(uuid_round_trips_and_sorts)
 }
 END_TEST
 
+START_TEST(a_repeated_option_is_a_list)
+{
+    static struct option_list list;
+    const struct option_entry entries[] = {{"rule", OPTION_LIST, &list, 0, 0, "TEXT", "given often"}};
+    char *argv[] = {(char *)"test", (char *)"--rule", (char *)"a", (char *)"left", (char *)"--rule=b", NULL};
+    int argc = 5;
+    options_parse(&argc, argv, entries, 1, "");
+    ck_assert_int_eq(argc, 2);
+    ck_assert_str_eq(argv[1], "left");
+    ck_assert_uint_eq(list.count, 2);
+    ck_assert_str_eq(list.items[0], "a");
+    ck_assert_str_eq(list.items[1], "b");
+}
+END_TEST
+
+START_TEST(programs_stand_beside_each_other)
+{
+    char path[PATH_MAX];
+    ck_assert_int_eq(program_beside("unit_base", path), ERR_OK);
+    ck_assert_str_eq(strrchr(path, '/'), "/unit_base");
+    ck_assert_int_eq(access(path, X_OK), 0);
+    ck_assert_int_eq(program_beside("no-such-program", path), ERR_NOT_FOUND);
+    ck_assert_str_eq(strrchr(path, '/'), "/no-such-program");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base");
@@ -130,6 +159,8 @@ int main(void)
     tcase_add_test(tests, digest_of_known_text);
     tcase_add_test(tests, merkle_root_is_the_rfcs);
     tcase_add_test(tests, uuid_round_trips_and_sorts);
+    tcase_add_test(tests, a_repeated_option_is_a_list);
+    tcase_add_test(tests, programs_stand_beside_each_other);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

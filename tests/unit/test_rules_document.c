@@ -159,6 +159,15 @@ START_TEST(the_sender_is_the_partner)
     assert_clean(commissioning());
     context.caller = "0614142000011";
     assert_one(commissioning(), "PARTNER_MISMATCH", "EPCISHeader.Sender");
+    Epcis__Wire__V1__PartnerFacts record = EPCIS__WIRE__V1__PARTNER_FACTS__INIT;
+    char *glns[] = {(char *)"0614142000011", (char *)"0614141000012"};
+    record.glns = glns;
+    record.n_glns = 2;
+    context.record = &record; /* it has two */
+    assert_clean(commissioning());
+    record.n_glns = 1;
+    assert_one(commissioning(), "PARTNER_MISMATCH", "EPCISHeader.Sender");
+    context.record = NULL;
     Epcis__Wire__V1__DocumentFacts *facts = document_facts();
     facts->format = EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_JSON_2; /* its short form counts as well */
     context.document = facts;

@@ -4,14 +4,26 @@
 #include "common/epcis/event_text.h"
 #include "worker/rules/check.h"
 
+/* A partner may have several GLNs, and hand in under another one than stands in the header. */
+static bool is_partner(const struct rules_context *context, const char *gln)
+{
+    const Epcis__Wire__V1__PartnerFacts *record = context->record;
+    if (strcmp(gln, context->caller) == 0)
+        return true;
+    for (size_t i = 0; record && i < record->n_glns; i++)
+        if (strcmp(gln, record->glns[i]) == 0)
+            return true;
+    return false;
+}
+
 void check_sender(const struct check *check)
 {
     const Epcis__Wire__V1__DocumentFacts *document = check->context->document;
-    const char *caller = check->context->caller;
-    if (!document || !caller || !*document->sender_gln || strcmp(document->sender_gln, caller) == 0)
+    if (!document || !check->context->caller || !*document->sender_gln ||
+        is_partner(check->context, document->sender_gln))
         return;
     check_add(check, RULE_PARTNER_MISMATCH, "EPCISHeader.Sender", document->sender,
-              "is not the partner who sent the document: right is the GLN %s", caller);
+              "is not the partner who sent the document: right is the GLN %s", check->context->caller);
 }
 
 static void check_present(const struct check *check, const char *field, const char *value)

@@ -76,6 +76,7 @@ struct rules_context {
     uint64_t event_index;                           /* in its document */
     const char *partner;                            /* GLN; NULL or empty: not known */
     const char *caller;                             /* GLN of who proved to be it; NULL: nobody did */
+    const Epcis__Wire__V1__PartnerFacts *record;    /* of the partner; NULL: nothing is known of one */
     const Epcis__Wire__V1__DocumentFacts *document; /* NULL: nothing is known of it */
 };
 

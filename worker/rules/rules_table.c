@@ -35,10 +35,10 @@ const struct rules_entry rules_table[RULES] = {
         RULE("PARTNER_UNKNOWN", "FD", OFF, WARN, REJECT, STATEFUL, NULL,
              "A document comes from a registered, active trading partner.",
              "Give the receiver the GLN that stands as sender, so that it can be registered."),
-    [RULE_PARTNER_MISMATCH] =
-        RULE("PARTNER_MISMATCH", "", WARN, REJECT, REJECT, 0, check_sender,
-             "The sender in the document's header is the partner who hands the document in, where that is proved.",
-             "State the GLN of the partner who sends as Sender of the Standard Business Document Header."),
+    [RULE_PARTNER_MISMATCH] = RULE(
+        "PARTNER_MISMATCH", "", WARN, REJECT, REJECT, 0, check_sender,
+        "The sender in the document's header is the partner who hands the document in, where that is proved.",
+        "State the GLN of the partner who sends as Sender of the Standard Business Document Header."),
     [RULE_SBDH_MISSING] =
         RULE("SBDH_MISSING", "IG", OFF, WARN, REJECT, 0, check_header,
              "An EPCIS 1.2 XML document has a Standard Business Document Header with Sender, Receiver, "
