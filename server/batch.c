@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/wire/wire.h"
+#include "server/partner_cache.h"
 
 struct batch *batch_new(uint32_t partition, int64_t now_ms)
 {
@@ -115,43 +116,54 @@ enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wi
     return err;
 }
 
-enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t parent[DIGEST_BYTES])
+/* Packed one by one, for facts last only until the next are asked for. */
+static enum err append_segment(struct batch *batch, size_t index, struct partner_cache *partners)
+{
+    struct batch_span *span = &batch->spans[index];
+    const Epcis__Wire__V1__PartnerFacts *facts = NULL;
+    if (partners && (index == 0 || strcmp(span->partner, batch->spans[index - 1].partner) != 0)) {
+        enum err err = partner_cache_facts(partners, span->partner, &facts);
+        if (err)
+            return err;
+    }
+    Epcis__Wire__V1__BatchSegment segment = EPCIS__WIRE__V1__BATCH_SEGMENT__INIT, *pointer = &segment;
+    segment.capture_id = (ProtobufCBinaryData){UUID_BYTES, span->capture_id};
+    segment.first_event = span->first_event;
+    segment.count = span->count;
+    segment.partner = span->partner;
+    segment.received_ms = span->received_ms;
+    segment.document = document_facts_message(span->facts);
+    segment.partner_record = (Epcis__Wire__V1__PartnerFacts *)(uintptr_t)facts;
+    Epcis__Wire__V1__Batch part = EPCIS__WIRE__V1__BATCH__INIT;
+    part.segments = &pointer;
+    part.n_segments = 1;
+    buffer_append_message(&batch->frame, &part.base);
+    return ERR_OK;
+}
+
+enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t parent[DIGEST_BYTES],
+                     struct partner_cache *partners)
 {
     batch->sequence = sequence;
     memcpy(batch->parent, parent, DIGEST_BYTES);
     wire_batch_id(parent, batch->partition, sequence, (uint8_t(*)[DIGEST_BYTES])batch->leaves.data,
                   batch->items, batch->id);
     buffer_free(&batch->leaves);
-
-    Epcis__Wire__V1__BatchSegment *segments = calloc(batch->span_count, sizeof *segments);
-    Epcis__Wire__V1__BatchSegment **pointers = calloc(batch->span_count, sizeof *pointers);
     batch->results = calloc(batch->span_count, sizeof *batch->results);
-    if (segments && pointers && batch->results) {
-        for (size_t i = 0; i < batch->span_count; i++) {
-            struct batch_span *span = &batch->spans[i];
-            epcis__wire__v1__batch_segment__init(&segments[i]);
-            segments[i].capture_id = (ProtobufCBinaryData){UUID_BYTES, span->capture_id};
-            segments[i].first_event = span->first_event;
-            segments[i].count = span->count;
-            segments[i].partner = span->partner;
-            segments[i].received_ms = span->received_ms;
-            segments[i].document = document_facts_message(span->facts);
-            pointers[i] = &segments[i];
-        }
-        Epcis__Wire__V1__Batch head = EPCIS__WIRE__V1__BATCH__INIT;
-        head.partition = batch->partition;
-        head.sequence = sequence;
-        head.batch_id = (ProtobufCBinaryData){DIGEST_BYTES, batch->id};
-        head.parent_batch_id = (ProtobufCBinaryData){DIGEST_BYTES, batch->parent};
-        head.segments = pointers;
-        head.n_segments = batch->span_count;
-        /* Protobuf fields may come in any order: the head goes behind the items. */
-        buffer_append_message(&batch->frame, &head.base);
-    } else {
-        batch->frame.failed = true;
+    if (!batch->results)
+        return ERR_MEMORY;
+    /* Protobuf fields may come in any order: segments and head go behind the items. */
+    for (size_t i = 0; i < batch->span_count; i++) {
+        enum err err = append_segment(batch, i, partners);
+        if (err)
+            return err;
     }
-    free(pointers);
-    free(segments);
+    Epcis__Wire__V1__Batch head = EPCIS__WIRE__V1__BATCH__INIT;
+    head.partition = batch->partition;
+    head.sequence = sequence;
+    head.batch_id = (ProtobufCBinaryData){DIGEST_BYTES, batch->id};
+    head.parent_batch_id = (ProtobufCBinaryData){DIGEST_BYTES, batch->parent};
+    buffer_append_message(&batch->frame, &head.base);
     release_facts(batch);
     return batch->frame.failed ? ERR_MEMORY : ERR_OK;
 }

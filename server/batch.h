@@ -13,6 +13,8 @@
 #include "server/document_facts.h"
 #include "server/journal.h"
 
+struct partner_cache;
+
 /* Events of one document inside a batch. */
 struct batch_span {
     uint64_t number; /* of the document */
@@ -49,8 +51,10 @@ void batch_free(struct batch *batch);
 enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
                    const Epcis__V1__Event *event);
 
-/* Gives it its place in the chain. ERR_MEMORY. */
-enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t parent[DIGEST_BYTES]);
+/* Gives it its place in the chain, and adds what `partners` (NULL: nothing) knows of its documents' partners.
+ * ERR_MEMORY; ERR_DISK, ERR_CORRUPT, ERR_LIMIT: a partner's record cannot be read. */
+enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t parent[DIGEST_BYTES],
+                     struct partner_cache *partners);
 
 /* Appends the BatchRecord of a closed batch. ERR_MEMORY. */
 enum err batch_record(const struct batch *batch, struct buffer *out);

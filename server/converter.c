@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "server/lane.h"
 #include "server/partner.h"
+#include "server/partner_cache.h"
 
 enum { SCRATCH_BYTES = 64 << 20, IDLE_WAIT_MS = 60000 };
 
@@ -200,9 +201,10 @@ enum err converter_open(const struct converter_options *options, struct journal 
     converter->shared = (struct lane_shared){.options = &converter->options,
                                              .journal = journal,
                                              .dispatcher = dispatcher,
-                                             .hash = event_hash_new()};
+                                             .hash = event_hash_new(),
+                                             .partners = partner_cache_new(journal)};
     arena_init(&converter->shared.scratch, SCRATCH_BYTES);
-    enum err err = converter->shared.hash ? ERR_OK : ERR_MEMORY;
+    enum err err = converter->shared.hash && converter->shared.partners ? ERR_OK : ERR_MEMORY;
     for (uint32_t i = 0; !err && i < PARTNER_PARTITIONS; i++)
         err = lane_load(&converter->lanes[i], &converter->shared, i);
     if (!err)
@@ -242,6 +244,7 @@ void converter_free(struct converter **converter)
     for (size_t i = 0; i < PARTNER_PARTITIONS; i++)
         lane_free(&self->lanes[i]);
     event_hash_free(self->shared.hash);
+    partner_cache_free(self->shared.partners);
     buffer_free(&self->shared.piece);
     buffer_free(&self->shared.quote);
     arena_free(&self->shared.scratch);

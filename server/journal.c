@@ -48,6 +48,7 @@ struct journal {
     atomic_bool unhealthy;
     atomic_ullong unfinished_bytes;
     atomic_ullong next_upload;
+    atomic_ullong partner_changes;
 };
 
 /* ---- the writer ------------------------------------------------------------------------------------- */
@@ -100,6 +101,7 @@ static enum err write_list(struct journal *journal, const struct op_list *list)
     }
     atomic_fetch_add(&journal->unfinished_bytes, received);
     atomic_fetch_sub(&journal->unfinished_bytes, finished);
+    atomic_store(&journal->partner_changes, journal->trees.partner_changes);
     return ERR_OK;
 }
 
@@ -290,6 +292,11 @@ enum err journal_health(const struct journal *journal)
 uint64_t journal_unfinished_bytes(const struct journal *journal)
 {
     return atomic_load(&journal->unfinished_bytes);
+}
+
+uint64_t journal_partner_changes_made(const struct journal *journal)
+{
+    return atomic_load(&journal->partner_changes);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------------- */

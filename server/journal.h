@@ -6,6 +6,7 @@
  * number; `unfinished` number -> nothing; `upload` -> pieces written of documents not yet sealed; `piece`
  * upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence -> BatchRecord;
  * `partition` -> PartitionRecord; `meta`.
+ * Those of trading partners are journal_partner.h's.
  *
  * A transaction that fails refuses the documents in it. What the pipeline itself has to record (batches,
  * acknowledgments) is tried again until it succeeds, and meanwhile no document is taken. */
@@ -68,7 +69,10 @@ enum journal_kind {
     JOURNAL_BATCH,        /* a batch is closed */
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
     JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
+    JOURNAL_PARTNER_PUT,  /* a trading partner's record is made or replaced */
 };
+
+struct journal_partner_put;
 
 /* One operation. The submitter owns it again once `done` is called, on the writer's thread, which it must
  * not keep waiting. */
@@ -92,6 +96,7 @@ struct journal_op {
     uint64_t events;
     uint64_t items;
     const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */
+    struct journal_partner_put *partner;   /* PARTNER_PUT */
 };
 
 /* Hands the operation over. Waits while too many bytes are waiting; pieces may wait a little for company. */
@@ -105,6 +110,9 @@ enum err journal_health(const struct journal *journal);
 
 /* Bytes of documents that are not finished. */
 uint64_t journal_unfinished_bytes(const struct journal *journal);
+
+/* Grows with every change of a trading partner's record, before the change is reported done. */
+uint64_t journal_partner_changes_made(const struct journal *journal);
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 

@@ -10,9 +10,18 @@
 enum { JOURNAL_VERSION = 1, READERS = 64 };
 
 static const char *const tree_names[TREE_COUNT] = {
-    [TREE_CAPTURE] = "capture",       [TREE_CAPTURE_ID] = "capture_id", [TREE_DIGEST] = "digest",
-    [TREE_UNFINISHED] = "unfinished", [TREE_UPLOAD] = "upload",         [TREE_PIECE] = "piece",
-    [TREE_BATCH] = "batch",           [TREE_PARTITION] = "partition",   [TREE_META] = "meta",
+    [TREE_CAPTURE] = "capture",
+    [TREE_CAPTURE_ID] = "capture_id",
+    [TREE_DIGEST] = "digest",
+    [TREE_UNFINISHED] = "unfinished",
+    [TREE_UPLOAD] = "upload",
+    [TREE_PIECE] = "piece",
+    [TREE_BATCH] = "batch",
+    [TREE_PARTITION] = "partition",
+    [TREE_META] = "meta",
+    [TREE_PARTNER] = "partner",
+    [TREE_PARTNER_GLN] = "partner_gln",
+    [TREE_PARTNER_CHANGE] = "partner_change",
     [TREE_LETTER] = "letter",
 };
 
@@ -464,6 +473,8 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
         return apply_acknowledged(trees, txn, op, scratch, finished_bytes);
     case JOURNAL_CONVERTED:
         return apply_converted(trees, txn, op, scratch, finished_bytes);
+    case JOURNAL_PARTNER_PUT:
+        return journal_partner_apply(trees, txn, op, scratch);
     }
     return ERR_CORRUPT;
 }

@@ -18,6 +18,9 @@ enum journal_tree {
     TREE_BATCH,
     TREE_PARTITION,
     TREE_META,
+    TREE_PARTNER,
+    TREE_PARTNER_GLN,
+    TREE_PARTNER_CHANGE,
     TREE_COUNT,
 };
 
@@ -27,6 +30,7 @@ struct journal_trees {
     uint64_t next_number;
     uint64_t next_upload;
     uint64_t unfinished_bytes;
+    uint64_t partner_changes; /* since it was opened */
 };
 
 enum err journal_trees_open(struct journal_trees *trees, const char *dir, uint64_t map_bytes);
@@ -44,6 +48,10 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
  * dead letter is not open. */
 enum err journal_letter_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
                               struct arena *scratch);
+
+/* Applies JOURNAL_PARTNER_PUT. */
+enum err journal_partner_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                               struct arena *scratch);
 
 /* The trees of an open journal, for reading. */
 const struct journal_trees *journal_trees_of(const struct journal *journal);

@@ -97,10 +97,10 @@ static enum err lane_close(struct lane *lane)
     struct batch *batch = lane->open;
     bool replayed = lane->replay_items > 0;
     lane->open = NULL;
-    enum err err = batch_close(batch, lane->last_sequence + 1, lane->last_id);
+    enum err err = batch_close(batch, lane->last_sequence + 1, lane->last_id, lane->shared->partners);
     if (err) {
         batch_free(batch);
-        return err;
+        return lane_block(lane, "the record of a partner cannot be read", err);
     }
     if (replayed && memcmp(batch->id, lane->replay_id, DIGEST_BYTES) != 0) {
         batch_free(batch);

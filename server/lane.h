@@ -15,6 +15,7 @@ struct lane_shared {
     struct journal *journal;
     struct dispatcher *dispatcher;
     struct event_hash *hash;
+    struct partner_cache *partners;
     struct buffer piece;  /* raw bytes of the piece being read */
     struct buffer quote;  /* raw bytes of an event that could not be read */
     struct arena scratch; /* records read from the journal */

@@ -224,7 +224,7 @@ enum err decide_batch(struct work *work, struct store_txn *txn, const struct wor
         struct work_event *event = &work->events[batch->first_event + i];
         if (event->verdict != WORK_UNDECIDED)
             continue;
-        const struct rules_context context = work_context(&batch->batch, event);
+        const struct rules_context context = work_context(batch, event);
         rules_begin(work->rules, &context);
         err = decide_event(work, txn, event);
     }

@@ -89,7 +89,8 @@ static enum err refuse_unreadable(struct work *work, struct work_event *event, s
     return work_keep(work, event, report);
 }
 
-static enum err check_event(struct work *work, struct work_event *event, const struct rules_context *context)
+static enum err check_event(struct work *work, struct work_event *event, const struct rules_context *context,
+                            const struct partner_terms *terms)
 {
     struct rules_subject subject;
     struct rules_report report;
@@ -100,6 +101,7 @@ static enum err check_event(struct work *work, struct work_event *event, const s
         epcis__v1__event__unpack(&work->scratch.allocator, event->item->content_bytes, event->item->event);
     if (!unpacked)
         return refuse_unreadable(work, event, &report);
+    partner_check(work->rules, terms, context->partner, &report);
     enum err err =
         rules_check(work->rules, context, unpacked, &work->arena, STORE_SUFFIX_MAX, &subject, &report);
     if (err)
@@ -143,6 +145,8 @@ static enum err prepare_events(struct work *work, struct work_batch *batch)
     size_t item = 0;
     batch->first_event = (uint32_t)work->event_count;
     batch->event_count = (uint32_t)from->item_count;
+    if (!err)
+        err = partner_terms_of(work->rules, from->segments, from->segment_count, &work->arena, &batch->terms);
     for (size_t s = 0; s < from->segment_count && !err; s++) {
         const Epcis__Wire__V1__BatchSegment *segment = from->segments[s];
         for (uint32_t i = 0; i < segment->count && !err; i++) {
@@ -152,9 +156,9 @@ static enum err prepare_events(struct work *work, struct work_batch *batch)
                                          .capture_id = segment->capture_id.data,
                                          .partner = segment->partner,
                                          .event_index = segment->first_event + i};
-            const struct rules_context context = work_context(from, event);
-            err =
-                event->item->event ? check_event(work, event, &context) : take_refusal(work, event, &context);
+            const struct rules_context context = work_context(batch, event);
+            err = event->item->event ? check_event(work, event, &context, &batch->terms[s])
+                                     : take_refusal(work, event, &context);
         }
     }
     return err;

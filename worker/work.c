@@ -48,10 +48,11 @@ enum err work_keep(struct work *work, struct work_event *event, const struct rul
                               &event->warning_count);
 }
 
-struct rules_context work_context(const struct batch *batch, const struct work_event *event)
+struct rules_context work_context(const struct work_batch *batch, const struct work_event *event)
 {
-    const Epcis__Wire__V1__BatchSegment *segment = batch->segments[event->segment];
+    const Epcis__Wire__V1__BatchSegment *segment = batch->batch.segments[event->segment];
     return (struct rules_context){
+        .severities = batch->terms[event->segment].severities,
         .received_ms = segment->received_ms,
         .event_index = event->event_index,
         .partner = segment->partner,

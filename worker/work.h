@@ -15,6 +15,7 @@
 #include "worker/batch.h"
 #include "worker/facts.h"
 #include "worker/lots.h"
+#include "worker/partner.h"
 #include "worker/rules/rules.h"
 #include "worker/sort.h"
 
@@ -59,6 +60,7 @@ struct work_batch {
     struct batch batch;
     Epcis__Wire__V1__Acknowledgment *ack; /* where decided without its events */
     const char *detail;                   /* why it is no batch; NULL: it is one */
+    struct partner_terms *terms;          /* one a segment */
     uint32_t first_event;
     uint32_t event_count;
 };
@@ -100,7 +102,7 @@ enum err work_reserve(void *array, size_t *capacity, size_t count, size_t size);
 enum err work_keep(struct work *work, struct work_event *event, const struct rules_report *report);
 
 /* What the rules are told of an event. */
-struct rules_context work_context(const struct batch *batch, const struct work_event *event);
+struct rules_context work_context(const struct work_batch *batch, const struct work_event *event);
 
 /* ---- prepare: reads, proves and checks frames; ERR_LIMIT (an arena's budget), ERR_MEMORY ---- */
 enum err prepare_frame(struct work *work, const uint8_t *frame, size_t bytes);

@@ -15,6 +15,7 @@ static const char usage[] =
     "  status CAPTURE_ID   what has become of a document\n"
     "  trace EPC           state and history of one item\n"
     "  dead-letters        what was refused, and why; to show, resubmit, discard or export it\n"
+    "  partners            who may send, and how strictly it is judged\n"
     "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
@@ -33,15 +34,18 @@ struct command {
 static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture}, {"status", "epcisctl status", ctl_status},
     {"trace", "epcisctl trace", ctl_trace},       {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
-    {"convert", "epcisctl convert", ctl_convert}, {"rules", "epcisctl rules", ctl_rules},
+    {"convert", "epcisctl convert", ctl_convert}, {"partners", "epcisctl partners", ctl_partners},
+    {"rules", "epcisctl rules", ctl_rules},
 };
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
 {
-    static const char *const names[] = {"--server", "--timeout", "--partner", "--capture", "--to",
-                                        "--code",   "--gtin",    "--from",    "--until",   "--state",
-                                        "--file",   "--by",      "--why"};
+    static const char *const names[] = {
+        "--server",       "--timeout",       "--partner",       "--capture",    "--to",        "--code",
+        "--gtin",         "--from",          "--until",         "--state",      "--file",      "--by",
+        "--why",          "--name",          "--glns",          "--prefixes",   "--profile",   "--overrides",
+        "--contact-name", "--contact-email", "--contact-phone", "--if-version", "--changed-by"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(word, names[i]) == 0)
             return true;
@@ -69,8 +73,9 @@ int main(int argc, char **argv)
         };
         options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
         if (!version)
-            options_fail(argv[0],
-                         "a command is expected: capture, status, trace, dead-letters, rules or convert");
+            options_fail(
+                argv[0],
+                "a command is expected: capture, status, trace, dead-letters, partners, rules or convert");
         printf("epcisctl %s\n", EPCISD_VERSION);
         return EXIT_SUCCESS;
     }
@@ -81,6 +86,6 @@ int main(int argc, char **argv)
         argv[0] = (char *)commands[i].title;
         return commands[i].run(argc - 1, argv);
     }
-    options_fail(argv[0], "no command '%s': capture, status, trace, dead-letters, rules or convert",
+    options_fail(argv[0], "no command '%s': capture, status, trace, dead-letters, partners, rules or convert",
                  argv[at]);
 }

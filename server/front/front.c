@@ -21,6 +21,7 @@
 #include "server/front/loop.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_dead_letter.h"
+#include "server/front/svc_partner.h"
 #include "server/front/svc_trace.h"
 
 enum {
@@ -167,6 +168,8 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_trace_methods, svc_trace_count);
     if (!err)
         err = loop_register(loop, svc_dead_letter_methods, svc_dead_letter_count);
+    if (!err)
+        err = loop_register(loop, svc_partner_methods, svc_partner_count);
     if (!err)
         err = loop_register(loop, health_methods, health_count);
     return err;

@@ -11,7 +11,7 @@ enum {
     FRONT_DOCUMENT_MAX = 64 << 20,                  /* bytes in a unary Capture */
     FRONT_MESSAGE_MAX = FRONT_DOCUMENT_MAX + 65536, /* bytes in any one message */
     FRONT_PIECE_MAX = 1 << 20,                      /* bytes in a piece of CaptureStream */
-    FRONT_QUERY_MAX = 4096,                         /* bytes in a request that carries no document */
+    FRONT_QUERY_MAX = 16384,                        /* bytes in a request that carries no document */
 };
 
 struct front_limits {

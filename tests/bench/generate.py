@@ -10,7 +10,8 @@ import random
 import sys
 
 PREFIX = "9527001"
-START = datetime.datetime(2025, 1, 7, 6, 0, 0)
+# Of late, and for ten million events in the past: an event that is old or of the future is a finding.
+START = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) - datetime.timedelta(days=30)
 PRODUCTS = 12
 EVENTS_PER_LOT = 400
 

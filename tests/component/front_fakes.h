@@ -15,6 +15,7 @@
 #include "server/capture_query.h"
 #include "server/ingest.h"
 #include "server/journal_letter.h"
+#include "server/journal_partner.h"
 
 /* ---- ingest -------------------------------------------------------------------------------------------- */
 
@@ -409,6 +410,37 @@ void journal_submit(struct journal *journal, struct journal_op *op)
 void ingest_resubmit(struct ingest_document *document, struct journal_letter *letter)
 {
     (void)document, (void)letter;
+}
+
+/* ---- trading partners: none ---- */
+
+enum err journal_partner_get(struct journal *journal, const uint8_t id[UUID_BYTES], struct arena *arena,
+                             Epcis__V1__TradingPartner **out)
+{
+    (void)journal, (void)id, (void)arena, (void)out;
+    return ERR_NOT_FOUND;
+}
+
+enum err journal_partner_by_gln(struct journal *journal, const char *gln, struct arena *arena,
+                                Epcis__V1__TradingPartner **out)
+{
+    (void)journal, (void)gln, (void)arena, (void)out;
+    return ERR_NOT_FOUND;
+}
+
+enum err journal_partner_list(struct journal *journal, const uint8_t *after, uint32_t limit,
+                              struct arena *arena, Epcis__V1__ListPartnersResponse *out, bool *more)
+{
+    (void)journal, (void)after, (void)limit, (void)arena, (void)out;
+    *more = false;
+    return ERR_OK;
+}
+
+enum err journal_partner_changes(struct journal *journal, const uint8_t id[UUID_BYTES], uint64_t version,
+                                 uint32_t limit, struct arena *arena, Epcis__V1__GetPartnerResponse *out)
+{
+    (void)journal, (void)id, (void)version, (void)limit, (void)arena, (void)out;
+    return ERR_OK;
 }
 
 #endif

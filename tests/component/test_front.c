@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 
 #include "common/base/clock.h"
+#include "epcis/v1/partner_service.pb-c.h"
 #include "server/ctl/client.h"
 #include "server/front/front.h"
 #include "server/front/limits.h"
@@ -560,7 +561,27 @@ START_TEST(captures_are_asked_for)
     memset(long_id, 'x', sizeof long_id);
     long_id[FRONT_QUERY_MAX] = '\0';
     request.capture_id = long_id;
-    check_query_refused(capture_query, &request.base, CLIENT_INVALID_ARGUMENT, "at most 4096");
+    check_query_refused(capture_query, &request.base, CLIENT_INVALID_ARGUMENT, "at most 16384");
+    end();
+}
+END_TEST
+
+START_TEST(text_inside_messages_is_looked_at)
+{
+    static const char method[] = "/epcis.v1.PartnerService/CreatePartner";
+    Epcis__V1__CreatePartnerRequest request = EPCIS__V1__CREATE_PARTNER_REQUEST__INIT;
+    Epcis__V1__TradingPartner partner = EPCIS__V1__TRADING_PARTNER__INIT;
+    Epcis__V1__TradingPartner__OverridesEntry entry = EPCIS__V1__TRADING_PARTNER__OVERRIDES_ENTRY__INIT;
+    Epcis__V1__TradingPartner__OverridesEntry *overrides = &entry;
+    begin();
+    check_query_refused(method, &request.base, CLIENT_INVALID_ARGUMENT, "`partner` is missing");
+    request.partner = &partner;
+    partner.name = "Acme";
+    check_query_refused(method, &request.base, CLIENT_INVALID_ARGUMENT, "`glns` has 0 entries");
+    partner.overrides = &overrides;
+    partner.n_overrides = 1;
+    entry.key = "\xff\xfe";
+    check_query_refused(method, &request.base, CLIENT_INVALID_ARGUMENT, "`key` is not UTF-8");
     end();
 }
 END_TEST
@@ -940,6 +961,7 @@ int main(int argc, char **argv)
     tcase_add_test(tests, uploads_are_counted);
     tcase_add_test(tests, queries_pass_a_held_journal);
     tcase_add_test(tests, captures_are_asked_for);
+    tcase_add_test(tests, text_inside_messages_is_looked_at);
     tcase_add_test(tests, history_comes_in_pages);
     tcase_add_test(tests, events_and_dead_letters_are_asked_for);
     tcase_add_test(tests, dead_letters_are_closed_with_who_and_why);

@@ -141,7 +141,7 @@ START_TEST(each_segment_carries_them)
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(batch_add(batch, &spans[i], &item, &event), ERR_OK);
     document_facts_release(&spans[0].facts); /* the batch has a reference of its own */
-    ck_assert_int_eq(batch_close(batch, 1, parent), ERR_OK);
+    ck_assert_int_eq(batch_close(batch, 1, parent, NULL), ERR_OK);
     Epcis__Wire__V1__Batch *read =
         epcis__wire__v1__batch__unpack(NULL, batch->frame.length, batch->frame.data);
     ck_assert_ptr_nonnull(read);

@@ -261,7 +261,9 @@ void rules_field_path(const char *field, char *out, size_t size)
 {
     size_t name = strcspn(field, "[.");
     unsigned index;
-    if (field[name] == '[' && sscanf(field + name, "[%u]", &index) == 1)
+    if (strcmp(field, "partner") == 0) /* the document's: no place in the event */
+        snprintf(out, size, "%s", "");
+    else if (field[name] == '[' && sscanf(field + name, "[%u]", &index) == 1)
         snprintf(out, size, "/%.*s/%s[%u]", (int)name, field, member_name(field, name), index + 1);
     else if (field[name] == '.')
         snprintf(out, size, "/%.*s/%s", (int)name, field, field + name + 1);

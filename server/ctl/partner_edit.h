@@ -1,0 +1,26 @@
+/* What the command line says of a trading partner's record, put into the record. */
+#ifndef EPCISD_CTL_PARTNER_EDIT_H
+#define EPCISD_CTL_PARTNER_EDIT_H
+
+#include <stdbool.h>
+
+#include "common/base/arena.h"
+#include "common/base/err.h"
+#include "epcis/v1/partner_service.pb-c.h"
+
+/* NULL: not given. Lists are separated by commas. */
+struct partner_edit {
+    const char *name, *glns, *prefixes, *profile, *overrides;
+    const char *contact_name, *contact_email, *contact_phone;
+    bool activate;
+};
+
+bool partner_edit_is_empty(const struct partner_edit *edit);
+
+/* Changes what was given and leaves the rest. What `partner` points to is not changed; new parts lie in
+ * `arena` or are borrowed from `edit`. Ends `program` with what is wrong where a word is none of those
+ * expected; the server judges the rest. ERR_LIMIT (the arena's budget). */
+enum err partner_edit_apply(const struct partner_edit *edit, const char *program, struct arena *arena,
+                            Epcis__V1__TradingPartner *partner);
+
+#endif
