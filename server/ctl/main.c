@@ -15,7 +15,7 @@ static const char usage[] =
     "  status CAPTURE_ID   what has become of a document\n"
     "  trace EPC           state and history of one item\n"
     "  dead-letters        what was refused, and why; to show, resubmit, discard or export it\n"
-    "  partners            who may send, and how strictly it is judged\n"
+    "  partners            trading partners, and how strictly their events are judged\n"
     "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"

@@ -38,7 +38,8 @@ class Rules(EndToEnd):
         self.assertEqual((counts["committed"], counts["dead_letters"]), (0, 5))
         self.assertEqual(self.codes(server, capture_id), [["FUTURE_EVENT"]] * 5)
         self.stop_cleanly(server)
-        server = self.start(workers=1, options=["--rule", "FUTURE_EVENT=warn", "--rule=STALE_EVENT=off"])
+        server = self.start(workers=1, options=["--rule", "FUTURE_EVENT=warn", "--rule=STALE_EVENT=off",
+                                                "--rule=PARTNER_UNKNOWN=off"])
         other = make(events=5, seed=9002).data.replace(b"<eventTime>2025-", b"<eventTime>2099-")
         _, counts, warnings = self.outcome(server, other)
         self.assertEqual((counts["committed"], warnings), (5, 5))
@@ -63,7 +64,7 @@ class Rules(EndToEnd):
         document = make(events=6, seed=9004)
         start, end = (document.data.index(tag) for tag in (b"    <sbdh:Standard", b"  </EPCISHeader>"))
         server = self.start(workers=1, options=["--rule", "STALE_EVENT=off", "--rule", "TS_MISSING=off",
-                                                "--batch-max-events", 2])
+                                                "--rule", "PARTNER_UNKNOWN=off", "--batch-max-events", 2])
         _, counts, warnings = self.outcome(server, document.data[:start] + document.data[end:])
         self.assertEqual((counts["committed"], warnings), (6, 1))
         found = self.warnings(server)
