@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/wire/wire.h"
+#include "epcis/v1/event.pb-c.h"
 #include "server/partner_cache.h"
 
 struct batch *batch_new(uint32_t partition, int64_t now_ms)
@@ -40,6 +41,7 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span)
     struct batch_span *last = batch->span_count ? &batch->spans[batch->span_count - 1] : NULL;
     if (last && last->number == span->number) {
         last->count++;
+        last->events += span->events;
         return ERR_OK;
     }
     if (batch->span_count == batch->span_capacity) {
@@ -74,15 +76,15 @@ static size_t varint_bytes(uint64_t value)
     return bytes;
 }
 
-/* Packs `Batch.items` with the event packed in place: through protobuf-c alone every event would be packed
+/* Packs `Batch.items` with the content packed in place: through protobuf-c alone every event would be packed
  * and copied twice. */
 static enum err pack_item(struct batch *batch, Epcis__Wire__V1__BatchItem *item,
-                          const Epcis__V1__Event *event)
+                          const ProtobufCMessage *content)
 {
-    enum { ITEMS_TAG = 6 << 3 | 2, EVENT_TAG = 3 << 3 | 2, HEADERS = 24 };
+    enum { ITEMS_TAG = 6 << 3 | 2, EVENT_TAG = 3 << 3 | 2, VOCABULARY_TAG = 7 << 3 | 2, HEADERS = 24 };
     size_t rest = protobuf_c_message_get_packed_size(&item->base);
-    size_t event_bytes = event ? protobuf_c_message_get_packed_size(&event->base) : 0;
-    size_t item_bytes = rest + (event ? 1 + varint_bytes(event_bytes) + event_bytes : 0);
+    size_t content_bytes = content ? protobuf_c_message_get_packed_size(content) : 0;
+    size_t item_bytes = rest + (content ? 1 + varint_bytes(content_bytes) + content_bytes : 0);
     uint8_t *start = buffer_reserve(&batch->frame, item_bytes + HEADERS);
     if (!start)
         return ERR_MEMORY;
@@ -91,10 +93,10 @@ static enum err pack_item(struct batch *batch, Epcis__Wire__V1__BatchItem *item,
     end = put_varint(end, item_bytes);
     uint8_t *item_start = end;
     end += protobuf_c_message_pack(&item->base, end);
-    if (event) {
-        *end++ = EVENT_TAG;
-        end = put_varint(end, event_bytes);
-        end += protobuf_c_message_pack(&event->base, end);
+    if (content) {
+        *end++ = content->descriptor == &epcis__v1__event__descriptor ? EVENT_TAG : VOCABULARY_TAG;
+        end = put_varint(end, content_bytes);
+        end += protobuf_c_message_pack(content, end);
     }
     batch->frame.length += (size_t)(end - start);
     uint8_t *leaf = buffer_reserve(&batch->leaves, DIGEST_BYTES);
@@ -106,9 +108,9 @@ static enum err pack_item(struct batch *batch, Epcis__Wire__V1__BatchItem *item,
 }
 
 enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
-                   const Epcis__V1__Event *event)
+                   const ProtobufCMessage *content)
 {
-    enum err err = pack_item(batch, item, event);
+    enum err err = pack_item(batch, item, content);
     if (!err)
         err = add_to_span(batch, span);
     if (!err)
@@ -178,6 +180,7 @@ enum err batch_record(const struct batch *batch, struct buffer *out)
             spans[i].document_number = batch->spans[i].number;
             spans[i].first_event = batch->spans[i].first_event;
             spans[i].count = batch->spans[i].count;
+            spans[i].events = batch->spans[i].events;
             pointers[i] = &spans[i];
         }
         Epcis__Store__V1__BatchRecord record = EPCIS__STORE__V1__BATCH_RECORD__INIT;

@@ -8,18 +8,18 @@
 #include "common/base/buffer.h"
 #include "common/base/digest.h"
 #include "common/base/err.h"
-#include "epcis/v1/event.pb-c.h"
 #include "epcis/wire/v1/wire.pb-c.h"
 #include "server/document_facts.h"
 #include "server/journal.h"
 
 struct partner_cache;
 
-/* Events of one document inside a batch. */
+/* Items of one document inside a batch. */
 struct batch_span {
-    uint64_t number; /* of the document */
-    uint64_t first_event;
-    uint32_t count;
+    uint64_t number;      /* of the document */
+    uint64_t first_event; /* position among the document's events */
+    uint32_t count;       /* items */
+    uint32_t events;      /* of them */
     uint8_t capture_id[UUID_BYTES];
     char partner[JOURNAL_PARTNER];
     int64_t received_ms;
@@ -46,10 +46,12 @@ struct batch {
 struct batch *batch_new(uint32_t partition, int64_t now_ms);
 void batch_free(struct batch *batch);
 
-/* Adds one item of the document that `span` describes (its `first_event` is the item's position, its `count`
- * does not matter). `event` is NULL for a refusal. ERR_MEMORY; the batch is then of no further use. */
+/* Adds one item of the document that `span` describes: its `first_event` counts the events before the item,
+ * its `events` is 1 where the item is one, its `count` does not matter. `content`: the event or vocabulary
+ * element, which the item itself leaves out; NULL for a refusal. ERR_MEMORY; the batch is then of no further
+ * use. */
 enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
-                   const Epcis__V1__Event *event);
+                   const ProtobufCMessage *content);
 
 /* Gives it its place in the chain, and adds what `partners` (NULL: nothing) knows of its documents' partners.
  * ERR_MEMORY; ERR_DISK, ERR_CORRUPT, ERR_LIMIT: a partner's record cannot be read. */

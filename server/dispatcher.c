@@ -197,7 +197,7 @@ static void route_advance(struct dispatcher *dispatcher, struct route *route,
     dispatcher->acknowledged(dispatcher->context, partition, bytes);
 }
 
-/* Every item of the batch must be accounted for, or the acknowledgment is none. */
+/* Every event of the batch must be accounted for, or the acknowledgment is none. */
 static bool ack_adds_up(const struct batch *batch, const Epcis__Wire__V1__Acknowledgment *ack)
 {
     if (ack->n_segments != batch->span_count)
@@ -205,8 +205,7 @@ static bool ack_adds_up(const struct batch *batch, const Epcis__Wire__V1__Acknow
     for (size_t i = 0; i < batch->span_count; i++) {
         const Epcis__Wire__V1__SegmentResult *result = ack->segments[i];
         uint64_t sum = (uint64_t)result->committed + result->duplicates + result->dead_letters;
-        uint32_t count = batch->spans[i].count; /* one item of a document that breaks off is no event */
-        if (sum != count && sum + 1 != count)
+        if (sum != batch->spans[i].events)
             return false;
     }
     return true;

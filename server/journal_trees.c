@@ -378,7 +378,7 @@ static enum err count_events(struct journal_trees *trees, MDB_txn *txn,
     enum err err = capture_get(trees, txn, span->document_number, scratch, &record);
     if (err || record->converted)
         return err;
-    uint64_t events = span->first_event + span->count;
+    uint64_t events = span->first_event + span->events;
     if (events > record->events)
         record->events = events;
     record->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RUNNING;

@@ -18,6 +18,7 @@ struct job {
     uint64_t upload;
     uint32_t piece, pieces;
     uint64_t items;         /* handed on so far */
+    uint64_t events;        /* of them */
     uint64_t items_to_skip; /* in the store already */
 };
 
@@ -129,14 +130,22 @@ static bool batch_is_full(const struct lane *lane)
 
 /* ---- items ------------------------------------------------------------------------------------------ */
 
-static enum err lane_add_item(struct lane *lane, Epcis__Wire__V1__BatchItem *item,
-                              const Epcis__V1__Event *event)
+/* Counts the next item; `events` is 1 where it is an event of the document, or 0. True: it is in the store
+ * already. */
+static bool job_count(struct job *job, uint32_t events)
 {
-    struct job *job = lane->job;
-    job->span.first_event = job->items++;
+    job->span.first_event = job->events;
+    job->span.events = events;
+    job->events += events;
+    return job->items++ < job->items_to_skip;
+}
+
+static enum err lane_add_item(struct lane *lane, Epcis__Wire__V1__BatchItem *item,
+                              const ProtobufCMessage *content)
+{
     if (!lane->open && !(lane->open = batch_new(lane->partition, clock_steady_ms())))
         return ERR_MEMORY;
-    enum err err = batch_add(lane->open, &job->span, item, event);
+    enum err err = batch_add(lane->open, &lane->job->span, item, content);
     if (!err && batch_is_full(lane))
         err = lane_close(lane);
     return err;
@@ -203,7 +212,7 @@ static enum err add_event(struct lane *lane, const struct parser_event *event)
     item.event_hash = (ProtobufCBinaryData){DIGEST_BYTES, hash};
     if (memcmp(hash, content, DIGEST_BYTES) != 0)
         item.content_hash = (ProtobufCBinaryData){DIGEST_BYTES, content};
-    return lane_add_item(lane, &item, event->event);
+    return lane_add_item(lane, &item, &event->event->base);
 }
 
 static enum err take_document(void *context, const Epcis__V1__Document *document)
@@ -217,11 +226,20 @@ static enum err take_event(void *context, const struct parser_event *event)
     struct lane *lane = context;
     if (lane->blocked)
         return ERR_STOPPED;
-    if (lane->job->items < lane->job->items_to_skip) {
-        lane->job->items++;
+    if (job_count(lane->job, 1))
         return ERR_OK;
-    }
     return event->event ? add_event(lane, event) : add_refusal(lane, event->error, event);
+}
+
+static enum err take_vocabulary_element(void *context, const Epcis__V1__VocabularyElement *element)
+{
+    struct lane *lane = context;
+    if (lane->blocked)
+        return ERR_STOPPED;
+    if (job_count(lane->job, 0))
+        return ERR_OK;
+    Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
+    return lane_add_item(lane, &item, &element->base);
 }
 
 /* ---- documents -------------------------------------------------------------------------------------- */
@@ -262,7 +280,10 @@ static enum err job_start(struct lane *lane)
         return lane_block(lane, "the record of a document is damaged", ERR_CORRUPT);
     memcpy(job->span.capture_id, record->capture_id.data, UUID_BYTES);
     memcpy(job->span.partner, record->partner, strlen(record->partner) + 1);
-    struct parser_sink sink = {.context = lane, .document = take_document, .event = take_event};
+    struct parser_sink sink = {.context = lane,
+                               .document = take_document,
+                               .vocabulary_element = take_vocabulary_element,
+                               .event = take_event};
     return parser_open(&PARSER_LIMITS_DEFAULT, &sink, &job->parser);
 }
 
@@ -293,7 +314,7 @@ static enum err job_record(struct lane *lane, const struct parser_error *error)
                                          .context = conversion,
                                          .bytes = sizeof *conversion,
                                          .number = lane->job->span.number,
-                                         .events = lane->job->items - (error ? 1 : 0),
+                                         .events = lane->job->events,
                                          .items = lane->job->items};
     if (error) {
         conversion->code = strdup(error->code);
@@ -317,9 +338,7 @@ static enum err job_record(struct lane *lane, const struct parser_error *error)
 static enum err job_finish(struct lane *lane, const struct parser_error *error)
 {
     enum err err = ERR_OK;
-    if (error && lane->job->items < lane->job->items_to_skip)
-        lane->job->items++;
-    else if (error)
+    if (error && !job_count(lane->job, 0))
         err = add_refusal(lane, error, NULL);
     if (!err)
         err = job_record(lane, error);

@@ -58,7 +58,15 @@ static enum err next_field(struct fields *fields, struct field *out)
 
 /* Fields of Batch and BatchItem, as wire.proto numbers them. */
 enum { BATCH_PARTITION = 1, BATCH_SEQUENCE, BATCH_ID, BATCH_PARENT_ID, BATCH_SEGMENTS, BATCH_ITEMS };
-enum { ITEM_LINE = 1, ITEM_BYTE_OFFSET, ITEM_EVENT, ITEM_REFUSAL, ITEM_EVENT_HASH, ITEM_CONTENT_HASH };
+enum {
+    ITEM_LINE = 1,
+    ITEM_BYTE_OFFSET,
+    ITEM_EVENT,
+    ITEM_REFUSAL,
+    ITEM_EVENT_HASH,
+    ITEM_CONTENT_HASH,
+    ITEM_VOCABULARY_ELEMENT,
+};
 
 static bool is_bytes_field(const struct field *field)
 {
@@ -131,7 +139,7 @@ static enum err read_item(const uint8_t *data, size_t length, struct batch_item 
     bool ok = true;
     *out = (struct batch_item){0};
     while (ok && !(err = next_field(&fields, &field))) {
-        ok = field.number > ITEM_CONTENT_HASH || field.bytes == (field.number >= ITEM_EVENT);
+        ok = field.number > ITEM_VOCABULARY_ELEMENT || field.bytes == (field.number >= ITEM_EVENT);
         if (!ok)
             break;
         switch (field.number) {
@@ -142,9 +150,11 @@ static enum err read_item(const uint8_t *data, size_t length, struct batch_item 
             out->byte_offset = field.value;
             break;
         case ITEM_EVENT:
-        case ITEM_REFUSAL: /* a oneof: the last counts */
+        case ITEM_REFUSAL:
+        case ITEM_VOCABULARY_ELEMENT: /* a oneof: the last counts */
             out->event = field.number == ITEM_EVENT ? field.data : NULL;
             out->refusal = field.number == ITEM_REFUSAL ? field.data : NULL;
+            out->vocabulary_element = field.number == ITEM_VOCABULARY_ELEMENT ? field.data : NULL;
             out->content_bytes = field.length;
             break;
         case ITEM_EVENT_HASH:
@@ -159,7 +169,7 @@ static enum err read_item(const uint8_t *data, size_t length, struct batch_item 
     }
     if (!out->content_hash)
         out->content_hash = out->event_hash;
-    ok = ok && err == ERR_NOT_FOUND && (out->refusal || (out->event && out->event_hash));
+    ok = ok && err == ERR_NOT_FOUND && (out->refusal || out->vocabulary_element || (out->event && out->event_hash));
     return ok ? ERR_OK : ERR_INPUT;
 }
 

@@ -12,10 +12,12 @@
 #include "epcis/wire/v1/wire.pb-c.h"
 
 struct batch_item {
-    const uint8_t *event; /* packed epcis.v1.Event; NULL: a refusal */
+    /* Packed; one of them is not NULL. */
+    const uint8_t *event;
     const uint8_t *refusal;
-    size_t content_bytes;        /* of either */
-    const uint8_t *event_hash;   /* DIGEST_BYTES; NULL for a refusal */
+    const uint8_t *vocabulary_element;
+    size_t content_bytes;
+    const uint8_t *event_hash;   /* DIGEST_BYTES; of an event only */
     const uint8_t *content_hash; /* event_hash where the item names none */
     uint64_t line;
     uint64_t byte_offset;

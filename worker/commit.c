@@ -50,6 +50,7 @@ void commit_close(struct commit **commit)
     arena_free(&(*commit)->ack_arena);
     rules_free(work->rules);
     lots_free(&work->lots);
+    master_data_free(&work->master);
     free(work->batches);
     free(work->events);
     free(work->refs);
@@ -147,6 +148,8 @@ static enum err ack_events(struct commit *commit, const struct work_batch *batch
             result->committed++;
             result->warnings += event->warning_count;
             totals->committed++;
+            break;
+        case WORK_MASTER_DATA: /* no event of its document: kept, not counted */
             break;
         case WORK_DUPLICATE:
             result->duplicates++;
@@ -319,6 +322,7 @@ static void clear_work(struct work *work)
 {
     arena_reset(&work->arena);
     lots_clear(&work->lots);
+    master_data_clear(&work->master);
     work->batch_count = work->event_count = work->ref_count = 0;
     work->item_count = work->row_count = work->event_id_count = work->committed_count = 0;
 }

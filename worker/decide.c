@@ -4,6 +4,7 @@
 #include "worker/finder.h"
 #include "worker/item_rules.h"
 #include "worker/ledger.h"
+#include "worker/master_rules.h"
 #include "worker/replay.h"
 
 /* ---- duplicates ---- */
@@ -214,12 +215,27 @@ static enum err decide_event(struct work *work, struct store_txn *txn, struct wo
     }
     if (!err)
         err = item_rules_check(work, txn, event);
+    if (!err && event->verdict != WORK_DEAD)
+        err = master_rules_check(work, txn, event);
     return err || event->verdict == WORK_DEAD ? err : commit_event(work, txn, event);
+}
+
+/* Master data of a batch goes before its events: it may stand behind them in the document. */
+static enum err keep_master_data(struct work *work, struct store_txn *txn, const struct work_batch *batch)
+{
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < batch->event_count && !err; i++) {
+        const struct work_event *event = &work->events[batch->first_event + i];
+        if (event->verdict == WORK_MASTER_DATA)
+            err = master_data_put(&work->master, txn, batch->batch.segments[event->segment], event->item,
+                                  event->element);
+    }
+    return err;
 }
 
 enum err decide_batch(struct work *work, struct store_txn *txn, const struct work_batch *batch)
 {
-    enum err err = ERR_OK;
+    enum err err = keep_master_data(work, txn, batch);
     for (uint32_t i = 0; i < batch->event_count && !err; i++) {
         struct work_event *event = &work->events[batch->first_event + i];
         if (event->verdict != WORK_UNDECIDED)

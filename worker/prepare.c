@@ -4,7 +4,7 @@
 
 #include "common/base/log.h"
 #include "common/epcis/event_text.h"
-#include "worker/work.h"
+#include "worker/master_rules.h"
 
 /* The first byte of the key of an event without any EPC: no EPC's key begins so. */
 enum { NO_EPC = 0xff };
@@ -82,10 +82,11 @@ static enum err take_event_id(struct work *work, struct work_event *event, const
     return event->event_id_key ? ERR_OK : ERR_LIMIT;
 }
 
-static enum err refuse_unreadable(struct work *work, struct work_event *event, struct rules_report *report)
+static enum err refuse_unreadable(struct work *work, struct work_event *event, const char *what,
+                                  struct rules_report *report)
 {
-    rules_add(work->rules, report, RULE_SCHEMA_INVALID, "event", "",
-              "cannot be read: it is no event, or takes more memory than the worker allows one");
+    rules_add(work->rules, report, RULE_SCHEMA_INVALID, what, "",
+              "cannot be read: it is none, or takes more memory than the worker allows one");
     return work_keep(work, event, report);
 }
 
@@ -100,7 +101,7 @@ static enum err check_event(struct work *work, struct work_event *event, const s
     Epcis__V1__Event *unpacked =
         epcis__v1__event__unpack(&work->scratch.allocator, event->item->content_bytes, event->item->event);
     if (!unpacked)
-        return refuse_unreadable(work, event, &report);
+        return refuse_unreadable(work, event, "event", &report);
     partner_check(work->rules, terms, context->partner, &report);
     enum err err =
         rules_check(work->rules, context, unpacked, &work->arena, STORE_SUFFIX_MAX, &subject, &report);
@@ -112,6 +113,8 @@ static enum err check_event(struct work *work, struct work_event *event, const s
     err = facts_take(&subject, &work->arena, &event->facts);
     if (!err && !event->facts.declares_error) /* which has the id of the event it corrects */
         err = take_event_id(work, event, unpacked->event_id);
+    if (!err)
+        err = master_rules_note(work, &subject, event);
     return err ? err : add_refs(work, event, &subject);
 }
 
@@ -124,7 +127,7 @@ static enum err take_refusal(struct work *work, struct work_event *event, const 
         event->refusal = NULL;
         rules_begin(work->rules, context);
         rules_report_init(&report, &work->arena);
-        return refuse_unreadable(work, event, &report);
+        return refuse_unreadable(work, event, "event", &report);
     }
     const struct rules_entry *rule = rules_table_find(event->refusal->reason->code);
     if (rule) {
@@ -135,6 +138,30 @@ static enum err take_refusal(struct work *work, struct work_event *event, const 
     rules_report_init(&report, &work->arena);
     report.reasons[report.reason_count++] = event->refusal->reason;
     return work_keep(work, event, &report);
+}
+
+static enum err take_vocabulary_element(struct work *work, struct work_event *event,
+                                        const struct rules_context *context)
+{
+    struct rules_report report;
+    enum err err = master_data_read(event->item, &work->arena, &work->scratch, &event->element);
+    event->verdict = WORK_MASTER_DATA;
+    if (err || event->element)
+        return err;
+    rules_begin(work->rules, context);
+    rules_report_init(&report, &work->arena);
+    event->whole_document = true;
+    return refuse_unreadable(work, event, "vocabularyElement", &report);
+}
+
+static enum err take_item(struct work *work, const struct work_batch *batch, struct work_event *event)
+{
+    const struct rules_context context = work_context(batch, event);
+    if (event->item->event)
+        return check_event(work, event, &context, &batch->terms[event->segment]);
+    if (event->item->refusal)
+        return take_refusal(work, event, &context);
+    return take_vocabulary_element(work, event, &context);
 }
 
 static enum err prepare_events(struct work *work, struct work_batch *batch)
@@ -149,16 +176,16 @@ static enum err prepare_events(struct work *work, struct work_batch *batch)
         err = partner_terms_of(work->rules, from->segments, from->segment_count, &work->arena, &batch->terms);
     for (size_t s = 0; s < from->segment_count && !err; s++) {
         const Epcis__Wire__V1__BatchSegment *segment = from->segments[s];
+        uint64_t event_index = segment->first_event;
         for (uint32_t i = 0; i < segment->count && !err; i++) {
             struct work_event *event = &work->events[work->event_count++];
             *event = (struct work_event){.item = &from->items[item++],
                                          .segment = (uint32_t)s,
                                          .capture_id = segment->capture_id.data,
                                          .partner = segment->partner,
-                                         .event_index = segment->first_event + i};
-            const struct rules_context context = work_context(batch, event);
-            err = event->item->event ? check_event(work, event, &context, &batch->terms[s])
-                                     : take_refusal(work, event, &context);
+                                         .event_index = event_index};
+            err = take_item(work, batch, event);
+            event_index += event->verdict != WORK_MASTER_DATA && !event->whole_document;
         }
     }
     return err;

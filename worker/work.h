@@ -15,6 +15,7 @@
 #include "worker/batch.h"
 #include "worker/facts.h"
 #include "worker/lots.h"
+#include "worker/master_data.h"
 #include "worker/partner.h"
 #include "worker/rules/rules.h"
 #include "worker/sort.h"
@@ -30,7 +31,7 @@ struct work_ref {
     uint32_t row;
 };
 
-enum work_verdict { WORK_UNDECIDED, WORK_COMMITTED, WORK_DUPLICATE, WORK_DEAD };
+enum work_verdict { WORK_UNDECIDED, WORK_COMMITTED, WORK_DUPLICATE, WORK_DEAD, WORK_MASTER_DATA };
 
 /* One item of a batch. */
 struct work_event {
@@ -39,11 +40,13 @@ struct work_event {
     uint32_t first_ref;
     uint32_t ref_count;
     enum work_verdict verdict;
-    bool whole_document; /* a refusal that is no event of its document */
-    uint64_t event_index;
-    uint64_t sequence; /* where committed */
+    bool whole_document;  /* a refusal that is no event of its document */
+    uint64_t event_index; /* of no meaning for what is no event */
+    uint64_t sequence;    /* where committed */
 
     Epcis__Wire__V1__Refusal *refusal;
+    struct master_element *element; /* of master data */
+    struct master_names names;
     Epcis__V1__Finding **reasons; /* where dead */
     Epcis__V1__Finding **warnings;
     uint8_t reason_count;
@@ -72,6 +75,7 @@ struct work {
     size_t ref_max;         /* what the arrays below may grow to, as a number of references */
     struct rules *rules;
     struct lots lots;
+    struct master_data master;
 
     struct work_batch *batches;
     struct work_event *events;

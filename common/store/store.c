@@ -22,6 +22,8 @@ static const struct {
     [TREE_EVENT] = {"event", MDB_INTEGERKEY},
     [TREE_ITEM] = {"item", 0},
     [TREE_LOT] = {"lot", 0},
+    [TREE_MASTER] = {"master", 0},
+    [TREE_MASTER_VERSION] = {"master_version", 0},
     [TREE_LOT_EVENT] = {"lot_event", 0},
     [TREE_EVENT_ID] = {"event_id", 0},
     [TREE_DECLARED] = {"declared", 0},

@@ -30,7 +30,7 @@ void store_close(struct store **store);
 
 /* State and history of one item, oldest event first. At most `limit` entries; `cursor` starts as "" and
  * holds after the call where the next page starts, "" after the last: a token that clients may keep. */
-enum { STORE_CURSOR = 128 };
+enum { STORE_CURSOR = 1024 };
 enum err store_item_history(struct store *store, const char *epc, uint32_t limit, char cursor[STORE_CURSOR],
                             struct arena *arena, Epcis__V1__GetItemHistoryResponse **out);
 

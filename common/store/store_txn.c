@@ -17,6 +17,12 @@ struct store_txn {
     uint64_t next_dead_letter;
 };
 
+MDB_txn *trees_txn(const struct store_txn *txn, struct store **store)
+{
+    *store = txn->store;
+    return txn->mdb;
+}
+
 /* The number after the last one of a tree that is keyed by numbers from 1. */
 static int next_number(struct store_txn *txn, enum tree tree, uint64_t *out)
 {

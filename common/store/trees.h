@@ -23,6 +23,8 @@ enum tree {
     TREE_DECLARED,            /* sequence of the event that was wrong (8) -> that of the declaration u64 */
     TREE_PLACE,               /* GLN (6), event time (8), sequence (6) -> nothing */
     TREE_CAPTURE,             /* capture id, first sequence (6) -> count u32 */
+    TREE_MASTER,              /* vocabulary, NUL, identifier -> MasterDataRecord, the current one */
+    TREE_MASTER_VERSION,      /* key of TREE_MASTER, NUL, version -> MasterDataRecord, older */
     TREE_BATCH,               /* partition, sequence -> BatchResultRecord */
     TREE_PARTITION,           /* partition -> last sequence, batch id */
     TREE_WARNING,             /* event sequence -> WarningRecord */
@@ -35,6 +37,9 @@ struct store {
     MDB_env *env;
     MDB_dbi trees[TREES];
 };
+
+/* LMDB's side of a transaction, for what other files of this folder write in it. */
+MDB_txn *trees_txn(const struct store_txn *txn, struct store **store);
 
 /* The byte after an item's key and its NUL. */
 enum { ITEM_STATE = 1, ITEM_ROW = 2 };

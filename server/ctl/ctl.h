@@ -52,6 +52,7 @@ int ctl_capture(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_trace(int argc, char **argv);
 int ctl_dead_letters(int argc, char **argv);
+int ctl_master_data(int argc, char **argv);
 int ctl_partners(int argc, char **argv);
 int ctl_rules(int argc, char **argv);
 

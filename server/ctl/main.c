@@ -15,6 +15,7 @@ static const char usage[] =
     "  status CAPTURE_ID   what has become of a document\n"
     "  trace EPC           state and history of one item\n"
     "  dead-letters        what was refused, and why; to show, resubmit, discard or export it\n"
+    "  master-data         what is known of products, places and parties\n"
     "  partners            trading partners, and how strictly their events are judged\n"
     "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
@@ -32,10 +33,14 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"capture", "epcisctl capture", ctl_capture}, {"status", "epcisctl status", ctl_status},
-    {"trace", "epcisctl trace", ctl_trace},       {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
-    {"convert", "epcisctl convert", ctl_convert}, {"partners", "epcisctl partners", ctl_partners},
+    {"capture", "epcisctl capture", ctl_capture},
+    {"status", "epcisctl status", ctl_status},
+    {"trace", "epcisctl trace", ctl_trace},
+    {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
+    {"master-data", "epcisctl master-data", ctl_master_data},
+    {"partners", "epcisctl partners", ctl_partners},
     {"rules", "epcisctl rules", ctl_rules},
+    {"convert", "epcisctl convert", ctl_convert},
 };
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
@@ -73,9 +78,8 @@ int main(int argc, char **argv)
         };
         options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
         if (!version)
-            options_fail(
-                argv[0],
-                "a command is expected: capture, status, trace, dead-letters, partners, rules or convert");
+            options_fail(argv[0], "a command is expected: capture, status, trace, dead-letters, master-data, "
+                                  "partners, rules or convert");
         printf("epcisctl %s\n", EPCISD_VERSION);
         return EXIT_SUCCESS;
     }
@@ -86,6 +90,8 @@ int main(int argc, char **argv)
         argv[0] = (char *)commands[i].title;
         return commands[i].run(argc - 1, argv);
     }
-    options_fail(argv[0], "no command '%s': capture, status, trace, dead-letters, partners, rules or convert",
-                 argv[at]);
+    options_fail(
+        argv[0],
+        "no command '%s': capture, status, trace, dead-letters, master-data, partners, rules or convert",
+        argv[at]);
 }

@@ -21,6 +21,7 @@
 #include "server/front/loop.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_dead_letter.h"
+#include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
 #include "server/front/svc_trace.h"
 
@@ -168,6 +169,8 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_trace_methods, svc_trace_count);
     if (!err)
         err = loop_register(loop, svc_dead_letter_methods, svc_dead_letter_count);
+    if (!err)
+        err = loop_register(loop, svc_master_data_methods, svc_master_data_count);
     if (!err)
         err = loop_register(loop, svc_partner_methods, svc_partner_count);
     if (!err)

@@ -61,9 +61,13 @@ static const char *find_bad_text(const ProtobufCMessageDescriptor *descriptor, s
     return NULL;
 }
 
-static ProtobufCMessage *read_request(struct call *call, struct arena *arena)
+const ProtobufCMessage *query_read(struct call *call, struct arena *arena)
 {
     const ProtobufCMessageDescriptor *descriptor = call->method->request;
+    if (!call->request) {
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "the call came without its request message");
+        return NULL;
+    }
     struct cursor_source source;
     struct cursor cursor;
     call_cursor(call, &source, &cursor);
@@ -95,11 +99,7 @@ static ProtobufCMessage *read_request(struct call *call, struct arena *arena)
 
 enum call_next query_work(struct call *call, struct arena *arena)
 {
-    if (!call->request) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "the call came without its request message");
-        return CALL_ANSWER;
-    }
-    const ProtobufCMessage *request = read_request(call, arena);
+    const ProtobufCMessage *request = query_read(call, arena);
     const ProtobufCMessage *answer = request ? call->method->answer(call, request, arena) : NULL;
     if (answer)
         reply_message(&call->reply, answer);

@@ -8,4 +8,7 @@
  * request's strings are known to be UTF-8 without a NUL by then. Pool thread. */
 enum call_next query_work(struct call *call, struct arena *arena);
 
+/* The first half of it, for methods that answer later: NULL, and the reply says why. */
+const ProtobufCMessage *query_read(struct call *call, struct arena *arena);
+
 #endif

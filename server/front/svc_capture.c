@@ -43,7 +43,7 @@ static void on_durable(void *context, enum err err, const struct receipt *receip
     message.partner = (char *)receipt->partner;
     message.received_ms = receipt->received_ms;
 
-    /* CaptureStreamResponse has the same one field. */
+    /* CaptureStreamResponse and PutMasterDataResponse have the same one field. */
     Epcis__V1__CaptureResponse response = EPCIS__V1__CAPTURE_RESPONSE__INIT;
     response.receipt = &message;
     reply_message(&call->reply, &response.base);
@@ -142,6 +142,22 @@ static enum call_next capture_work(struct call *call, struct arena *arena)
     }
     call_drop_request(call); /* 64 MiB that need not wait for the disk */
     ingest_finish(&document, on_durable, call);
+    return CALL_LATER;
+}
+
+enum call_next svc_capture_document(struct call *call, const char *partner, const struct buffer *document)
+{
+    struct ingest_document *taken = NULL;
+    if (begin(call, partner, &taken))
+        return CALL_ANSWER;
+    enum err err = ingest_append(taken, document->data, document->length);
+    if (err) {
+        fail_ingest(call, err);
+        ingest_abort(&taken);
+        return CALL_ANSWER;
+    }
+    call_drop_request(call);
+    ingest_finish(&taken, on_durable, call);
     return CALL_LATER;
 }
 

@@ -218,6 +218,7 @@ static void submit_batch(struct journal *journal, uint64_t sequence, uint64_t fi
     Epcis__Store__V1__BatchSpan span = EPCIS__STORE__V1__BATCH_SPAN__INIT, *spans[] = {&span};
     span.document_number = 1;
     span.first_event = first;
+    span.events = count;
     span.count = count;
     Epcis__Store__V1__BatchRecord record = EPCIS__STORE__V1__BATCH_RECORD__INIT;
     record.batch_id = (ProtobufCBinaryData){sizeof id, id};

@@ -318,7 +318,7 @@ static Epcis__Wire__V1__Batch *close_batch(const char *const *glns, size_t count
     for (size_t i = 0; i < count; i++) {
         struct batch_span span = {.number = i + 1};
         strcpy(span.partner, glns[i]);
-        ck_assert_int_eq(batch_add(batch, &span, &item, &event), ERR_OK);
+        ck_assert_int_eq(batch_add(batch, &span, &item, &event.base), ERR_OK);
     }
     ck_assert_int_eq(batch_close(batch, 1, parent, cache), ERR_OK);
     Epcis__Wire__V1__Batch *read =

@@ -52,6 +52,8 @@ struct seen {
     uint64_t sequence;
     uint8_t id[DIGEST_BYTES];
     uint32_t items;
+    uint32_t elements;    /* of master data, among them */
+    uint64_t first_event; /* of the first segment */
 };
 
 struct fake_worker {
@@ -68,6 +70,17 @@ struct fake_worker {
     char refused[256]; /* the part of a document that the last refusal quotes */
 };
 
+/* Events among the next `count` items. */
+static uint32_t count_events(Epcis__Wire__V1__BatchItem **items, uint32_t count)
+{
+    uint32_t events = 0;
+    for (uint32_t i = 0; i < count; i++)
+        events += items[i]->content_case == EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_EVENT ||
+                  (items[i]->content_case == EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_REFUSAL &&
+                   !items[i]->refusal->whole_document);
+    return events;
+}
+
 static void answer(struct wire *wire, const Epcis__Wire__V1__Batch *batch, bool failed, uint32_t missing)
 {
     Epcis__Wire__V1__Acknowledgment ack = EPCIS__WIRE__V1__ACKNOWLEDGMENT__INIT;
@@ -79,10 +92,12 @@ static void answer(struct wire *wire, const Epcis__Wire__V1__Batch *batch, bool 
     ack.result = failed ? EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_STORE_FAILED
                         : EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED;
     ck_assert_uint_le(batch->n_segments, 64);
+    Epcis__Wire__V1__BatchItem **items = batch->items;
     for (size_t i = 0; i < batch->n_segments; i++) {
         epcis__wire__v1__segment_result__init(&results[i]);
         results[i].capture_id = batch->segments[i]->capture_id;
-        results[i].committed = batch->segments[i]->count - missing;
+        results[i].committed = count_events(items, batch->segments[i]->count) - missing;
+        items += batch->segments[i]->count;
         pointers[i] = &results[i];
     }
     ack.segments = pointers;
@@ -114,11 +129,16 @@ static void handle_run(struct fake_worker *worker, struct wire *wire, struct buf
         seen->sequence = batch->sequence;
         seen->items = (uint32_t)batch->n_items;
         memcpy(seen->id, batch->batch_id.data, DIGEST_BYTES);
-        for (size_t j = 0; j < batch->n_items; j++)
+        seen->first_event = batch->segments[0]->first_event;
+        seen->elements = 0;
+        for (size_t j = 0; j < batch->n_items; j++) {
+            seen->elements +=
+                batch->items[j]->content_case == EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_VOCABULARY_ELEMENT;
             if (batch->items[j]->content_case == EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_REFUSAL) {
                 ProtobufCBinaryData part = batch->items[j]->refusal->raw_document_part;
                 snprintf(worker->refused, sizeof worker->refused, "%.*s", (int)part.len, (char *)part.data);
             }
+        }
         if (!lose)
             answer(wire, batch, failed, wrong ? 2 : 0);
         epcis__wire__v1__batch__free_unpacked(batch, NULL);
@@ -242,6 +262,21 @@ static void sent_done(void *context, enum err err, const struct receipt *receipt
 
 static const char strange_event[] = "<StrangeEvent>what is this?</StrangeEvent>";
 
+static struct receipt send_text(const char *partner, const struct buffer *text)
+{
+    struct ingest_document *document = NULL;
+    struct sent sent = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
+    ck_assert_int_eq(ingest_open(core.ingest, partner, &document), ERR_OK);
+    ck_assert_int_eq(ingest_append(document, text->data, text->length), ERR_OK);
+    ck_assert_int_eq(ingest_finish(&document, sent_done, &sent), ERR_OK);
+    pthread_mutex_lock(&sent.mutex);
+    while (!sent.done)
+        pthread_cond_wait(&sent.done_now, &sent.mutex);
+    pthread_mutex_unlock(&sent.mutex);
+    ck_assert_int_eq(sent.err, ERR_OK);
+    return sent.receipt;
+}
+
 /* `events` object events, then `more`; cut off before its end where `whole` is false. */
 static struct receipt send_document_with(const char *partner, int id, int events, const char *more,
                                          bool whole)
@@ -260,18 +295,9 @@ static struct receipt send_document_with(const char *partner, int id, int events
     buffer_append_text(&text, more);
     if (whole)
         buffer_append_text(&text, "</EventList></EPCISBody></epcis:EPCISDocument>");
-    struct ingest_document *document = NULL;
-    struct sent sent = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
-    ck_assert_int_eq(ingest_open(core.ingest, partner, &document), ERR_OK);
-    ck_assert_int_eq(ingest_append(document, text.data, text.length), ERR_OK);
-    ck_assert_int_eq(ingest_finish(&document, sent_done, &sent), ERR_OK);
-    pthread_mutex_lock(&sent.mutex);
-    while (!sent.done)
-        pthread_cond_wait(&sent.done_now, &sent.mutex);
-    pthread_mutex_unlock(&sent.mutex);
-    ck_assert_int_eq(sent.err, ERR_OK);
+    struct receipt receipt = send_text(partner, &text);
     buffer_free(&text);
-    return sent.receipt;
+    return receipt;
 }
 
 static struct receipt send_document(const char *partner, int id, int events, bool whole)
@@ -419,6 +445,96 @@ START_TEST(a_restart_rebuilds_the_same_batches)
 }
 END_TEST
 
+/* `elements` of master data before the events, or behind them. */
+static struct receipt send_master_data(const char *partner, int id, int elements, int events, bool behind)
+{
+    struct buffer text = {0}, body = {0};
+    buffer_append_text(&text, "{\"@context\":\"https://ref.gs1.org/standards/epcis/epcis-context.jsonld\","
+                              "\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\","
+                              "\"creationDate\":\"2025-01-01T00:00:00Z\"");
+    buffer_append_text(&body, ",\"epcisBody\":{\"eventList\":[");
+    for (int i = 0; i < events; i++)
+        buffer_printf(&body,
+                      "%s{\"type\":\"ObjectEvent\",\"eventTime\":\"2025-01-01T00:00:00Z\","
+                      "\"eventTimeZoneOffset\":\"+00:00\",\"action\":\"OBSERVE\","
+                      "\"epcList\":[\"urn:epc:id:sgtin:0614141.107346.%d%06d\"]}",
+                      i ? "," : "", id, i);
+    buffer_append_text(&body, "]}");
+    if (behind)
+        buffer_append(&text, body.data, body.length);
+    buffer_append_text(&text, ",\"epcisHeader\":{\"epcisMasterData\":{\"vocabularyList\":[{\"type\":"
+                              "\"urn:epcglobal:epcis:vtype:Location\",\"vocabularyElementList\":[");
+    for (int i = 0; i < elements; i++)
+        buffer_printf(&text,
+                      "%s{\"id\":\"urn:epc:id:sgln:0614141.%05d.0\",\"attributes\":[{\"id\":"
+                      "\"cbvmda:name\",\"attribute\":\"Place %d\"}]}",
+                      i ? "," : "", i, id);
+    buffer_append_text(&text, "]}]}}");
+    if (!behind)
+        buffer_append(&text, body.data, body.length);
+    buffer_append_text(&text, "}");
+    struct receipt receipt = send_text(partner, &text);
+    buffer_free(&text);
+    buffer_free(&body);
+    return receipt;
+}
+
+/* Elements of master data travel in the batches and count as no events. */
+static void expect_master_data(bool behind)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    core_open();
+    worker_start(&worker);
+    struct receipt receipt = send_master_data("0614141000012", 1, 14, 13, behind);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    expect_capture(&receipt, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 13);
+    ck_assert_uint_eq(check_log(&worker), 14 + 13);
+    ck_assert_uint_eq(worker.count, 3); /* batches of 10 */
+    ck_assert_uint_eq(worker.log[0].elements, behind ? 0 : 10);
+    ck_assert_uint_eq(worker.log[1].elements, behind ? 7 : 4);
+    ck_assert_uint_eq(worker.log[1].first_event, behind ? 10 : 0);
+    ck_assert_uint_eq(worker.log[2].first_event, behind ? 13 : 6);
+    core_close();
+}
+
+START_TEST(master_data_travels_with_the_events)
+{
+    expect_master_data(false);
+}
+END_TEST
+
+START_TEST(master_data_behind_the_events_travels_too)
+{
+    expect_master_data(true);
+}
+END_TEST
+
+START_TEST(a_restart_rebuilds_batches_with_master_data)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.silent = true;
+    core_open();
+    worker_start(&worker);
+    struct receipt receipts[4];
+    for (int i = 0; i < 4; i++)
+        receipts[i] = send_master_data("0614141000012", i, 17, 16, i % 2);
+    wait_until(has_runs, &worker);
+    core_close();
+
+    core_open();
+    atomic_store(&worker.silent, false);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    for (int i = 0; i < 4; i++)
+        expect_capture(&receipts[i], EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 16);
+    ck_assert_uint_eq(check_log(&worker), 4 * 33);
+    core_close();
+}
+END_TEST
+
 START_TEST(many_partners_at_once)
 {
     static struct fake_worker worker;
@@ -451,6 +567,9 @@ int main(void)
     tcase_add_test(tests, an_unreadable_event_is_quoted);
     tcase_add_test(tests, lost_runs_and_failures_are_sent_again);
     tcase_add_test(tests, a_restart_rebuilds_the_same_batches);
+    tcase_add_test(tests, master_data_travels_with_the_events);
+    tcase_add_test(tests, master_data_behind_the_events_travels_too);
+    tcase_add_test(tests, a_restart_rebuilds_batches_with_master_data);
     tcase_add_test(tests, many_partners_at_once);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -148,13 +148,13 @@ class DeadLetters(EndToEnd):
                          second.dead_letter_id)
         self.stop_cleanly(server)
 
-    def test_as_it_is_does_not_lose_its_sender(self):
-        server = self.start()
+    def test_as_it_is_keeps_its_partner(self):
+        server = self.start(options=["--rule", "PARTNER_UNKNOWN=reject"])
         faulty = make(events=1, seed=7703, company=66)
         receipt = server.client.capture(faulty.data, partner=OTHER.gln)
         self.assert_capture(server, receipt.capture_id, events=1, dead_letters=1)
         letter, = server.client.dead_letters(receipt.capture_id)
-        self.assertEqual(letter.reasons[0].code, "PARTNER_MISMATCH")
+        self.assertEqual((letter.reasons[0].code, letter.reasons[0].value), ("PARTNER_UNKNOWN", OTHER.gln))
         capture_id = self.resubmit(server, letter)
         self.assert_capture(server, capture_id, events=1, dead_letters=1)
         second, = server.client.dead_letters(capture_id)

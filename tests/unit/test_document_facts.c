@@ -139,7 +139,7 @@ START_TEST(each_segment_carries_them)
     struct batch *batch = batch_new(1, 0);
     item.content_case = EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_EVENT;
     for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(batch_add(batch, &spans[i], &item, &event), ERR_OK);
+        ck_assert_int_eq(batch_add(batch, &spans[i], &item, &event.base), ERR_OK);
     document_facts_release(&spans[0].facts); /* the batch has a reference of its own */
     ck_assert_int_eq(batch_close(batch, 1, parent, NULL), ERR_OK);
     Epcis__Wire__V1__Batch *read =

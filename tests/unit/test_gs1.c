@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/gs1/epc.h"
+#include "common/gs1/master_id.h"
 
 #define SGTIN    "urn:epc:id:sgtin:0614141.812345."
 #define SERIAL20 "12345678901234567890"
@@ -361,6 +362,74 @@ START_TEST(reads_dates)
 }
 END_TEST
 
+static const struct {
+    const char *text, *id;
+} master_ids[] = {
+    {"urn:epc:idpat:sgtin:0614141.107346.*", "https://id.gs1.org/01/10614141073464"},
+    {"https://example.com/01/10614141073464", "https://id.gs1.org/01/10614141073464"},
+    {"urn:epc:id:sgln:0614141.00001.0", "https://id.gs1.org/414/0614141000012"},
+    {"urn:epc:id:pgln:0614141.00001", "https://id.gs1.org/414/0614141000012"},
+    {"https://id.gs1.org/417/0614141000012", "https://id.gs1.org/414/0614141000012"},
+    {"0614141000012", "https://id.gs1.org/414/0614141000012"},
+    {"urn:epc:id:sgln:0614141.00001.dock7", "https://id.gs1.org/414/0614141000012/254/dock7"},
+    {"https://id.gs1.org/414/0614141000012/254/dock7", "https://id.gs1.org/414/0614141000012/254/dock7"},
+    {"0614141000013", "0614141000013"}, /* wrong check digit: no GLN */
+    {"urn:epc:idpat:sgtin:0614141.*.*", "urn:epc:idpat:sgtin:0614141.*.*"},
+    {"urn:example:place:7", "urn:example:place:7"},
+    {"", ""},
+};
+
+START_TEST(reduces_what_master_data_describes)
+{
+    char out[128], cut[8];
+    const char *text = master_ids[_i].text, *id = master_ids[_i].id;
+    ck_assert_uint_eq(master_id(text, strlen(text), out, sizeof out), strlen(id));
+    ck_assert_str_eq(out, id);
+    ck_assert_uint_eq(master_id(text, strlen(text), cut, sizeof cut), strlen(id));
+    ck_assert_mem_eq(cut, id, strlen(id) < 7 ? strlen(id) + 1 : 7);
+}
+END_TEST
+
+START_TEST(names_attributes)
+{
+    ck_assert_str_eq(master_attribute("urn:epcglobal:cbv:mda#city"), "city");
+    ck_assert_str_eq(master_attribute("urn:epcglobal:cbv:mda:city"), "city");
+    ck_assert_str_eq(master_attribute("cbvmda:city"), "city");
+    ck_assert_str_eq(master_attribute("urn:example:city"), "urn:example:city");
+}
+END_TEST
+
+static const struct {
+    const char *gtin, *ndc, *type;
+    enum master_ndc answer;
+} ndcs[] = {
+    /* 0614-1073-46, 06141-073-46 and 06141-0734-6 are all 0614107346 in a GTIN. */
+    {"00306141073461", "00614107346", "FDA_NDC_11", MASTER_NDC_SAME},
+    {"00306141073461", "06141007346", "FDA_NDC_11", MASTER_NDC_SAME},
+    {"00306141073461", "06141073406", "FDA_NDC_11", MASTER_NDC_SAME},
+    {"50306141073466", "06141-0734-06", "FDA_NDC_11", MASTER_NDC_SAME},
+    {"00306141073461", "0614-1073-46", "FDA_NDC_10", MASTER_NDC_SAME},
+    {"00306141073461", "0614107346", "NDC", MASTER_NDC_SAME},
+    {"00306141073461", "06141073460", "FDA_NDC_11", MASTER_NDC_DIFFERENT}, /* a zero where none is put */
+    {"00306141073461", "61410734600", "FDA_NDC_11", MASTER_NDC_DIFFERENT},
+    {"00306141073461", "0614107347", "NDC", MASTER_NDC_DIFFERENT},
+    {"00306141073461", "00614107347", "FDA_NDC_11", MASTER_NDC_DIFFERENT},
+    {"00614141073467", "00614107346", "FDA_NDC_11", MASTER_NDC_NOT_COMPARABLE},
+    {"03006141073463", "00614107346", "FDA_NDC_11", MASTER_NDC_NOT_COMPARABLE},
+    {"00306141073461", "4711", "FDA_NDC_11", MASTER_NDC_NOT_COMPARABLE},
+    {"00306141073461", "006141073460", "FDA_NDC_11", MASTER_NDC_NOT_COMPARABLE},
+    {"00306141073461", "00614107346x", "FDA_NDC_11", MASTER_NDC_NOT_COMPARABLE},
+    {"00306141073461", "", "FDA_NDC_11", MASTER_NDC_NOT_COMPARABLE},
+    {"00306141073461", "00614107347", "DIN", MASTER_NDC_NOT_COMPARABLE},
+    {"", "00614107346", "FDA_NDC_11", MASTER_NDC_NOT_COMPARABLE},
+};
+
+START_TEST(compares_ndcs)
+{
+    ck_assert_int_eq(master_ndc_compare(ndcs[_i].gtin, ndcs[_i].ndc, ndcs[_i].type), ndcs[_i].answer);
+}
+END_TEST
+
 #define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
 
 int main(void)
@@ -377,6 +446,9 @@ int main(void)
     tcase_add_test(tests, check_digits);
     tcase_add_loop_test(tests, finds_the_gln, 0, ROWS(glns));
     tcase_add_loop_test(tests, reads_dates, 0, ROWS(dates));
+    tcase_add_loop_test(tests, reduces_what_master_data_describes, 0, ROWS(master_ids));
+    tcase_add_test(tests, names_attributes);
+    tcase_add_loop_test(tests, compares_ndcs, 0, ROWS(ndcs));
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
