@@ -318,6 +318,31 @@ class DeadLetters(EndToEnd):
         self.assertEqual(len(self.list(server)), len(letters) + len(again))
         self.stop_cleanly(server)
 
+    def test_as_they_are_once_the_partner_is_put_right(self):
+        server = self.start()
+        self.epcisctl(server, "partners", "create", "--name", "Sample Pharma", "--glns", MAKER.gln, check=0)
+        self.epcisctl(server, "partners", "deactivate", MAKER.gln, check=0)
+        before, letters = self.refuse(server, *(commissioning(f"s{n}", second=n) for n in range(40)),
+                                      commissioning("no-expiry", expiry="", second=50))
+        self.assertEqual(len(letters), 41)
+        self.assertEqual({letter.reasons[0].code for letter in letters[:40]}, {"PARTNER_INACTIVE"})
+        self.epcisctl(server, "partners", "update", MAKER.gln, "--activate", check=0)
+        page = server.client.call(server.client.dead.ResubmitDeadLetters, pb.ResubmitDeadLettersRequest(
+            filter={"code": "PARTNER_INACTIVE"}, **DEED))
+        self.assertEqual((len(page.resubmissions), page.next_page_token), (41, ""))
+        for done in page.resubmissions[:40]:
+            self.assert_capture(server, done.capture_id, events=1, committed=1)
+        self.assert_capture(server, page.resubmissions[40].capture_id, events=1, dead_letters=1)
+        letter, = self.list(server, state=pb.DEAD_LETTER_STATE_OPEN)
+        self.assertEqual((letter.reasons[0].code, letter.resubmission_of),
+                         ("LOT_EXPIRY_MISSING", letters[40].dead_letter_id))
+        self.epcisctl(server, "partners", "update", MAKER.gln, "--overrides", "LOT_EXPIRY_MISSING=warn", check=0)
+        self.assert_capture(server, self.resubmit(server, letter), events=1, committed=1)
+        self.assertIn("LOT_EXPIRY_MISSING", [warning.code for warning in server.client.event(41).warnings])
+        self.assertEqual(len(server.client.all_events()), 41)
+        self.assertEqual(server.client.job(before.receipt.capture_id), before)
+        self.stop_cleanly(server)
+
     # -- epcisctl
 
     def dead_letters(self, server, *arguments, **more):
