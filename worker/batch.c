@@ -169,7 +169,8 @@ static enum err read_item(const uint8_t *data, size_t length, struct batch_item 
     }
     if (!out->content_hash)
         out->content_hash = out->event_hash;
-    ok = ok && err == ERR_NOT_FOUND && (out->refusal || out->vocabulary_element || (out->event && out->event_hash));
+    ok = ok && err == ERR_NOT_FOUND &&
+         (out->refusal || out->vocabulary_element || (out->event && out->event_hash));
     return ok ? ERR_OK : ERR_INPUT;
 }
 
