@@ -209,12 +209,26 @@ static bool is_attribute(const Epcis__V1__Node *node)
     return node->kind == EPCIS__V1__NODE_KIND__NODE_KIND_ATTRIBUTE;
 }
 
+/* The value of xsi:type is a qualified name: without its prefix the document would not be valid. */
+static bool is_understood(const struct writer *writer, const Epcis__V1__Node *node)
+{
+    const char *colon = strchr(node->text, ':');
+    if (!writer_is_xsi(node) || strcmp(node->local_name, "type") != 0 || !colon)
+        return true;
+    size_t length = (size_t)(colon - node->text);
+    for (size_t i = 0; i < writer->namespace_count; i++)
+        if (strlen(writer->namespaces[i].prefix) == length &&
+            memcmp(writer->namespaces[i].prefix, node->text, length) == 0)
+            return true;
+    return false;
+}
+
 /* Attributes at the depth of nodes[0] that stand in [0, count); `all` makes attributes of elements too. */
 static void attributes_of(struct writer *writer, Epcis__V1__Node *const *nodes, size_t count, bool all)
 {
     struct buffer attributes = {0}, declarations = {0};
     for (size_t i = 0; i < count; i = writer_subtree_end(nodes, count, i)) {
-        if ((!all && !is_attribute(nodes[i])) || writer_is_xsi(nodes[i]))
+        if ((!all && !is_attribute(nodes[i])) || !is_understood(writer, nodes[i]))
             continue;
         buffer_append(&attributes, " ", 1);
         qualified_name(writer, &attributes, &declarations, nodes[i]);
@@ -578,12 +592,15 @@ static void field(struct writer *writer, enum writer_field which, const Epcis__V
     }
 }
 
-/* Writes the fields in their order. An <extension> is opened where it would not stay empty. */
+/* Writes the fields in their order. An <extension> is opened where it would not stay empty; the innermost
+ * takes what has no namespace. */
 static void fields(struct writer *writer, const enum writer_field *order, const Epcis__V1__Event *event)
 {
     struct buffer *out = &writer->out;
-    if (*order == FIELD_END)
+    if (*order == FIELD_END) {
+        node_elements(writer, event->extensions, event->n_extensions, NODES_LOCAL);
         return;
+    }
     if (*order != FIELD_EXTENSION_1 && *order != FIELD_EXTENSION_2) {
         field(writer, *order, event);
         fields(writer, order + 1, event);
@@ -657,7 +674,7 @@ void writer_xml_event(struct writer *writer, const Epcis__V1__Event *event)
     buffer_append(out, ">", 1);
     base_fields(writer, event);
     fields(writer, writer->format == WRITER_XML_1 ? order_1[event->type] : order_2[event->type], event);
-    extension_elements(writer, event->extensions, event->n_extensions);
+    node_elements(writer, event->extensions, event->n_extensions, NODES_QUALIFIED);
     close_tag(out, name);
     for (int i = 0; i < extensions; i++)
         close_tag(out, "extension");
