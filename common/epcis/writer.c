@@ -128,6 +128,20 @@ bool writer_is_xsi(const Epcis__V1__Node *node)
     return strcmp(node->namespace_uri, xsi_uri) == 0;
 }
 
+bool writer_fits_attributes(Epcis__V1__Node *const *nodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool xsi = writer_is_xsi(nodes[i]);
+        if (!xsi && (nodes[i]->depth > 0 || nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_TEXT))
+            return false;
+        for (size_t j = 0; j < i; j++)
+            if (!xsi && strcmp(nodes[i]->local_name, nodes[j]->local_name) == 0 &&
+                strcmp(nodes[i]->namespace_uri, nodes[j]->namespace_uri) == 0)
+                return false;
+    }
+    return true;
+}
+
 static void each_quantity_tree(Epcis__V1__QuantityElement *const *list, size_t count, writer_visit_fn *visit,
                                void *context)
 {
@@ -222,32 +236,17 @@ static void start_events(struct writer *writer)
     writer->first = true;
 }
 
-/* Sensor metadata and reports have only attributes in XML: a foreign element there must be plain text, once.
- */
-static bool fits_attributes(Epcis__V1__Node *const *nodes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        bool xsi = writer_is_xsi(nodes[i]);
-        if (!xsi && (nodes[i]->depth > 0 || nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_TEXT))
-            return false;
-        for (size_t j = 0; j < i; j++)
-            if (!xsi && strcmp(nodes[i]->local_name, nodes[j]->local_name) == 0 &&
-                strcmp(nodes[i]->namespace_uri, nodes[j]->namespace_uri) == 0)
-                return false;
-    }
-    return true;
-}
-
+/* Sensor metadata and reports have only attributes in XML. */
 static bool sensors_fit_attributes(const Epcis__V1__Event *event)
 {
     for (size_t i = 0; i < event->n_sensor_element_list; i++) {
         const Epcis__V1__SensorElement *element = event->sensor_element_list[i];
         const Epcis__V1__SensorMetadata *metadata = element->sensor_metadata;
-        if (metadata && !fits_attributes(metadata->extensions, metadata->n_extensions))
+        if (metadata && !writer_fits_attributes(metadata->extensions, metadata->n_extensions))
             return false;
         for (size_t j = 0; j < element->n_sensor_reports; j++)
-            if (!fits_attributes(element->sensor_reports[j]->extensions,
-                                 element->sensor_reports[j]->n_extensions))
+            if (!writer_fits_attributes(element->sensor_reports[j]->extensions,
+                                        element->sensor_reports[j]->n_extensions))
                 return false;
     }
     return true;
@@ -291,11 +290,12 @@ static bool has_mixed_content(const Epcis__V1__Event *event)
     return mixed;
 }
 
-/* Whether a node without a namespace stands at the top of a list; attributes count where `attributes`. */
+/* Whether a node without a namespace stands at the top of a list; attributes count where `attributes`. A name
+ * whose prefix is declared nowhere is not meant. */
 static bool has_local(Epcis__V1__Node *const *nodes, size_t count, bool attributes)
 {
     for (size_t i = 0; i < count; i++)
-        if (nodes[i]->depth == 0 && !*nodes[i]->namespace_uri &&
+        if (nodes[i]->depth == 0 && !*nodes[i]->namespace_uri && !strchr(nodes[i]->local_name, ':') &&
             (attributes || nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_ELEMENT))
             return true;
     return false;

@@ -753,7 +753,7 @@ static void open_header(struct writer *writer)
 }
 
 /* What stands behind the head and is not known any more then: the query's name, or foreign elements of
- * document and header, which go behind the body, where both schemas allow them. */
+ * document and header that no attribute can say. They go behind the body, where both schemas allow them. */
 static void render_tail(struct writer *writer, const Epcis__V1__Document *document)
 {
     if (writer->query) {
@@ -764,7 +764,8 @@ static void render_tail(struct writer *writer, const Epcis__V1__Document *docume
     }
     struct buffer out = writer->out;
     writer->out = writer->tail;
-    node_elements(writer, document->extensions, document->n_extensions, NODES_QUALIFIED);
+    if (!writer_fits_attributes(document->extensions, document->n_extensions))
+        node_elements(writer, document->extensions, document->n_extensions, NODES_QUALIFIED);
     writer->tail = writer->out;
     writer->out = out;
 }
@@ -783,7 +784,8 @@ void writer_xml_document(struct writer *writer, const Epcis__V1__Document *docum
     append_declarations(writer);
     text_attribute(out, "schemaVersion", old ? "1.2" : "2.0");
     text_attribute(out, "creationDate", document->creation_date);
-    node_attributes(writer, document->extensions, document->n_extensions);
+    attributes_of(writer, document->extensions, document->n_extensions,
+                  writer_fits_attributes(document->extensions, document->n_extensions));
     buffer_append_text(out, ">\n");
     if (document->standard_business_document_header) {
         open_header(writer);

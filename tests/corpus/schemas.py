@@ -50,28 +50,31 @@ def xmllint(schema, paths):
     return wrong
 
 
+WORDS = "words: "
+
+
 def ajv(schema, paths):
-    """{path: first error}"""
+    """{path: first error}, beginning with WORDS where the form of words is all that is wrong"""
     result = subprocess.run(["node", str(HERE / "validate.mjs"), str(schema)], capture_output=True, check=True,
                             text=True, input="\n".join(map(str, paths)))
     verdicts = json.loads(result.stdout)
     if set(verdicts) != set(map(str, paths)):
         raise SystemExit(f"validate.mjs checked {len(verdicts)} of {len(paths)} documents")
-    return {path: error for path, error in verdicts.items() if error}
+    return {path: (WORDS if verdict["words"] else "") + verdict["error"]
+            for path, verdict in verdicts.items() if verdict["error"]}
 
 
 def invalid(outputs, folder, scratch):
-    """Of (document, target, bytes): the invalid ones as (document's name, "TARGET: first error")."""
+    """Of (document, target, bytes): the invalid ones as (document, target, first error)."""
     groups, names = {}, {}
     for number, (document, target, data) in enumerate(outputs):
         path = scratch / f"{number}.{target}"
         path.write_bytes(data if target == "json" else in_a_document(data, target))
         groups.setdefault(schema_of(target, data, folder), []).append(path)
-        names[str(path)] = (document.name, target)
+        names[str(path)] = (document, target)
     found = []
     for schema, paths in groups.items():
         check = ajv if schema.suffix == ".json" else xmllint
         for path, error in check(schema, paths).items():
-            name, target = names[path]
-            found.append((name, f"{target}: {error}"))
+            found.append((*names[path], error))
     return found
