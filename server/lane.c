@@ -215,7 +215,7 @@ static enum err take_event(void *context, const struct parser_event *event)
         lane->job->items++;
         return ERR_OK;
     }
-    return event->event ? add_event(lane, event) : add_refusal(lane, event->error, event);
+    return event->error ? add_refusal(lane, event->error, event) : add_event(lane, event);
 }
 
 /* ---- documents -------------------------------------------------------------------------------------- */

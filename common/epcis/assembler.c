@@ -1,5 +1,6 @@
 #include "common/epcis/assembler.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +132,7 @@ static void begin_unit(struct assembler *assembler)
     assembler->nodes = 0;
     assembler->epcs = 0;
     assembler->seen = 0;
+    assembler->order = 0;
 }
 
 static void end_unit(struct assembler *assembler)
@@ -224,11 +226,29 @@ static void begin_root(struct assembler *assembler, const struct assembler_name 
     push_part(assembler, name, rule->context, assembler->document);
 }
 
+/* JSON has no order. What no schema knows comes last. */
+static void check_order(struct assembler *assembler, const struct assembler_name *name, bool known)
+{
+    bool version_1 = assembler->document->format == EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_XML_1;
+    unsigned order = known ? grammar_order((unsigned)assembler->event->type, name->id, version_1) : UINT_MAX;
+    if (assembler->pointers || order == 0)
+        return;
+    if (order < assembler->order) {
+        assembler_note(assembler, name, "%s stands behind %s: before it would be right", name->local,
+                       assembler->behind);
+    } else {
+        assembler->order = order;
+        assembler->behind = name->local;
+    }
+}
+
 /* An element that the grammar knows here. */
 static void start_known(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
                         const struct grammar_rule *rule)
 {
     void *message = parent ? parent->message : NULL;
+    if (parent && parent->context == IN_EVENT)
+        check_order(assembler, name, true);
     switch (rule->shape) {
     case SHAPE_ONCE:
         if (assembler->seen >> rule->context & 1) {
@@ -298,6 +318,8 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
                          "element %s stands in %s: text alone would be right", name->local, parent->local);
         assembler->skip++;
     } else if (foreign && parent->extensions) {
+        if (parent->context == IN_EVENT && !parent->wrapper)
+            check_order(assembler, name, false);
         push_node(assembler, name, parent, parent->extensions);
     } else if (parent->context == IN_EVENT_LIST) {
         begin_unknown_event(assembler, name);

@@ -78,9 +78,11 @@ struct assembler {
     Epcis__V1__Event *event; /* NULL outside events */
     uint32_t event_frame;    /* its index */
     bool refused;
-    uint64_t seen;  /* contexts that the event had, a bit each */
-    uint32_t epcs;  /* identifiers and list entries in the event */
-    uint32_t nodes; /* in the event, vocabulary element or header */
+    unsigned order;     /* grammar_order of the event's last field */
+    const char *behind; /* its name */
+    uint64_t seen;      /* contexts that the event had, a bit each */
+    uint32_t epcs;      /* identifiers and list entries in the event */
+    uint32_t nodes;     /* in the event, vocabulary element or header */
     uint64_t events;
 
     struct assembler_fault event_fault;
@@ -121,6 +123,10 @@ void assembler_fail(struct assembler *assembler, enum err err, const char *forma
  * is not entered yet, or NULL; `value` may be NULL. */
 void assembler_refuse(struct assembler *assembler, enum err err, const struct assembler_name *name,
                       const char *value, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Says what is wrong with the present event, which is read on all the same. */
+void assembler_note(struct assembler *assembler, const struct assembler_name *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Memory of the present event or header, zeroed where `zero`; NULL after refusing. */
 void *assembler_alloc(struct assembler *assembler, size_t bytes);

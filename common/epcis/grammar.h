@@ -217,6 +217,10 @@ struct grammar_rule {
 
 extern const struct grammar_rule grammar[CONTEXT_COUNT][NAME_COUNT];
 
+/* The place of a name among the fields of an XML event, larger ones behind smaller ones: the schemas demand
+ * an order. 0: the event type has none of that name. */
+unsigned grammar_order(unsigned type, enum grammar_name name, bool version_1);
+
 /* What a context takes besides the names in its row. An offset of 0 is none: there the message's base
  * stands. */
 struct grammar_content {

@@ -134,6 +134,9 @@ static enum err write_event(void *context, const struct parser_event *event)
     struct conversion *conversion = context;
     const char *reason = event->error ? event->error->message : NULL;
     enum err err = event->event ? writer_event(conversion->writer, event->event, &reason) : ERR_INPUT;
+    if (err == ERR_OK && event->error)
+        fprintf(stderr, "%s:%llu: event %llu put in order: %s\n", conversion->name,
+                (unsigned long long)event->line, (unsigned long long)event->index, event->error->message);
     if (err != ERR_INPUT)
         return err;
     fprintf(stderr, "%s:%llu: event %llu left out: %s\n", conversion->name, (unsigned long long)event->line,
