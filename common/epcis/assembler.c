@@ -312,7 +312,9 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
     const struct grammar_content *content = &grammar_contents[parent->context];
     bool any_name = content->any_name || in_extension_point(assembler);
     bool foreign = !name->home || (any_name && !name->uri[0]);
+    /* A query document may hold a query, or an answer without events: elements of the query namespace. */
     bool query = assembler->document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_QUERY_DOCUMENT;
+    bool in_body = parent->context == IN_BODY && (!query || !name->uri[0]);
     if (parent->kind == FRAME_LEAF) {
         assembler_refuse(assembler, ERR_INPUT, name, NULL,
                          "element %s stands in %s: text alone would be right", name->local, parent->local);
@@ -329,9 +331,12 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
                          "namespace of its own where extensions may stand, would be right",
                          name->local, parent->local);
         assembler->skip++;
-    } else if (!foreign && (parent->context == IN_DOCUMENT || (parent->context == IN_BODY && !query))) {
+    } else if (!foreign && (parent->context == IN_DOCUMENT || in_body)) {
         assembler_fail(assembler, ERR_INPUT, "element %s is not known in %s: %s would be right", name->local,
-                       parent->local, parent->context == IN_BODY ? "EventList" : "EPCISHeader or EPCISBody");
+                       parent->local,
+                       !in_body ? "EPCISHeader or EPCISBody"
+                       : query  ? "QueryResults"
+                                : "EventList");
     } else {
         assembler->skip++;
     }

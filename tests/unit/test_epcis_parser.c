@@ -297,6 +297,9 @@ static const struct {
     {"<e:EPCISDocument xmlns:e=\"urn:epcglobal:epcis:xsd:2\"><EPCISBody>" GOOD
      "</EPCISBody></e:EPCISDocument>",
      0, "element ObjectEvent is not known in EPCISBody: EventList would be right"},
+    {"<q:EPCISQueryDocument xmlns:q=\"urn:epcglobal:epcis-query:xsd:1\"><EPCISBody><GetQueryNamesResult/>"
+     "</EPCISBody></q:EPCISQueryDocument>",
+     0, "element GetQueryNamesResult is not known in EPCISBody: QueryResults would be right"},
     {OPEN GOOD, 1, "cut off inside EventList"},
     {OPEN GOOD "<ObjectEvent><eventTime>2022", 1, "cut off inside eventTime"},
     {OPEN GOOD "<ObjectEve", 1, "cut off inside"},
@@ -652,6 +655,7 @@ static const struct {
     {J_EVENT("\"readPoint\":{\"other\":1}"), "/epcisBody/eventList/1/readPoint/other"},
     {J_EVENT("\"readPoint\":\"urn:x\""), "text stands in readPoint"},
     {J_EVENT("\"epcList\":\"urn:x\""), "text stands in epcList"},
+    {J_EVENT("\"sourceList\":{\"type\":\"location\",\"source\":\"a\"}"), "sourceList is an object: an array"},
     {J_EVENT("\"epcList\":[{\"id\":1}]"), "/epcisBody/eventList/1/epcList/0/id"},
     {J_EVENT("\"epcList\":[\"a\",{\"x:id\":1}]"), "/epcisBody/eventList/1/epcList/1/x:id"},
     {J_EVENT("\"bizStep\":\"a\",\"bizStep\":\"b\""), "bizStep stands here a second time"},
@@ -690,6 +694,7 @@ static const struct {
     {"{\"type\":\"Other\"}", 0, "type is Other"},
     {"{\"type\":\"EPCISDocument\"}", 0, "no epcisBody"},
     {"{\"type\":\"EPCISDocument\",\"epcisHeader\":{}}", 0, "no epcisBody"},
+    {"{\"type\":\"EPCISDocument\",\"epcisBody\":{\"eventList\":[]}}", 0, "no @context"},
     {"{\"@context\":[],\"type\":\"EPCISDocument\",\"schemaVersion\":\"3.0\",\"epcisBody\":{}}", 0,
      "schemaVersion"},
     {J_HEAD "\"epcisBody\":{\"events\":[]}}", 0, "events is not known in epcisBody"},
