@@ -132,7 +132,6 @@ static void begin_unit(struct assembler *assembler)
     assembler->nodes = 0;
     assembler->epcs = 0;
     assembler->seen = 0;
-    assembler->order = 0;
 }
 
 static void end_unit(struct assembler *assembler)
@@ -227,18 +226,20 @@ static void begin_root(struct assembler *assembler, const struct assembler_name 
 }
 
 /* JSON has no order. What no schema knows comes last. */
-static void check_order(struct assembler *assembler, const struct assembler_name *name, bool known)
+static void check_order(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
+                        bool known)
 {
     bool version_1 = assembler->document->format == EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_XML_1;
-    unsigned order = known ? grammar_order((unsigned)assembler->event->type, name->id, version_1) : UINT_MAX;
+    unsigned type = (unsigned)assembler->event->type;
+    unsigned order = known ? grammar_order(parent->context, type, name->id, version_1) : UINT_MAX;
     if (assembler->pointers || order == 0)
         return;
-    if (order < assembler->order) {
+    if (order < parent->order) {
         assembler_note(assembler, name, "%s stands behind %s: before it would be right", name->local,
-                       assembler->behind);
+                       parent->last);
     } else {
-        assembler->order = order;
-        assembler->behind = name->local;
+        parent->order = order;
+        parent->last = name->local;
     }
 }
 
@@ -247,8 +248,8 @@ static void start_known(struct assembler *assembler, const struct assembler_name
                         const struct grammar_rule *rule)
 {
     void *message = parent ? parent->message : NULL;
-    if (parent && parent->context == IN_EVENT)
-        check_order(assembler, name, true);
+    if (assembler->event && parent)
+        check_order(assembler, name, parent, true);
     switch (rule->shape) {
     case SHAPE_ONCE:
         if (assembler->seen >> rule->context & 1) {
@@ -320,8 +321,8 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
                          "element %s stands in %s: text alone would be right", name->local, parent->local);
         assembler->skip++;
     } else if (foreign && parent->extensions) {
-        if (parent->context == IN_EVENT && !parent->wrapper)
-            check_order(assembler, name, false);
+        if (assembler->event && name->uri[0] && !parent->wrapper)
+            check_order(assembler, name, parent, false);
         push_node(assembler, name, parent, parent->extensions);
     } else if (parent->context == IN_EVENT_LIST) {
         begin_unknown_event(assembler, name);
@@ -492,7 +493,7 @@ void assembler_attribute(struct assembler *assembler, const struct assembler_nam
         assembler_set(assembler, frame->message, rule, name, value, length);
     } else if (is_markup(name)) {
         return;
-    } else if (frame->extensions) {
+    } else if (frame->extensions && !grammar_contents[context].bare) {
         add_attribute_node(assembler, frame, name, value, length);
     } else if (assembler->event) {
         assembler_refuse(assembler, ERR_INPUT, name, NULL,
@@ -570,6 +571,10 @@ void assembler_end(struct assembler *assembler)
     else if (end == END_VOCABULARY_ELEMENT)
         end_vocabulary_element(assembler, message);
     assembler->depth--;
+    if (frame->wrapper) { /* what was inside stands in the element around it */
+        frame[-1].order = frame->order;
+        frame[-1].last = frame->last;
+    }
 }
 
 void assembler_finish(struct assembler *assembler)

@@ -35,6 +35,8 @@ struct frame {
     Epcis__V1__Node *node;           /* of a node */
     const char *local;
     const char *prefix;
+    const char *last;    /* name of the element inside that stands furthest back */
+    unsigned order;      /* its grammar_order */
     uint32_t children;   /* elements inside so far */
     uint32_t node_depth; /* of nodes that it gets */
     uint16_t extensions; /* offset of the node list in the message; 0: none */
@@ -78,11 +80,9 @@ struct assembler {
     Epcis__V1__Event *event; /* NULL outside events */
     uint32_t event_frame;    /* its index */
     bool refused;
-    unsigned order;     /* grammar_order of the event's last field */
-    const char *behind; /* its name */
-    uint64_t seen;      /* contexts that the event had, a bit each */
-    uint32_t epcs;      /* identifiers and list entries in the event */
-    uint32_t nodes;     /* in the event, vocabulary element or header */
+    uint64_t seen;  /* contexts that the event had, a bit each */
+    uint32_t epcs;  /* identifiers and list entries in the event */
+    uint32_t nodes; /* in the event, vocabulary element or header */
     uint64_t events;
 
     struct assembler_fault event_fault;

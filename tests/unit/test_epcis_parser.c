@@ -102,6 +102,10 @@ static const struct {
     {OBJECT("<bizStep x:bad=\"1\">a</bizStep>"), "attribute bad is not known on bizStep"},
     {OBJECT("<action>ADD</action><epcList/>"), "epcList stands behind action: before it would be right"},
     {OBJECT("<x:own/><action>ADD</action>"), "action stands behind own: before it would be right"},
+    {OBJECT("<readPoint><x:own/><id/></readPoint>"), "id stands behind own: before it would be right"},
+    {OBJECT("<extension><quantityList/></extension><bizStep/>"), "bizStep stands behind quantityList"},
+    {OBJECT("<persistentDisposition><set/><unset/></persistentDisposition>"), "unset stands behind set"},
+    {OBJECT("<readPoint x:own='1'><id/></readPoint>"), "attribute own is not known on readPoint: none"},
     {OBJECT("<action>ADD</action><x:own/><epcList/><epcList/>"), "epcList stands here a second time"},
 };
 
