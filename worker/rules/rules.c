@@ -20,7 +20,7 @@ static const struct {
     enum rules_severity severity[RULES_PROFILES]; /* epcis, dscsa, strict */
     void (*check)(const struct check *check);
 } rule_table[RULES] = {
-    [RULE_SCHEMA_INVALID] = {"SCHEMA_INVALID", {REJECT, REJECT, REJECT}, check_type},
+    [RULE_SCHEMA_INVALID] = {"SCHEMA_INVALID", {REJECT, REJECT, REJECT}, check_schema},
     [RULE_TIME_INVALID] = {"TIME_INVALID", {REJECT, REJECT, REJECT}, check_time},
     [RULE_ACTION_INVALID] = {"ACTION_INVALID", {REJECT, REJECT, REJECT}, check_action},
     [RULE_AGG_PARENT] = {"AGG_PARENT", {REJECT, REJECT, REJECT}, check_aggregation},
