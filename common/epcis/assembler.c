@@ -564,6 +564,9 @@ void assembler_end(struct assembler *assembler)
         assembler->skip--;
         return;
     }
+    if (assembler->event && !assembler->pointers && frame->kind == FRAME_PART && !frame->wrapper &&
+        grammar_contents[frame->context].filled && frame->children == 0)
+        assembler_note(assembler, NULL, "%s is empty: at least one entry would be right", frame->local);
     enum frame_end end = frame->end;
     const void *message = frame->message;
     if (end == END_EVENT)

@@ -230,6 +230,7 @@ struct grammar_content {
     bool bare;           /* the schema has no attributes here, not even foreign ones */
     bool any_name;       /* elements without a namespace are extensions too (ILMD) */
     bool list;           /* of like elements: paths number them */
+    bool filled;         /* in XML, with at least one */
 };
 
 extern const struct grammar_content grammar_contents[CONTEXT_COUNT];

@@ -105,6 +105,7 @@ static const struct {
     {OBJECT("<readPoint><x:own/><id/></readPoint>"), "id stands behind own: before it would be right"},
     {OBJECT("<extension><quantityList/></extension><bizStep/>"), "bizStep stands behind quantityList"},
     {OBJECT("<persistentDisposition><set/><unset/></persistentDisposition>"), "unset stands behind set"},
+    {OBJECT("<sourceList> </sourceList>"), "sourceList is empty: at least one entry would be right"},
     {OBJECT("<readPoint x:own='1'><id/></readPoint>"), "attribute own is not known on readPoint: none"},
     {OBJECT("<action>ADD</action><x:own/><epcList/><epcList/>"), "epcList stands here a second time"},
 };
