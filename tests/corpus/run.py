@@ -73,7 +73,8 @@ def syntax_of(data):
     text = data.decode("utf-8", "replace")
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         return "json"
-    version = re.search(r"schemaVersion\s*=\s*[\"'](\d)", text) or re.search(r"urn:epcglobal:epcis[a-z-]*:xsd:(\d)", text)
+    version = (re.search(r"schemaVersion\s*=\s*[\"'](\d)", text) or
+               re.search(r"urn:epcglobal:epcis[a-z-]*:xsd:(\d)", text))
     return "xml12" if version and version[1] == "1" else "xml20"
 
 
@@ -267,6 +268,14 @@ def explained_misses(names):
 COLUMNS = ("documents", "read", "events", "hashes", "refused", "accepted", "format", "other", "warnings", "trips",
            "left out", "schema", "words")
 
+LEGEND = """\
+read: valid documents read whole. hashes: equal to the expected. refused, accepted: invalid documents, of which
+at least one event, or none, is refused; format: accepted, but only a word has not the form of a URI. other: no
+capture documents, all refused. warnings: on committed events. trips: there and back with equal hashes, then
+with equal bytes; left out: events and master data that the other syntax cannot say, and that is said. schema:
+written documents that are valid; words: but for a word or identifier of an XML source that JSON wants to be a
+URI."""
+
 
 def score(documents):
     """One row for each source and syntax."""
@@ -312,11 +321,7 @@ def print_score(table):
     print(" ".join(f"{text:>{9}}" for text in COLUMNS), " source")
     for (source, syntax), row in [*sorted(table.items()), (("all", ""), total)]:
         print(" ".join(f"{cell(row, column):>{9}}" for column in COLUMNS), f" {source} {syntax}")
-    print("read: valid documents read whole. hashes: equal to the expected. refused, accepted: invalid documents, of\n"
-          "which at least one event, or none, is refused; format: accepted, but only a word has not the form of a URI.\n"
-          "other: no capture documents, all refused. warnings: on committed events. trips: there and back with equal\n"
-          "hashes, then with equal bytes; left out: events and master data that the other syntax cannot say, and that is said. schema: written\n"
-          "documents that are valid; words: but for a word or identifier of an XML source that JSON wants to be a URI.")
+    print(LEGEND)
 
 
 def print_list(documents):
@@ -326,7 +331,8 @@ def print_list(documents):
         if document.format_only and not is_refused(document):
             print(f"format only: {document.name}\n    {document.first_error}")
         if document.valid != "yes" and is_refused(document):
-            print(f"refused: {document.name}\n    {document.failed or dict(document.codes)}: {document.first_error[:200]}")
+            codes = document.failed or dict(document.codes)
+            print(f"refused: {document.name}\n    {codes}: {document.first_error[:200]}")
 
 
 def main():
