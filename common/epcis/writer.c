@@ -215,6 +215,8 @@ enum err writer_vocabulary_element(struct writer *writer, const Epcis__V1__Vocab
         *reason = "master data has no place in this kind of document";
     else if (writer->format == WRITER_XML_1 && !writer->header_open)
         *reason = "EPCISHeader: EPCIS 1.2 has no master data without a StandardBusinessDocumentHeader";
+    else if (is_json(writer) && element->n_extensions > 0)
+        *reason = "foreign elements or attributes: JSON has no place for them in master data";
     if (*reason)
         return ERR_INPUT;
     if (is_json(writer))

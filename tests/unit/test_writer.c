@@ -263,6 +263,25 @@ START_TEST(schema_attributes_are_kept)
 }
 END_TEST
 
+START_TEST(foreign_master_data_is_named)
+{
+    static const char text[] =
+        "<e:EPCISDocument xmlns:e='urn:epcglobal:epcis:xsd:2' xmlns:x='urn:x' schemaVersion='2.0' "
+        "creationDate='2025-01-01T00:00:00Z'><EPCISHeader><extension><EPCISMasterData><VocabularyList>"
+        "<Vocabulary type='urn:v'><VocabularyElementList><VocabularyElement id='urn:plain'/>"
+        "<VocabularyElement id='urn:foreign' x:own='1'/></VocabularyElementList></Vocabulary>"
+        "</VocabularyList></EPCISMasterData></extension></EPCISHeader><EPCISBody><EventList/></EPCISBody>"
+        "</e:EPCISDocument>";
+    for (int format = WRITER_JSON_2; format <= WRITER_XML_2; format++) {
+        struct buffer written = {0};
+        rewrite(text, (enum writer_format)format, &written);
+        ck_assert(strstr((char *)written.data, "urn:plain"));
+        ck_assert((strstr((char *)written.data, "urn:foreign") != NULL) == (format == WRITER_XML_2));
+        buffer_free(&written);
+    }
+}
+END_TEST
+
 /* Attributes come back from JSON as elements, so an element's text then stands before elements. */
 START_TEST(text_before_elements_can_be_said_in_json)
 {
@@ -340,6 +359,7 @@ int main(void)
     tcase_add_test(tests, an_event_that_cannot_be_said_is_named);
     tcase_add_test(tests, names_without_namespace_stay_where_they_may_stand);
     tcase_add_test(tests, schema_attributes_are_kept);
+    tcase_add_test(tests, foreign_master_data_is_named);
     tcase_add_test(tests, text_before_elements_can_be_said_in_json);
     tcase_add_test(tests, compressed_documents_read_as_plain_ones);
     SRunner *runner = srunner_create(suite);
