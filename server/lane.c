@@ -228,7 +228,7 @@ static enum err take_event(void *context, const struct parser_event *event)
         return ERR_STOPPED;
     if (job_count(lane->job, 1))
         return ERR_OK;
-    return event->event ? add_event(lane, event) : add_refusal(lane, event->error, event);
+    return event->error ? add_refusal(lane, event->error, event) : add_event(lane, event);
 }
 
 static enum err take_vocabulary_element(void *context, const Epcis__V1__VocabularyElement *element)

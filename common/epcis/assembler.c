@@ -1,5 +1,6 @@
 #include "common/epcis/assembler.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,11 +225,31 @@ static void begin_root(struct assembler *assembler, const struct assembler_name 
     push_part(assembler, name, rule->context, assembler->document);
 }
 
+/* JSON has no order. What no schema knows comes last. */
+static void check_order(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
+                        bool known)
+{
+    bool version_1 = assembler->document->format == EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_XML_1;
+    unsigned type = (unsigned)assembler->event->type;
+    unsigned order = known ? grammar_order(parent->context, type, name->id, version_1) : UINT_MAX;
+    if (assembler->pointers || order == 0)
+        return;
+    if (order < parent->order) {
+        assembler_note(assembler, name, "%s stands behind %s: before it would be right", name->local,
+                       parent->last);
+    } else {
+        parent->order = order;
+        parent->last = name->local;
+    }
+}
+
 /* An element that the grammar knows here. */
 static void start_known(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
                         const struct grammar_rule *rule)
 {
     void *message = parent ? parent->message : NULL;
+    if (assembler->event && parent)
+        check_order(assembler, name, parent, true);
     switch (rule->shape) {
     case SHAPE_ONCE:
         if (assembler->seen >> rule->context & 1) {
@@ -292,12 +313,16 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
     const struct grammar_content *content = &grammar_contents[parent->context];
     bool any_name = content->any_name || in_extension_point(assembler);
     bool foreign = !name->home || (any_name && !name->uri[0]);
+    /* A query document may hold a query, or an answer without events: elements of the query namespace. */
     bool query = assembler->document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_QUERY_DOCUMENT;
+    bool in_body = parent->context == IN_BODY && (!query || !name->uri[0]);
     if (parent->kind == FRAME_LEAF) {
         assembler_refuse(assembler, ERR_INPUT, name, NULL,
                          "element %s stands in %s: text alone would be right", name->local, parent->local);
         assembler->skip++;
     } else if (foreign && parent->extensions) {
+        if (assembler->event && name->uri[0] && !parent->wrapper)
+            check_order(assembler, name, parent, false);
         push_node(assembler, name, parent, parent->extensions);
     } else if (parent->context == IN_EVENT_LIST) {
         begin_unknown_event(assembler, name);
@@ -307,9 +332,12 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
                          "namespace of its own where extensions may stand, would be right",
                          name->local, parent->local);
         assembler->skip++;
-    } else if (!foreign && (parent->context == IN_DOCUMENT || (parent->context == IN_BODY && !query))) {
+    } else if (!foreign && (parent->context == IN_DOCUMENT || in_body)) {
         assembler_fail(assembler, ERR_INPUT, "element %s is not known in %s: %s would be right", name->local,
-                       parent->local, parent->context == IN_BODY ? "EventList" : "EPCISHeader or EPCISBody");
+                       parent->local,
+                       !in_body ? "EPCISHeader or EPCISBody"
+                       : query  ? "QueryResults"
+                                : "EventList");
     } else {
         assembler->skip++;
     }
@@ -465,7 +493,7 @@ void assembler_attribute(struct assembler *assembler, const struct assembler_nam
         assembler_set(assembler, frame->message, rule, name, value, length);
     } else if (is_markup(name)) {
         return;
-    } else if (frame->extensions) {
+    } else if (frame->extensions && !grammar_contents[context].bare) {
         add_attribute_node(assembler, frame, name, value, length);
     } else if (assembler->event) {
         assembler_refuse(assembler, ERR_INPUT, name, NULL,
@@ -536,6 +564,9 @@ void assembler_end(struct assembler *assembler)
         assembler->skip--;
         return;
     }
+    if (assembler->event && !assembler->pointers && frame->kind == FRAME_PART && !frame->wrapper &&
+        grammar_contents[frame->context].filled && frame->children == 0)
+        assembler_note(assembler, NULL, "%s is empty: at least one entry would be right", frame->local);
     enum frame_end end = frame->end;
     const void *message = frame->message;
     if (end == END_EVENT)
@@ -543,6 +574,10 @@ void assembler_end(struct assembler *assembler)
     else if (end == END_VOCABULARY_ELEMENT)
         end_vocabulary_element(assembler, message);
     assembler->depth--;
+    if (frame->wrapper) { /* what was inside stands in the element around it */
+        frame[-1].order = frame->order;
+        frame[-1].last = frame->last;
+    }
 }
 
 void assembler_finish(struct assembler *assembler)

@@ -35,6 +35,8 @@ struct frame {
     Epcis__V1__Node *node;           /* of a node */
     const char *local;
     const char *prefix;
+    const char *last;    /* name of the element inside that stands furthest back */
+    unsigned order;      /* its grammar_order */
     uint32_t children;   /* elements inside so far */
     uint32_t node_depth; /* of nodes that it gets */
     uint16_t extensions; /* offset of the node list in the message; 0: none */
@@ -121,6 +123,10 @@ void assembler_fail(struct assembler *assembler, enum err err, const char *forma
  * is not entered yet, or NULL; `value` may be NULL. */
 void assembler_refuse(struct assembler *assembler, enum err err, const struct assembler_name *name,
                       const char *value, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Says what is wrong with the present event, which is read on all the same. */
+void assembler_note(struct assembler *assembler, const struct assembler_name *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Memory of the present event or header, zeroed where `zero`; NULL after refusing. */
 void *assembler_alloc(struct assembler *assembler, size_t bytes);

@@ -111,3 +111,14 @@ void assembler_refuse(struct assembler *assembler, enum err err, const struct as
     assembler->skip += assembler->depth - 1 - assembler->event_frame;
     assembler->depth = assembler->event_frame + 1;
 }
+
+void assembler_note(struct assembler *assembler, const struct assembler_name *name, const char *format, ...)
+{
+    if (assembler->err != ERR_OK || assembler->current.error)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    fill(assembler, &assembler->event_fault, name, NULL, format, arguments);
+    va_end(arguments);
+    assembler->current.error = &assembler->event_fault.error;
+}

@@ -217,14 +217,20 @@ struct grammar_rule {
 
 extern const struct grammar_rule grammar[CONTEXT_COUNT][NAME_COUNT];
 
+/* The place of a name in an XML event of that type, or in a part of it, larger ones behind smaller ones: the
+ * schemas demand an order. 0: none is known. */
+unsigned grammar_order(enum grammar_context context, unsigned type, enum grammar_name name, bool version_1);
+
 /* What a context takes besides the names in its row. An offset of 0 is none: there the message's base
  * stands. */
 struct grammar_content {
     uint16_t extensions; /* the node list that gets elements of foreign namespaces */
     uint16_t text;       /* the field that gets text */
     bool attributes;     /* the row holds for attributes too */
+    bool bare;           /* the schema has no attributes here, not even foreign ones */
     bool any_name;       /* elements without a namespace are extensions too (ILMD) */
     bool list;           /* of like elements: paths number them */
+    bool filled;         /* in XML, with at least one */
 };
 
 extern const struct grammar_content grammar_contents[CONTEXT_COUNT];

@@ -141,7 +141,8 @@ static void give_list(struct giver *giver, const struct json_context *context,
     if (value->kind == JSON_ARRAY)
         give_value(giver, context, &inner, value, false);
     else if (value->kind == JSON_OBJECT)
-        give_members(giver, context, value);
+        assembler_refuse(giver->assembler, ERR_INPUT, NULL, NULL, "%s is an object: an array would be right",
+                         name->local);
     else if (value->length > 0)
         assembler_text(giver->assembler, value->text, value->length);
     assembler_end(giver->assembler);

@@ -186,6 +186,12 @@ static void start_root(struct json_parser *parser)
             type && type->kind == JSON_STRING ? type->text : "missing");
         return;
     }
+    if (!json_value_member(parser->root, "@context")) {
+        assembler_fail(assembler, ERR_INPUT,
+                       "the document has no @context: that of EPCIS 2.0 would be right, which says what its "
+                       "members mean");
+        return;
+    }
     assembler_start(assembler, &name);
     for (size_t i = 0; i < parser->context.count; i++)
         assembler_declare(assembler, parser->context.terms[i].prefix, parser->context.terms[i].uri);

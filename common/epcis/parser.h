@@ -42,8 +42,10 @@ struct parser_error {
     uint64_t byte_offset;
 };
 
-/* One event, or (`error` set, `event` NULL) an event that could not be read inside a document that goes
- * on. All of it is the parser's and valid during the call only. */
+/* One event; where `error` is set, one that must not be taken, inside a document that goes on. `event` is
+ * NULL where it could not be read, and is there where it could, but its XML elements stand in an order that
+ * the schema does not have, or a list is empty that may not be. All of it is the parser's and valid during
+ * the call only. */
 struct parser_event {
     uint64_t index;       /* position in the document, from 0 */
     uint64_t line;        /* where it starts, from 1 */

@@ -5,10 +5,26 @@
 
 enum { FLUSH_BYTES = 64 * 1024 };
 
+static const char xsi_uri[] = "http://www.w3.org/2001/XMLSchema-instance";
+
 /* Declared by the official EPCIS context or by the standard's schemas: not to be given to another namespace.
- */
-static const char *const reserved_prefixes[] = {"epcis", "cbv",     "gs1", "rdf",  "rdfs", "owl",
-                                                "xsd",   "dcterms", "xsi", "sbdh", "xml",  "xmlns"};
+ * Those with a URI are no more than usual in XML, where that URI must be declared like any other. */
+static const struct {
+    const char *prefix, *uri;
+} reserved[] = {
+    {"epcis", NULL},
+    {"cbv", NULL},
+    {"gs1", NULL},
+    {"rdf", NULL},
+    {"rdfs", NULL},
+    {"owl", NULL},
+    {"dcterms", NULL},
+    {"sbdh", NULL},
+    {"xml", NULL},
+    {"xmlns", NULL},
+    {"xsd", "http://www.w3.org/2001/XMLSchema"},
+    {"xsi", xsi_uri},
+};
 
 enum err writer_open(enum writer_format format, writer_sink_fn *sink, void *context, struct writer **out)
 {
@@ -34,13 +50,23 @@ const char *writer_prefix(const struct writer *writer, const char *uri)
     return NULL;
 }
 
-static bool prefix_is_free(const struct writer *writer, const char *prefix)
+static bool is_json(const struct writer *writer)
 {
-    if (!*prefix)
+    return writer->format == WRITER_JSON_2;
+}
+
+static bool is_reserved(const struct writer *writer, const char *prefix, const char *uri)
+{
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
+        if (strcmp(prefix, reserved[i].prefix) == 0)
+            return is_json(writer) || !reserved[i].uri || strcmp(uri, reserved[i].uri) != 0;
+    return false;
+}
+
+static bool prefix_is_free(const struct writer *writer, const char *prefix, const char *uri)
+{
+    if (!*prefix || is_reserved(writer, prefix, uri))
         return false;
-    for (size_t i = 0; i < sizeof reserved_prefixes / sizeof reserved_prefixes[0]; i++)
-        if (strcmp(prefix, reserved_prefixes[i]) == 0)
-            return false;
     for (size_t i = 0; i < writer->namespace_count; i++)
         if (strcmp(prefix, writer->namespaces[i].prefix) == 0)
             return false;
@@ -60,7 +86,7 @@ const char *writer_declare(struct writer *writer, const char *hint, const char *
     struct buffer prefix = {0};
     buffer_append_text(&prefix, hint);
     buffer_append(&prefix, "", 1);
-    while (!prefix.failed && !prefix_is_free(writer, (char *)prefix.data)) {
+    while (!prefix.failed && !prefix_is_free(writer, (char *)prefix.data, uri)) {
         buffer_clear(&prefix);
         buffer_printf(&prefix, "ns%u", ++writer->generated);
         buffer_append(&prefix, "", 1);
@@ -99,7 +125,21 @@ size_t writer_subtree_end(Epcis__V1__Node *const *nodes, size_t count, size_t at
 
 bool writer_is_xsi(const Epcis__V1__Node *node)
 {
-    return strcmp(node->namespace_uri, "http://www.w3.org/2001/XMLSchema-instance") == 0;
+    return strcmp(node->namespace_uri, xsi_uri) == 0;
+}
+
+bool writer_fits_attributes(Epcis__V1__Node *const *nodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool xsi = writer_is_xsi(nodes[i]);
+        if (!xsi && (nodes[i]->depth > 0 || nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_TEXT))
+            return false;
+        for (size_t j = 0; j < i; j++)
+            if (!xsi && strcmp(nodes[i]->local_name, nodes[j]->local_name) == 0 &&
+                strcmp(nodes[i]->namespace_uri, nodes[j]->namespace_uri) == 0)
+                return false;
+    }
+    return true;
 }
 
 static void each_quantity_tree(Epcis__V1__QuantityElement *const *list, size_t count, writer_visit_fn *visit,
@@ -149,18 +189,13 @@ static enum err flush(struct writer *writer, size_t at_least)
     return err;
 }
 
-static bool is_json(const struct writer *writer)
-{
-    return writer->format == WRITER_JSON_2;
-}
-
 enum err writer_document(struct writer *writer, const Epcis__V1__Document *document)
 {
     writer->bare_event = document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_EVENT;
     writer->query = document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_QUERY_DOCUMENT;
     for (size_t i = 0; i < document->n_namespaces; i++) {
         const Epcis__V1__Namespace *declared = document->namespaces[i];
-        if (prefix_is_free(writer, declared->prefix) && !writer_prefix(writer, declared->uri))
+        if (prefix_is_free(writer, declared->prefix, declared->uri) && !writer_prefix(writer, declared->uri))
             writer_declare(writer, declared->prefix, declared->uri, 0);
     }
     writer->document_namespaces = writer->namespace_count;
@@ -180,6 +215,8 @@ enum err writer_vocabulary_element(struct writer *writer, const Epcis__V1__Vocab
         *reason = "master data has no place in this kind of document";
     else if (writer->format == WRITER_XML_1 && !writer->header_open)
         *reason = "EPCISHeader: EPCIS 1.2 has no master data without a StandardBusinessDocumentHeader";
+    else if (is_json(writer) && element->n_extensions > 0)
+        *reason = "foreign elements or attributes: JSON has no place for them in master data";
     if (*reason)
         return ERR_INPUT;
     if (is_json(writer))
@@ -201,32 +238,17 @@ static void start_events(struct writer *writer)
     writer->first = true;
 }
 
-/* Sensor metadata and reports have only attributes in XML: a foreign element there must be plain text, once.
- */
-static bool fits_attributes(Epcis__V1__Node *const *nodes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        bool xsi = writer_is_xsi(nodes[i]);
-        if (!xsi && (nodes[i]->depth > 0 || nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_TEXT))
-            return false;
-        for (size_t j = 0; j < i; j++)
-            if (!xsi && strcmp(nodes[i]->local_name, nodes[j]->local_name) == 0 &&
-                strcmp(nodes[i]->namespace_uri, nodes[j]->namespace_uri) == 0)
-                return false;
-    }
-    return true;
-}
-
+/* Sensor metadata and reports have only attributes in XML. */
 static bool sensors_fit_attributes(const Epcis__V1__Event *event)
 {
     for (size_t i = 0; i < event->n_sensor_element_list; i++) {
         const Epcis__V1__SensorElement *element = event->sensor_element_list[i];
         const Epcis__V1__SensorMetadata *metadata = element->sensor_metadata;
-        if (metadata && !fits_attributes(metadata->extensions, metadata->n_extensions))
+        if (metadata && !writer_fits_attributes(metadata->extensions, metadata->n_extensions))
             return false;
         for (size_t j = 0; j < element->n_sensor_reports; j++)
-            if (!fits_attributes(element->sensor_reports[j]->extensions,
-                                 element->sensor_reports[j]->n_extensions))
+            if (!writer_fits_attributes(element->sensor_reports[j]->extensions,
+                                        element->sensor_reports[j]->n_extensions))
                 return false;
     }
     return true;
@@ -253,11 +275,14 @@ static bool names_fit_xml(const Epcis__V1__Event *event)
     return fit;
 }
 
+/* Text that its element begins with is a "#text" member; between elements JSON has no place for it. */
 static void check_mixed(void *context, Epcis__V1__Node *const *nodes, size_t count)
 {
     bool *mixed = context;
-    for (size_t i = 0; i < count; i++)
-        *mixed |= nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_TEXT;
+    for (size_t i = 0; i < count; i++) {
+        bool text = nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_TEXT;
+        *mixed |= text && (i == 0 || nodes[i - 1]->depth >= nodes[i]->depth);
+    }
 }
 
 static bool has_mixed_content(const Epcis__V1__Event *event)
@@ -265,6 +290,60 @@ static bool has_mixed_content(const Epcis__V1__Event *event)
     bool mixed = false;
     writer_each_tree(event, check_mixed, &mixed);
     return mixed;
+}
+
+/* Whether a node without a namespace stands at the top of a list; attributes count where `attributes`. A name
+ * whose prefix is declared nowhere is not meant. */
+static bool has_local(Epcis__V1__Node *const *nodes, size_t count, bool attributes)
+{
+    for (size_t i = 0; i < count; i++)
+        if (nodes[i]->depth == 0 && !*nodes[i]->namespace_uri && !strchr(nodes[i]->local_name, ':') &&
+            (attributes || nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_ELEMENT))
+            return true;
+    return false;
+}
+
+static bool quantities_have_local(Epcis__V1__QuantityElement *const *list, size_t count, bool attributes)
+{
+    for (size_t i = 0; i < count; i++)
+        if (has_local(list[i]->extensions, list[i]->n_extensions, attributes))
+            return true;
+    return false;
+}
+
+static bool sensors_have_local(const struct writer *writer, const Epcis__V1__Event *event)
+{
+    bool json = is_json(writer), innermost = writer->format == WRITER_XML_1 && !writer->bare_event;
+    for (size_t i = 0; i < event->n_sensor_element_list; i++) {
+        const Epcis__V1__SensorElement *element = event->sensor_element_list[i];
+        const Epcis__V1__SensorMetadata *metadata = element->sensor_metadata;
+        if (!innermost && has_local(element->extensions, element->n_extensions, json))
+            return true;
+        if (json && metadata && has_local(metadata->extensions, metadata->n_extensions, json))
+            return true;
+    }
+    return false;
+}
+
+/* Names without a namespace are the standard's own, but in ILMD, in sensor reports and, in 1.2, in the
+ * innermost <extension> of an event of its list. */
+static bool has_misplaced_local(const struct writer *writer, const Epcis__V1__Event *event)
+{
+    const Epcis__V1__ErrorDeclaration *declaration = event->error_declaration;
+    bool json = is_json(writer);
+    bool innermost = writer->format == WRITER_XML_1 && !writer->bare_event &&
+                     event->type != EPCIS__V1__EVENT_TYPE__EVENT_TYPE_QUANTITY;
+    return (!innermost && has_local(event->extensions, event->n_extensions, json)) ||
+           (event->read_point &&
+            has_local(event->read_point->extensions, event->read_point->n_extensions, json)) ||
+           (event->biz_location &&
+            has_local(event->biz_location->extensions, event->biz_location->n_extensions, json)) ||
+           (declaration && has_local(declaration->extensions, declaration->n_extensions, json)) ||
+           quantities_have_local(event->quantity_list, event->n_quantity_list, json) ||
+           quantities_have_local(event->child_quantity_list, event->n_child_quantity_list, json) ||
+           quantities_have_local(event->input_quantity_list, event->n_input_quantity_list, json) ||
+           quantities_have_local(event->output_quantity_list, event->n_output_quantity_list, json) ||
+           sensors_have_local(writer, event);
 }
 
 /* What the format has no words for. */
@@ -276,6 +355,8 @@ static const char *unsayable(const struct writer *writer, const Epcis__V1__Event
         return "QuantityEvent: EPCIS 2.0 has none; an ObjectEvent with a quantityList would be another event";
     if (is_json(writer) && has_mixed_content(event))
         return "an extension with text between its elements: JSON has no such thing";
+    if (has_misplaced_local(writer, event))
+        return "an extension without a namespace: the format has none at that place";
     if (!is_json(writer) && !sensors_fit_attributes(event))
         return "sensorMetadata or sensorReport: XML has attributes there, not structures or lists";
     if (!is_json(writer) && !names_fit_xml(event))

@@ -75,6 +75,10 @@ size_t writer_subtree_end(Epcis__V1__Node *const *nodes, size_t count, size_t at
 
 bool writer_is_xsi(const Epcis__V1__Node *node);
 
+/* Whether attributes can say the list: each of its elements must be plain text, and the only one of its name.
+ */
+bool writer_fits_attributes(Epcis__V1__Node *const *nodes, size_t count);
+
 /* Calls `visit` with each extension tree list of the event. */
 typedef void writer_visit_fn(void *context, Epcis__V1__Node *const *nodes, size_t count);
 void writer_each_tree(const Epcis__V1__Event *event, writer_visit_fn *visit, void *context);

@@ -20,7 +20,8 @@ static const char usage[] =
     "\n"
     "Reads an EPCIS document (1.2 XML, 2.0 XML or 2.0 JSON-LD, gzip and Zstandard too; - for standard\n"
     "input) here, without a server. Without --to, prints one JSON object a line for each event: index,\n"
-    "type, event_time, action, epcs, event_hash, error. With --to, prints the document in another syntax.\n"
+    "type, event_time, action, epcs, event_hash, error. With --to, prints the document in another syntax;\n"
+    "elements that stand in a wrong order are put right, and standard error says so.\n"
     "\n"
     "Exit codes: 0 all was read; 1 the document is malformed, and what stands before the break was\n"
     "printed; 2 usage; 3 (--to) an event was left out, and standard error says which and why.\n"
@@ -134,6 +135,9 @@ static enum err write_event(void *context, const struct parser_event *event)
     struct conversion *conversion = context;
     const char *reason = event->error ? event->error->message : NULL;
     enum err err = event->event ? writer_event(conversion->writer, event->event, &reason) : ERR_INPUT;
+    if (err == ERR_OK && event->error)
+        fprintf(stderr, "%s:%llu: event %llu mended: %s\n", conversion->name, (unsigned long long)event->line,
+                (unsigned long long)event->index, event->error->message);
     if (err != ERR_INPUT)
         return err;
     fprintf(stderr, "%s:%llu: event %llu left out: %s\n", conversion->name, (unsigned long long)event->line,

@@ -100,6 +100,14 @@ static const struct {
     {OBJECT("stray"), "text stands in ObjectEvent"},
     {OBJECT("<epcList bad=\"1\"/>"), "attribute bad is not known on epcList"},
     {OBJECT("<bizStep x:bad=\"1\">a</bizStep>"), "attribute bad is not known on bizStep"},
+    {OBJECT("<action>ADD</action><epcList/>"), "epcList stands behind action: before it would be right"},
+    {OBJECT("<x:own/><action>ADD</action>"), "action stands behind own: before it would be right"},
+    {OBJECT("<readPoint><x:own/><id/></readPoint>"), "id stands behind own: before it would be right"},
+    {OBJECT("<extension><quantityList/></extension><bizStep/>"), "bizStep stands behind quantityList"},
+    {OBJECT("<persistentDisposition><set/><unset/></persistentDisposition>"), "unset stands behind set"},
+    {OBJECT("<sourceList> </sourceList>"), "sourceList is empty: at least one entry would be right"},
+    {OBJECT("<readPoint x:own='1'><id/></readPoint>"), "attribute own is not known on readPoint: none"},
+    {OBJECT("<action>ADD</action><x:own/><epcList/><epcList/>"), "epcList stands here a second time"},
 };
 
 START_TEST(refuses_one_event_and_goes_on)
@@ -117,6 +125,52 @@ START_TEST(refuses_one_event_and_goes_on)
     reading_free(&reading);
     struct parser_limits limits = PARSER_LIMITS_DEFAULT;
     check_pieces(document, strlen(document), &limits);
+}
+END_TEST
+
+static enum err count_noted(void *context, const struct parser_event *event)
+{
+    unsigned *noted = context;
+    *noted += event->event && event->error;
+    return ERR_OK;
+}
+
+static unsigned noted_in(const char *start, const char *event)
+{
+    unsigned noted = 0;
+    char document[2000];
+    struct parser_limits limits = PARSER_LIMITS_DEFAULT;
+    struct parser_sink sink = {.context = &noted, .event = count_noted};
+    struct parser *parser = NULL;
+    int length = snprintf(document, sizeof document, "%s%s%s", start, event, CLOSE);
+    ck_assert_int_eq(parser_open(&limits, &sink, &parser), ERR_OK);
+    ck_assert_int_eq(parser_feed(parser, document, (size_t)length), ERR_OK);
+    ck_assert_int_eq(parser_finish(parser), ERR_OK);
+    parser_close(&parser);
+    return noted;
+}
+
+#define HEAD(version)                                                                                        \
+    "<e:EPCISDocument xmlns:e='urn:epcglobal:epcis:xsd:" version "' xmlns:x='urn:x'><EPCISBody><EventList>"
+
+/* Each field's place is that of its version's schema; what is out of order is read all the same. */
+START_TEST(tells_elements_that_are_out_of_order)
+{
+    static const char ilmd_first[] = "<ObjectEvent><ilmd/><persistentDisposition/></ObjectEvent>";
+    static const char ilmd_last[] = "<ObjectEvent><persistentDisposition/><ilmd/></ObjectEvent>";
+    static const char wrapped[] =
+        "<ObjectEvent><eventTime/><baseExtension><eventID/><extension><later/>"
+        "</extension></baseExtension><epcList/><extension><quantityList/><extension>"
+        "<later/></extension></extension><x:own/></ObjectEvent>";
+    ck_assert_uint_eq(noted_in(HEAD("2"), ilmd_first), 1);
+    ck_assert_uint_eq(noted_in(HEAD("1"), ilmd_first), 0);
+    ck_assert_uint_eq(noted_in(HEAD("2"), ilmd_last), 0);
+    ck_assert_uint_eq(noted_in(HEAD("1"), ilmd_last), 1);
+    ck_assert_uint_eq(noted_in(HEAD("1"), wrapped), 0);
+    ck_assert_uint_eq(noted_in(HEAD("2"), "<AggregationEvent><childEPCs/><parentID/></AggregationEvent>"), 1);
+    ck_assert_uint_eq(noted_in(HEAD("2"), "<ObjectEvent><eventTime/></ObjectEvent><ObjectEvent><eventTime/>"
+                                          "</ObjectEvent>"),
+                      0);
 }
 END_TEST
 
@@ -184,8 +238,8 @@ static const struct {
      ERR_OK, 1, "limit text_bytes"},
     {OPEN "<ObjectEvent><x:a b=\"", "0123456789", 101, "\"/></ObjectEvent>" GOOD CLOSE, ERR_OK, 1,
      "limit text_bytes"},
-    {OPEN "<ObjectEvent><x:a>", "0123456789", 90,
-     "</x:a><x:b>0123456789</x:b><bizStep></bizStep></ObjectEvent>" GOOD CLOSE, ERR_OK, 0, NULL},
+    {OPEN "<ObjectEvent><bizStep>", "0123456789", 90,
+     "</bizStep><disposition>0123456789</disposition><x:b></x:b></ObjectEvent>" GOOD CLOSE, ERR_OK, 0, NULL},
     {OPEN, "<x:a>", 20, "", ERR_LIMIT, 0, "limit depth"},
     {OPEN "<ObjectEvent>", "<x:a>", 20, "", ERR_LIMIT, 0, "limit depth"},
     {OPEN "<ObjectEvent><bad/>", "<x:a>", 20, "", ERR_LIMIT, 0, "limit depth"},
@@ -248,6 +302,9 @@ static const struct {
     {"<e:EPCISDocument xmlns:e=\"urn:epcglobal:epcis:xsd:2\"><EPCISBody>" GOOD
      "</EPCISBody></e:EPCISDocument>",
      0, "element ObjectEvent is not known in EPCISBody: EventList would be right"},
+    {"<q:EPCISQueryDocument xmlns:q=\"urn:epcglobal:epcis-query:xsd:1\"><EPCISBody><GetQueryNamesResult/>"
+     "</EPCISBody></q:EPCISQueryDocument>",
+     0, "element GetQueryNamesResult is not known in EPCISBody: QueryResults would be right"},
     {OPEN GOOD, 1, "cut off inside EventList"},
     {OPEN GOOD "<ObjectEvent><eventTime>2022", 1, "cut off inside eventTime"},
     {OPEN GOOD "<ObjectEve", 1, "cut off inside"},
@@ -298,11 +355,10 @@ END_TEST
 START_TEST(keeps_what_rules_shall_judge)
 {
     struct reading reading = {0};
-    run_text(
-        &reading, NULL,
-        OPEN
-        "<ObjectEvent><eventTime>22-07-2026</eventTime><recordTime/><action>OBSERV</action><epcList><epc/>"
-        "<epc> no epc </epc></epcList><eventTimeZoneOffset>five</eventTimeZoneOffset></ObjectEvent>" CLOSE);
+    run_text(&reading, NULL,
+             OPEN "<ObjectEvent><eventTime>22-07-2026</eventTime><recordTime/><eventTimeZoneOffset>five"
+                  "</eventTimeZoneOffset><epcList><epc/><epc> no epc </epc></epcList><action>OBSERV</action>"
+                  "</ObjectEvent>" CLOSE);
     const Epcis__V1__Event *event = reading.last;
     ck_assert_int_eq(reading.err, ERR_OK);
     ck_assert_str_eq(event->event_time->invalid_text, "22-07-2026");
@@ -604,6 +660,7 @@ static const struct {
     {J_EVENT("\"readPoint\":{\"other\":1}"), "/epcisBody/eventList/1/readPoint/other"},
     {J_EVENT("\"readPoint\":\"urn:x\""), "text stands in readPoint"},
     {J_EVENT("\"epcList\":\"urn:x\""), "text stands in epcList"},
+    {J_EVENT("\"sourceList\":{\"type\":\"location\",\"source\":\"a\"}"), "sourceList is an object: an array"},
     {J_EVENT("\"epcList\":[{\"id\":1}]"), "/epcisBody/eventList/1/epcList/0/id"},
     {J_EVENT("\"epcList\":[\"a\",{\"x:id\":1}]"), "/epcisBody/eventList/1/epcList/1/x:id"},
     {J_EVENT("\"bizStep\":\"a\",\"bizStep\":\"b\""), "bizStep stands here a second time"},
@@ -642,6 +699,7 @@ static const struct {
     {"{\"type\":\"Other\"}", 0, "type is Other"},
     {"{\"type\":\"EPCISDocument\"}", 0, "no epcisBody"},
     {"{\"type\":\"EPCISDocument\",\"epcisHeader\":{}}", 0, "no epcisBody"},
+    {"{\"type\":\"EPCISDocument\",\"epcisBody\":{\"eventList\":[]}}", 0, "no @context"},
     {"{\"@context\":[],\"type\":\"EPCISDocument\",\"schemaVersion\":\"3.0\",\"epcisBody\":{}}", 0,
      "schemaVersion"},
     {J_HEAD "\"epcisBody\":{\"events\":[]}}", 0, "events is not known in epcisBody"},
@@ -789,6 +847,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, pieces_equal_the_whole, 0, ROWS(fixtures));
     tcase_add_test(tests, tells_where_events_stand);
+    tcase_add_test(tests, tells_elements_that_are_out_of_order);
     tcase_add_loop_test(tests, refuses_one_event_and_goes_on, 0, ROWS(refusals));
     tcase_add_loop_test(tests, caps_of_one_event, 0, ROWS(event_caps));
     tcase_add_test(tests, just_within_the_caps);

@@ -47,6 +47,74 @@ START_TEST(clean_sscc_needs_no_lot)
 }
 END_TEST
 
+/* What the schemas demand of an event's parts. */
+START_TEST(parts_missing_or_malformed)
+{
+    Epcis__V1__Location place = EPCIS__V1__LOCATION__INIT;
+    Epcis__V1__Event *event = commissioning();
+    event->read_point = &place;
+    assert_one(event, "SCHEMA_INVALID", "readPoint.id");
+    event = commissioning();
+    event->biz_location = &place;
+    assert_one(event, "SCHEMA_INVALID", "bizLocation.id");
+
+    Epcis__V1__QuantityElement quantity = EPCIS__V1__QUANTITY_ELEMENT__INIT, *quantities[] = {&quantity};
+    event = commissioning();
+    event->quantity_list = quantities;
+    event->n_quantity_list = 1;
+    assert_one(event, "SCHEMA_INVALID", "quantityList[0].epcClass");
+    quantity.epc_class = (char *)"urn:epc:class:lgtin:0614141.107346.LOT-1";
+    assert_clean(event);
+    static const char *const numbers[] = {"10", "-1.5", "+.5", "5.", "1E+3", "1e-3", "INF", "NaN"};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        quantity.quantity = (char *)(uintptr_t)numbers[i];
+        assert_clean(event);
+    }
+    static const char *const others[] = {"ten", ".", "1,5", "1e", "0x1F", "--1", "1 kg", "inf"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        quantity.quantity = (char *)(uintptr_t)others[i];
+        assert_one(event, "SCHEMA_INVALID", "quantityList[0].quantity");
+    }
+
+    Epcis__V1__Source source = EPCIS__V1__SOURCE__INIT, *sources[] = {&source};
+    Epcis__V1__Destination destination = EPCIS__V1__DESTINATION__INIT, *destinations[] = {&destination};
+    source.source = destination.destination = (char *)"urn:epc:id:pgln:0614141.00000";
+    event = commissioning();
+    event->source_list = sources;
+    event->n_source_list = 1;
+    assert_one(event, "SCHEMA_INVALID", "sourceList[0].type");
+    source.type = (char *)"owning_party";
+    assert_clean(event);
+    event->destination_list = destinations;
+    event->n_destination_list = 1;
+    assert_one(event, "SCHEMA_INVALID", "destinationList[0].type");
+
+    Epcis__V1__SensorElement sensor = EPCIS__V1__SENSOR_ELEMENT__INIT, *sensors[] = {&sensor};
+    event = commissioning();
+    event->sensor_element_list = sensors;
+    event->n_sensor_element_list = 1;
+    assert_one(event, "SCHEMA_INVALID", "sensorElementList[0].sensorReport");
+    Epcis__V1__SensorReport report = EPCIS__V1__SENSOR_REPORT__INIT, *reports[] = {&report};
+    Epcis__V1__Time no_time = EPCIS__V1__TIME__INIT;
+    no_time.invalid_text = (char *)"yesterday";
+    sensor.sensor_reports = reports;
+    sensor.n_sensor_reports = 1;
+    assert_clean(event);
+    report.max_value = (char *)"hot";
+    assert_one(event, "SCHEMA_INVALID", "sensorElementList[0].sensorReport.maxValue");
+    report.max_value = (char *)"";
+    report.time = &no_time;
+    assert_one(event, "SCHEMA_INVALID", "sensorReport.time");
+    event = commissioning();
+    event->record_time = &no_time;
+    assert_one(event, "SCHEMA_INVALID", "recordTime");
+
+    event = synthetic_event(&arena, EPCIS__V1__EVENT_TYPE__EVENT_TYPE_TRANSACTION,
+                            EPCIS__V1__ACTION__ACTION_OBSERVE, "shipping", 0);
+    assert_one(event, "SCHEMA_INVALID", "bizTransactionList");
+}
+END_TEST
+
 START_TEST(time_missing_or_unreal)
 {
     Epcis__V1__Event *event = commissioning();
@@ -395,6 +463,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, clean_events_give_nothing);
     tcase_add_test(tests, clean_sscc_needs_no_lot);
+    tcase_add_test(tests, parts_missing_or_malformed);
     tcase_add_test(tests, time_missing_or_unreal);
     tcase_add_loop_test(tests, offset_malformed, 0, COUNT(bad_offsets));
     tcase_add_test(tests, offset_at_the_limit);

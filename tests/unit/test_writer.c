@@ -185,6 +185,119 @@ START_TEST(an_event_that_cannot_be_said_is_named)
 }
 END_TEST
 
+#define XML_1_EVENT(root, inside)                                                                            \
+    "<e:EPCISDocument xmlns:e='urn:epcglobal:epcis:xsd:1' xmlns:x='urn:x' " root                             \
+    " schemaVersion='1.2' creationDate='2025-01-01T00:00:00Z'><EPCISBody><EventList><ObjectEvent>"           \
+    "<eventTime>2025-01-01T00:00:00Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset><epcList/>" \
+    "<action>OBSERVE</action>" inside "</ObjectEvent></EventList></EPCISBody></e:EPCISDocument>"
+#define XSI "xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'"
+#define XSD "xmlns:xsd='http://www.w3.org/2001/XMLSchema'"
+
+/* Writes the text in the format and gives the hashes of both; how many events it could not say. */
+static unsigned rewrite(const char *text, enum writer_format format, struct buffer *written)
+{
+    const struct buffer source = {.data = (uint8_t *)(uintptr_t)text, .length = strlen(text)};
+    struct reading reading = {0};
+    ck_assert_int_eq(writer_open(format, collect, written, &reading.writer), ERR_OK);
+    ck_assert_int_eq(read_all(&reading, source.data, source.length, 64 * 1024, 0), ERR_OK);
+    ck_assert_int_eq(writer_finish(reading.writer), ERR_OK);
+    struct buffer got = hashes_of(written, 64 * 1024);
+    ck_assert_str_eq((char *)got.data, (char *)reading.hashes.data);
+    buffer_append(written, "", 1);
+    writer_close(&reading.writer);
+    buffer_free(&reading.hashes);
+    buffer_free(&got);
+    return reading.left_out;
+}
+
+/* Only EPCIS 1.2 has a place for them, its innermost <extension>. */
+START_TEST(names_without_namespace_stay_where_they_may_stand)
+{
+    static const char event[] = XML_1_EVENT(
+        "", "<extension><extension><sensorElementList><sensorElement><sensorReport/><extension><own>1</own>"
+            "</extension></sensorElement></sensorElementList><later>2</later></extension></extension>");
+    static const char location[] =
+        XML_1_EVENT("", "<readPoint><id>urn:x:1</id><extension><extension><own>1</own></extension>"
+                        "</extension></readPoint>");
+    for (int format = WRITER_JSON_2; format <= WRITER_XML_1; format++) {
+        struct buffer first = {0}, second = {0};
+        ck_assert_uint_eq(rewrite(event, (enum writer_format)format, &first), format == WRITER_XML_1 ? 0 : 1);
+        ck_assert_uint_eq(rewrite(location, (enum writer_format)format, &second), 1);
+        if (format == WRITER_XML_1)
+            ck_assert(strstr((char *)first.data, "<later>2</later></extension></extension></ObjectEvent>"));
+        buffer_free(&first);
+        buffer_free(&second);
+    }
+}
+END_TEST
+
+START_TEST(schema_attributes_are_kept)
+{
+    static const struct {
+        const char *text, *wanted;
+    } cases[] = {
+        {XML_1_EVENT(XSI " " XSD, "<x:a xsi:type='xsd:string'>1</x:a>"),
+         "<x:a xsi:type=\"xsd:string\">1</x:a>"},
+        {XML_1_EVENT(XSD, "<x:a " XSI " xsi:type='xsd:string'>1</x:a>"),
+         "<x:a xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"xsd:string\">1</x:a>"},
+        {XML_1_EVENT(XSI, "<x:a xsi:nil='true'/>"), "<x:a xsi:nil=\"true\"></x:a>"},
+        /* what the prefix stands for is not known behind the event */
+        {XML_1_EVENT(XSI, "<x:a " XSD " xsi:type='xsd:string'>1</x:a>"), "<x:a>1</x:a>"},
+        /* a prefix of one's own, as XML allows */
+        {XML_1_EVENT("xmlns:xsi='urn:y'", "<xsi:a xsi:b='1'>1</xsi:a>"),
+         "<ns1:a xmlns:ns1=\"urn:y\" ns1:b=\"1\">1</ns1:a>"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int format = WRITER_XML_2; format <= WRITER_XML_1; format++) {
+            struct buffer written = {0};
+            ck_assert_uint_eq(rewrite(cases[i].text, (enum writer_format)format, &written), 0);
+            ck_assert_msg(strstr((char *)written.data, cases[i].wanted), "case %zu: %s", i,
+                          (char *)written.data);
+            buffer_free(&written);
+        }
+        struct buffer written = {0};
+        ck_assert_uint_eq(rewrite(cases[i].text, WRITER_JSON_2, &written), 0);
+        ck_assert(!strstr((char *)written.data, "XMLSchema"));
+        buffer_free(&written);
+    }
+}
+END_TEST
+
+START_TEST(foreign_master_data_is_named)
+{
+    static const char text[] =
+        "<e:EPCISDocument xmlns:e='urn:epcglobal:epcis:xsd:2' xmlns:x='urn:x' schemaVersion='2.0' "
+        "creationDate='2025-01-01T00:00:00Z'><EPCISHeader><extension><EPCISMasterData><VocabularyList>"
+        "<Vocabulary type='urn:v'><VocabularyElementList><VocabularyElement id='urn:plain'/>"
+        "<VocabularyElement id='urn:foreign' x:own='1'/></VocabularyElementList></Vocabulary>"
+        "</VocabularyList></EPCISMasterData></extension></EPCISHeader><EPCISBody><EventList/></EPCISBody>"
+        "</e:EPCISDocument>";
+    for (int format = WRITER_JSON_2; format <= WRITER_XML_2; format++) {
+        struct buffer written = {0};
+        rewrite(text, (enum writer_format)format, &written);
+        ck_assert(strstr((char *)written.data, "urn:plain"));
+        ck_assert((strstr((char *)written.data, "urn:foreign") != NULL) == (format == WRITER_XML_2));
+        buffer_free(&written);
+    }
+}
+END_TEST
+
+/* Attributes come back from JSON as elements, so an element's text then stands before elements. */
+START_TEST(text_before_elements_can_be_said_in_json)
+{
+    struct buffer first = {0}, xml = {0}, second = {0}, mixed = {0};
+    ck_assert_uint_eq(rewrite(XML_1_EVENT("", "<x:a b='1'>2</x:a>"), WRITER_JSON_2, &first), 0);
+    ck_assert_uint_eq(rewrite((char *)first.data, WRITER_XML_2, &xml), 0);
+    ck_assert_uint_eq(rewrite((char *)xml.data, WRITER_JSON_2, &second), 0);
+    ck_assert_str_eq((char *)second.data, (char *)first.data);
+    ck_assert_uint_eq(rewrite(XML_1_EVENT("", "<x:a><x:b/>2</x:a>"), WRITER_JSON_2, &mixed), 1);
+    buffer_free(&first);
+    buffer_free(&xml);
+    buffer_free(&second);
+    buffer_free(&mixed);
+}
+END_TEST
+
 /* ---- compression ---- */
 
 static void pack(enum inflate_format format, const struct buffer *in, struct buffer *out)
@@ -244,6 +357,10 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, what_is_written_reads_back, 0, DOCUMENTS);
     tcase_add_test(tests, an_event_that_cannot_be_said_is_named);
+    tcase_add_test(tests, names_without_namespace_stay_where_they_may_stand);
+    tcase_add_test(tests, schema_attributes_are_kept);
+    tcase_add_test(tests, foreign_master_data_is_named);
+    tcase_add_test(tests, text_before_elements_can_be_said_in_json);
     tcase_add_test(tests, compressed_documents_read_as_plain_ones);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -17,7 +17,7 @@ struct check {
 #define check_add(check, rule, field, ...)                                                                   \
     rules_add((check)->rules, (check)->report, rule, field, __VA_ARGS__)
 
-void check_type(const struct check *check);
+void check_schema(const struct check *check);
 void check_time(const struct check *check);
 void check_action(const struct check *check);
 void check_aggregation(const struct check *check);

@@ -1,16 +1,10 @@
-/* Type, time, action, aggregation and CBV words. */
+/* Time, action, aggregation and CBV words. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "worker/rules/check.h"
-
-void check_type(const struct check *check)
-{
-    if (check->event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_UNSPECIFIED)
-        check_add(check, RULE_SCHEMA_INVALID, "type", "", "is missing: one of EPCIS's event types is right");
-}
 
 /* `[+-]hh:mm`, at most 14:00 either way. */
 static bool offset_ok(const char *text)

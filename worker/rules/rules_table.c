@@ -24,7 +24,7 @@ enum { STATEFUL = 1, FIXED = 2 };
  */
 const struct rules_entry rules_table[RULES] = {
     [RULE_SCHEMA_INVALID] = RULE(
-        "SCHEMA_INVALID", "EP", REJECT, REJECT, REJECT, FIXED, check_type,
+        "SCHEMA_INVALID", "EP", REJECT, REJECT, REJECT, FIXED, check_schema,
         "A document is well-formed, in UTF-8, EPCIS 1.2 or 2.0, without a DTD, and within the size caps.",
         "Validate the document against the EPCIS schema before sending it, and send it again."),
     [RULE_PARTNER_INACTIVE] =

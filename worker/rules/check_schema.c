@@ -1,0 +1,140 @@
+/* What the standard's schemas, for XML and JSON alike, demand to be there, and to be a number or a time. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/rules/check.h"
+
+static void missing(const struct check *check, const char *list, size_t index, const char *field)
+{
+    char place[64];
+    snprintf(place, sizeof place, "%s[%zu].%s", list, index, field);
+    check_add(check, RULE_SCHEMA_INVALID, place, "", "is missing: each entry has one");
+}
+
+static size_t digits(const char **text)
+{
+    const char *start = *text;
+    while (isdigit((unsigned char)**text))
+        (*text)++;
+    return (size_t)(*text - start);
+}
+
+/* xs:double, of which JSON's numbers are a part. */
+static bool is_number(const char *text)
+{
+    if (strcmp(text, "INF") == 0 || strcmp(text, "-INF") == 0 || strcmp(text, "NaN") == 0)
+        return true;
+    text += *text == '-' || *text == '+';
+    size_t count = digits(&text);
+    if (*text == '.') {
+        text++;
+        count += digits(&text);
+    }
+    if (count > 0 && (*text == 'e' || *text == 'E')) {
+        text++;
+        text += *text == '-' || *text == '+';
+        count = digits(&text);
+    }
+    return count > 0 && *text == '\0';
+}
+
+static void check_number(const struct check *check, const char *list, size_t index, const char *field,
+                         const char *value)
+{
+    char place[64];
+    if (!*value || is_number(value))
+        return;
+    snprintf(place, sizeof place, "%s[%zu].%s", list, index, field);
+    check_add(check, RULE_SCHEMA_INVALID, place, value, "is no number: right is one such as 10 or 26.5");
+}
+
+static void check_moment(const struct check *check, const char *field, const Epcis__V1__Time *time)
+{
+    if (time && *time->invalid_text)
+        check_add(check, RULE_SCHEMA_INVALID, field, time->invalid_text,
+                  "is no time: right is a real date and time, such as 2025-01-06T08:03:45.125Z");
+}
+
+static void check_location(const struct check *check, const char *field, const Epcis__V1__Location *location)
+{
+    if (location && !*location->id)
+        check_add(check, RULE_SCHEMA_INVALID, field, "", "is missing: right is the identifier of a place");
+}
+
+static void check_quantities(const struct check *check, const char *list,
+                             Epcis__V1__QuantityElement *const *elements, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!*elements[i]->epc_class)
+            missing(check, list, i, "epcClass");
+        check_number(check, list, i, "quantity", elements[i]->quantity);
+    }
+}
+
+static void check_sensor_fields(const struct check *check)
+{
+    static const char list[] = "sensorElementList";
+    for (size_t i = 0; i < check->event->n_sensor_element_list; i++) {
+        const Epcis__V1__SensorElement *element = check->event->sensor_element_list[i];
+        if (element->n_sensor_reports == 0)
+            missing(check, list, i, "sensorReport");
+        for (size_t j = 0; j < element->n_sensor_reports; j++) {
+            const Epcis__V1__SensorReport *report = element->sensor_reports[j];
+            check_number(check, list, i, "sensorReport.value", report->value);
+            check_number(check, list, i, "sensorReport.minValue", report->min_value);
+            check_number(check, list, i, "sensorReport.maxValue", report->max_value);
+            check_number(check, list, i, "sensorReport.meanValue", report->mean_value);
+            check_number(check, list, i, "sensorReport.sDev", report->s_dev);
+            check_number(check, list, i, "sensorReport.percRank", report->perc_rank);
+            check_number(check, list, i, "sensorReport.percValue", report->perc_value);
+            check_moment(check, "sensorReport.time", report->time);
+        }
+        if (element->sensor_metadata) {
+            check_moment(check, "sensorMetadata.time", element->sensor_metadata->time);
+            check_moment(check, "sensorMetadata.startTime", element->sensor_metadata->start_time);
+            check_moment(check, "sensorMetadata.endTime", element->sensor_metadata->end_time);
+        }
+    }
+}
+
+static void check_lists(const struct check *check)
+{
+    const Epcis__V1__Event *event = check->event;
+    check_quantities(check, "quantityList", event->quantity_list, event->n_quantity_list);
+    check_quantities(check, "childQuantityList", event->child_quantity_list, event->n_child_quantity_list);
+    check_quantities(check, "inputQuantityList", event->input_quantity_list, event->n_input_quantity_list);
+    check_quantities(check, "outputQuantityList", event->output_quantity_list, event->n_output_quantity_list);
+    for (size_t i = 0; i < event->n_biz_transaction_list; i++)
+        if (!*event->biz_transaction_list[i]->biz_transaction)
+            missing(check, "bizTransactionList", i, "bizTransaction");
+    for (size_t i = 0; i < event->n_source_list; i++) {
+        if (!*event->source_list[i]->type)
+            missing(check, "sourceList", i, "type");
+        if (!*event->source_list[i]->source)
+            missing(check, "sourceList", i, "source");
+    }
+    for (size_t i = 0; i < event->n_destination_list; i++) {
+        if (!*event->destination_list[i]->type)
+            missing(check, "destinationList", i, "type");
+        if (!*event->destination_list[i]->destination)
+            missing(check, "destinationList", i, "destination");
+    }
+}
+
+void check_schema(const struct check *check)
+{
+    const Epcis__V1__Event *event = check->event;
+    if (event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_UNSPECIFIED)
+        check_add(check, RULE_SCHEMA_INVALID, "type", "", "is missing: one of EPCIS's event types is right");
+    if (event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_TRANSACTION && event->n_biz_transaction_list == 0)
+        check_add(check, RULE_SCHEMA_INVALID, "bizTransactionList", "",
+                  "is missing: a TransactionEvent names at least one business transaction");
+    check_location(check, "readPoint.id", event->read_point);
+    check_location(check, "bizLocation.id", event->biz_location);
+    check_lists(check);
+    check_sensor_fields(check);
+    check_moment(check, "recordTime", event->record_time);
+    if (event->error_declaration)
+        check_moment(check, "errorDeclaration.declarationTime", event->error_declaration->declaration_time);
+}
