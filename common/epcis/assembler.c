@@ -502,6 +502,27 @@ void assembler_text(struct assembler *assembler, const char *text, size_t length
         assembler_fail(assembler, ERR_MEMORY, "out of memory");
 }
 
+static bool is_text(const struct grammar_rule *rule)
+{
+    return rule->shape >= SHAPE_TEXT && rule->shape <= SHAPE_WORDS;
+}
+
+bool assembler_leaf(struct assembler *assembler, const struct assembler_name *name, const char *text,
+                    size_t length)
+{
+    struct frame *parent = top(assembler);
+    if (!assembler->event || assembler->err != ERR_OK || assembler->skip > 0 || assembler->refused ||
+        !parent || parent->kind != FRAME_PART || !name->home ||
+        !is_text(&grammar[parent->context][name->id]) || assembler->text.length > 0 ||
+        length > assembler->limits.text_bytes || assembler->depth >= assembler->limits.depth)
+        return false;
+    parent->children++;
+    assembler->lasting_text = true;
+    assembler_set(assembler, parent->message, &grammar[parent->context][name->id], name, text, length);
+    assembler->lasting_text = false;
+    return true;
+}
+
 void assembler_node_value(struct assembler *assembler, Epcis__V1__ValueType type, bool in_array)
 {
     struct frame *frame = top(assembler);

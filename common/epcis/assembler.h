@@ -66,6 +66,7 @@ struct assembler {
     uint32_t depth;
     uint32_t skip;      /* elements open inside the top frame that are passed over */
     struct buffer text; /* of the top frame */
+    bool lasting_text;  /* the text to be set lives as long as the event */
 
     struct arena document_arena;
     struct arena event_arena; /* of one event or vocabulary element */
@@ -96,6 +97,11 @@ void assembler_start(struct assembler *assembler, const struct assembler_name *n
 void assembler_attribute(struct assembler *assembler, const struct assembler_name *name, const char *value,
                          size_t length);
 void assembler_text(struct assembler *assembler, const char *text, size_t length);
+
+/* All of an element that has text alone: where the text fills a field and lives, with a NUL behind it, as
+ * long as the event, which then shares it. False where it is not so simple: nothing was done. */
+bool assembler_leaf(struct assembler *assembler, const struct assembler_name *name, const char *text,
+                    size_t length);
 
 /* Says of the node that just began what JSON tells of its value; elsewhere nothing. */
 void assembler_node_value(struct assembler *assembler, Epcis__V1__ValueType type, bool in_array);

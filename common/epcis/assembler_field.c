@@ -22,6 +22,8 @@ void *assembler_alloc(struct assembler *assembler, size_t bytes)
 
 char *assembler_copy(struct assembler *assembler, const char *text, size_t length)
 {
+    if (assembler->lasting_text && text[length] == '\0')
+        return (char *)text;
     char *copy = assembler_alloc(assembler, length + 1);
     if (!copy)
         return NULL;

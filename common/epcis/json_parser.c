@@ -43,6 +43,8 @@ static void locate(void *context, bool start, uint64_t *line, uint64_t *byte_off
                                       : present_offset(parser);
 }
 
+static const struct json_key no_key;
+
 /* Adds a value to what is collected, or begins to collect. */
 static void collect(struct json_parser *parser, enum json_kind kind, const char *text, size_t length)
 {
@@ -59,10 +61,10 @@ static void collect(struct json_parser *parser, enum json_kind kind, const char 
     parser->nul |= text && memchr(text, '\0', length) != NULL;
     struct json_value *added =
         parser->spent ? NULL
-                      : json_value_add(parser->target, parser->value, kind, in_object ? parser->key : NULL,
-                                       container ? NULL : text, length);
+                      : json_value_add(parser->target, parser->value, kind,
+                                       in_object ? &parser->key : &no_key, container ? NULL : text, length);
     parser->spent |= added == NULL;
-    if (added) {
+    if (added && place == AT_ROOT) { /* which may be replayed */
         added->line = present_line(parser);
         added->start = present_offset(parser) - 1;
     }
@@ -79,7 +81,8 @@ static void collect(struct json_parser *parser, enum json_kind kind, const char 
 static void close_collected(struct json_parser *parser)
 {
     if (!parser->spent) {
-        parser->value->end = present_offset(parser);
+        if (parser->target == &parser->root_arena)
+            parser->value->end = present_offset(parser);
         parser->value = parser->value->parent;
     }
     if (--parser->collected == 0)
@@ -96,7 +99,7 @@ static int go_on(struct json_parser *parser)
 
 static void begin_root(struct json_parser *parser, bool array)
 {
-    parser->root = array ? NULL : json_value_add(&parser->root_arena, NULL, JSON_OBJECT, NULL, NULL, 0);
+    parser->root = array ? NULL : json_value_add(&parser->root_arena, NULL, JSON_OBJECT, &no_key, NULL, 0);
     if (parser->root) {
         parser->root->line = present_line(parser);
         parser->root->start = present_offset(parser) - 1;
@@ -120,7 +123,7 @@ static int begin_container(struct json_parser *parser, bool array)
         return 0;
     }
     const struct json_way *way =
-        parser->collected == 0 && parser->place_count > 0 ? json_way_find(parser, parser->key) : NULL;
+        parser->collected == 0 && parser->place_count > 0 ? json_way_find(parser, parser->key.text) : NULL;
     if (parser->depth == 1)
         begin_root(parser, array);
     else if (!way)
@@ -146,7 +149,7 @@ static int take_scalar(struct json_parser *parser, enum json_kind kind, const ch
 {
     struct assembler *assembler = parser->assembler;
     const struct json_way *way =
-        parser->collected == 0 && parser->place_count > 0 ? json_way_find(parser, parser->key) : NULL;
+        parser->collected == 0 && parser->place_count > 0 ? json_way_find(parser, parser->key.text) : NULL;
     if (parser->place_count == 0)
         assembler_fail(assembler, ERR_INPUT, "the document is no object: an EPCISDocument would be right");
     else if (way && kind != JSON_NULL)
@@ -174,17 +177,23 @@ static int on_end(void *context)
 static int on_key(void *context, const unsigned char *key, size_t length)
 {
     struct json_parser *parser = context;
+    parser->key.name = json_names_find(&parser->names, (const char *)key, length);
+    parser->key.text = grammar_spellings[parser->key.name];
+    parser->key.length = length;
+    if (parser->key.name != NAME_UNKNOWN)
+        return go_on(parser);
     if (length + 1 > parser->key_room) {
-        char *grown = realloc(parser->key, length + 256);
+        char *grown = realloc(parser->key_text, length + 256);
         if (!grown) {
             assembler_fail(parser->assembler, ERR_MEMORY, "out of memory");
             return 0;
         }
-        parser->key = grown;
+        parser->key_text = grown;
         parser->key_room = length + 256;
     }
-    memcpy(parser->key, key, length);
-    parser->key[length] = '\0';
+    memcpy(parser->key_text, key, length);
+    parser->key_text[length] = '\0';
+    parser->key.text = parser->key_text;
     parser->nul |= memchr(key, '\0', length) != NULL && parser->collected > 0;
     return go_on(parser);
 }
@@ -232,7 +241,7 @@ static void json_close(void *state)
         yajl_free(parser->handle);
     arena_free(&parser->arena);
     arena_free(&parser->root_arena);
-    free(parser->key);
+    free(parser->key_text);
     free(parser);
 }
 
@@ -243,12 +252,11 @@ static void *json_open(struct assembler *assembler)
         return NULL;
     parser->assembler = assembler;
     parser->line = 1;
-    parser->key = calloc(1, 64);
-    parser->key_room = 64;
+    parser->key.text = "";
     parser->handle = yajl_alloc(&callbacks, NULL, parser);
     arena_init(&parser->arena, assembler->limits.event_bytes);
     arena_init(&parser->root_arena, assembler->limits.event_bytes);
-    if (!parser->handle || !parser->key) {
+    if (!parser->handle) {
         json_close(parser);
         return NULL;
     }

@@ -56,7 +56,8 @@ struct json_parser {
     uint32_t collected;                /* of those, inside the collected value */
     bool spent;                        /* the arena was too small for it */
     bool nul;                          /* a string in it holds a NUL */
-    char *key;                         /* of the member that comes */
+    struct json_key key;               /* of the member that comes */
+    char *key_text;                    /* its text, where the name is unknown */
     size_t key_room;
 
     const unsigned char *piece;
