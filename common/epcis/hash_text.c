@@ -1,6 +1,6 @@
 #include "common/epcis/hash_text.h"
 
-#include <stdio.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +26,17 @@ void hash_key(struct hash_text *hash, const char *key)
 }
 
 /* ---- values ---- */
+
+static void put_key(struct hash_text *hash, const char *key)
+{
+    size_t length = strlen(key);
+    uint8_t *end = buffer_reserve(&hash->text, length + 1);
+    if (!end)
+        return;
+    memcpy(end, key, length);
+    end[length] = '=';
+    hash->text.length += length + 1;
+}
 
 static size_t count_digits(const char *text, size_t length)
 {
@@ -164,8 +175,7 @@ static void put_value(struct hash_text *hash, const char *key, const char *value
     value = assembler_trim(value, &length);
     if (length == 0)
         return;
-    hash_key(hash, key);
-    buffer_append(&hash->text, "=", 1);
+    put_key(hash, key);
     append_value(hash, value, length, exponents);
 }
 
@@ -189,8 +199,7 @@ void hash_word(struct hash_text *hash, const char *key, enum cbv_family family, 
         put_value(hash, key, word, false);
         return;
     }
-    hash_key(hash, key);
-    buffer_append(&hash->text, "=", 1);
+    put_key(hash, key);
     hash_key(hash, cbv_uri(family));
     hash_key(hash, word);
 }
@@ -210,8 +219,7 @@ void hash_time(struct hash_text *hash, const char *key, const Epcis__V1__Time *t
     rounded.nanos = milliseconds % 1000 * 1000000;
     rounded.fraction_digits = 3;
     event_time_text(&rounded, text);
-    hash_key(hash, key);
-    buffer_append(&hash->text, "=", 1);
+    put_key(hash, key);
     hash_key(hash, text);
 }
 
@@ -224,14 +232,41 @@ size_t hash_list_begin(struct hash_text *hash)
 
 void hash_list_item(struct hash_text *hash, size_t start)
 {
-    struct hash_span span = {start, hash->text.length - start};
+    struct hash_span span = {start, hash->text.length - start, 0};
     if (span.length > 0)
         buffer_append(&hash->spans, &span, sizeof span);
 }
 
+/* How many bytes all spans begin with. */
+static size_t common_start(const struct hash_span *spans, size_t count, const uint8_t *base)
+{
+    const uint8_t *first = base + spans[0].start;
+    size_t common = spans[0].length;
+    for (size_t i = 1; i < count; i++) {
+        const uint8_t *text = base + spans[i].start;
+        if (spans[i].length < common)
+            common = spans[i].length;
+        if (memcmp(first, text, common) == 0)
+            continue;
+        for (common = 0; first[common] == text[common];)
+            common++;
+    }
+    return common;
+}
+
+static uint64_t head_of(const uint8_t *text, size_t length)
+{
+    uint64_t head = 0;
+    memcpy(&head, text, length < sizeof head ? length : sizeof head);
+    return be64toh(head);
+}
+
+/* In the order of their bytes. */
 static int compare(const void *one, const void *other, void *base)
 {
     const struct hash_span *a = one, *b = other;
+    if (a->head != b->head)
+        return a->head < b->head ? -1 : 1;
     size_t common = a->length < b->length ? a->length : b->length;
     int order = memcmp((const char *)base + a->start, (const char *)base + b->start, common);
     return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
@@ -244,7 +279,9 @@ void hash_list_end(struct hash_text *hash, size_t mark)
     if (count < 2 || hash->spans.failed || hash->text.failed)
         return;
     struct hash_span *spans = (struct hash_span *)(void *)(hash->spans.data + mark);
-    size_t ordered = 1;
+    size_t common = common_start(spans, count, hash->text.data), ordered = 1;
+    for (size_t i = 0; i < count; i++)
+        spans[i].head = head_of(hash->text.data + spans[i].start + common, spans[i].length - common);
     while (ordered < count && compare(&spans[ordered - 1], &spans[ordered], hash->text.data) <= 0)
         ordered++;
     if (ordered == count)

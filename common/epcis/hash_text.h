@@ -11,6 +11,7 @@
 struct hash_span {
     size_t start;
     size_t length;
+    uint64_t head; /* while siblings are sorted: the eight bytes behind what all begin with, as a number */
 };
 
 struct hash_text {

@@ -41,16 +41,16 @@ static size_t finish(struct writer *writer)
 static void put_tail(struct writer *writer, const char *text, size_t length)
 {
     static const char digits[] = "0123456789ABCDEF";
-    size_t plain = 0;
-    for (size_t i = 0; i < length; i++) {
-        if (!set82_escaped_in_link(text[i]))
-            continue;
-        char escape[3] = {'%', digits[(unsigned char)text[i] >> 4], digits[text[i] & 15]};
-        put(writer, text + plain, i - plain);
+    for (;;) {
+        size_t span = set82_span_in_link(text, length);
+        put(writer, text, span);
+        if (span == length)
+            return;
+        char escape[3] = {'%', digits[(unsigned char)text[span] >> 4], digits[text[span] & 15]};
         put(writer, escape, sizeof escape);
-        plain = i + 1;
+        text += span + 1;
+        length -= span + 1;
     }
-    put(writer, text + plain, length - plain);
 }
 
 static bool is_star(const char *text, size_t length)
