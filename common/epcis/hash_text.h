@@ -5,6 +5,7 @@
 
 #include "common/base/buffer.h"
 #include "common/epcis/cbv.h"
+#include "common/gs1/epc.h"
 #include "epcis/v1/event.pb-c.h"
 
 /* A finished sibling in the text. */
@@ -18,6 +19,7 @@ struct hash_text {
     struct buffer text;
     struct buffer scratch;
     struct buffer spans; /* of hash_span: a stack, as lists stand in lists */
+    struct epc_stem stem;
     bool join_mda;       /* the two spellings of CBV's master-data namespace count as one */
     bool mda_with_colon; /* the longer one was seen */
 };

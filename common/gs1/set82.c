@@ -115,6 +115,14 @@ size_t set82_encode(const char *characters, size_t count, char *out)
     return length;
 }
 
+bool set82_plain(const char *text, size_t length)
+{
+    size_t span = 0;
+    while (span < length && classes[(unsigned char)text[span]] & BARE)
+        span++;
+    return span == length && length > 0 && length <= SET82_MAX;
+}
+
 size_t set82_span_in_link(const char *text, size_t length)
 {
     size_t span = 0;

@@ -20,6 +20,9 @@ bool set82_ok(const char *text, size_t length, bool urn, size_t most);
  * written, at most 3 * count. */
 size_t set82_encode(const char *characters, size_t count, char *out);
 
+/* True for 1 to SET82_MAX characters that stand as they are in a URN and in the canonical Digital Link. */
+bool set82_plain(const char *text, size_t length);
+
 /* How many bytes of a URN's text stand, from its start on, in the hash's canonical form as they are; the one
  * behind them is escaped there though the URN need not. */
 size_t set82_span_in_link(const char *text, size_t length);
