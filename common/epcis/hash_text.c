@@ -277,12 +277,15 @@ static void merge_runs(const struct hash_span *from, struct hash_span *to, size_
     for (size_t start = 0; start < count; start += 2 * width) {
         size_t left = start, middle = start + width < count ? start + width : count;
         size_t right = middle, end = middle + width < count ? middle + width : count;
-        for (size_t i = start; i < end; i++) {
-            bool take_right = left == middle || (right < end && is_before(&from[right], &from[left], base));
-            to[i] = from[take_right ? right : left];
+        size_t i = start;
+        while (left < middle && right < end) { /* which of the two cannot be foretold: no branch on it */
+            size_t take_right = is_before(&from[right], &from[left], base);
+            to[i++] = from[left + (right - left) * take_right];
             right += take_right;
-            left += !take_right;
+            left += 1 - take_right;
         }
+        memcpy(to + i, from + left, (middle - left) * sizeof *from);
+        memcpy(to + i + (middle - left), from + right, (end - right) * sizeof *from);
     }
 }
 
