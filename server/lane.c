@@ -104,7 +104,10 @@ static enum err lane_close(struct lane *lane)
     }
     if (replayed && memcmp(batch->id, lane->replay_id, DIGEST_BYTES) != 0) {
         batch_free(batch);
-        return lane_block(lane, "a batch rebuilt from its documents is not the batch that was recorded",
+        return lane_block(lane,
+                          "a batch rebuilt from its documents is not the batch that was recorded: where the "
+                          "options that cap documents (text-max-bytes and the like) or the program changed "
+                          "since, start with the former ones",
                           ERR_CORRUPT);
     }
     lane->last_sequence = batch->sequence;
@@ -256,7 +259,7 @@ static enum err job_start(struct lane *lane)
     memcpy(job->span.capture_id, record->capture_id.data, UUID_BYTES);
     memcpy(job->span.partner, record->partner, strlen(record->partner) + 1);
     struct parser_sink sink = {.context = lane, .event = take_event};
-    return parser_open(&PARSER_LIMITS_DEFAULT, &sink, &job->parser);
+    return parser_open(&shared->options->limits, &sink, &job->parser);
 }
 
 /* Tells the journal that the document was read to its end, or to where it breaks off. Owns copies of the

@@ -26,6 +26,9 @@ enum frame_kind {
     FRAME_NODE, /* of an extension tree */
 };
 
+#define ASSEMBLER_CAP(constant, ...) CAP_##constant,
+enum assembler_cap { PARSER_LIMITS(ASSEMBLER_CAP) CAP_COUNT };
+
 enum frame_end { END_NOTHING, END_EVENT, END_VOCABULARY_ELEMENT };
 
 /* An open element. */
@@ -127,6 +130,17 @@ void assembler_fail(struct assembler *assembler, enum err err, const char *forma
  * is not entered yet, or NULL; `value` may be NULL. */
 void assembler_refuse(struct assembler *assembler, enum err err, const struct assembler_name *name,
                       const char *value, const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* The same where a cap is passed: the error has the cap's code, and to the message its value and option are
+ * added. */
+void assembler_fail_over(struct assembler *assembler, enum assembler_cap cap, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void assembler_refuse_over(struct assembler *assembler, enum assembler_cap cap,
+                           const struct assembler_name *name, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Refuses what the arena had no memory for: the budget is spent, or the system's memory. */
+void assembler_refuse_memory(struct assembler *assembler, const struct arena *arena);
 
 /* Memory of the present event or header, zeroed where `zero`; NULL after refusing. */
 void *assembler_alloc(struct assembler *assembler, size_t bytes);

@@ -91,9 +91,7 @@ static struct assembler_name foreign_name(struct giver *giver, const struct json
         uri = json_context_find(context, key, length);
     char *prefix = uri ? arena_copy(giver->arena, key, length) : NULL;
     if (uri && !prefix)
-        assembler_refuse(
-            giver->assembler, ERR_LIMIT, NULL, NULL,
-            "takes more memory than one event may (limit event_bytes): smaller events would be right");
+        assembler_refuse_memory(giver->assembler, giver->arena);
     if (prefix) {
         name.uri = uri;
         name.local = colon + 1;

@@ -117,9 +117,7 @@ static int begin_container(struct json_parser *parser, bool array)
 {
     struct assembler *assembler = parser->assembler;
     if (++parser->depth > assembler->limits.depth) {
-        assembler_fail(assembler, ERR_LIMIT,
-                       "values are nested more than %u deep (limit depth): fewer would be right",
-                       assembler->limits.depth);
+        assembler_fail_over(assembler, CAP_DEPTH, "values are nested too deep");
         return 0;
     }
     const struct json_way *way =
@@ -294,9 +292,7 @@ static void feed_piece(struct json_parser *parser, const char *data, size_t byte
     parser->piece = NULL;
     parser->piece_start += bytes;
     if (parser->piece_start - parser->token_offset > (uint64_t)assembler->limits.text_bytes + TOKEN_SLACK)
-        assembler_fail(assembler, ERR_LIMIT,
-                       "a text is longer than %u bytes (limit text_bytes): a shorter one would be right",
-                       assembler->limits.text_bytes);
+        assembler_fail_over(assembler, CAP_TEXT, "a text is too long");
 }
 
 static void json_feed(void *state, const char *data, size_t bytes)

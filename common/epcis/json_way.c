@@ -142,24 +142,17 @@ static void refuse_unit(struct json_parser *parser)
     const struct assembler_name name = {
         .id = NAME_OBJECT_EVENT, .home = true, .uri = "", .local = "event", .prefix = ""};
     enum json_place place = json_way_place(parser);
-    unsigned long long limit = assembler->limits.event_bytes;
     if (place == AT_EVENT_LIST)
         assembler_start(assembler, &name);
     if (!parser->spent)
         assembler_refuse(assembler, ERR_INPUT, NULL, NULL,
                          "a text holds the character NUL (\\u0000): one without it would be right");
-    else if (place == AT_ROOT)
-        assembler_refuse(
-            assembler, ERR_LIMIT, NULL, NULL,
-            "what stands before @context and type takes more than %llu bytes (limit event_bytes): these "
-            "two first would be right",
-            limit);
+    else if (place == AT_ROOT && !parser->target->exhausted)
+        assembler_refuse_over(assembler, CAP_EVENT_MEMORY, NULL,
+                              "what stands before @context and type, which would be right as the first two, "
+                              "takes too much memory");
     else
-        assembler_refuse(
-            assembler, ERR_LIMIT, NULL, NULL,
-            "takes more memory than one event may (%llu bytes, limit event_bytes): several smaller events "
-            "would be right",
-            limit);
+        assembler_refuse_memory(assembler, parser->target);
     if (place == AT_EVENT_LIST)
         assembler_end(assembler);
 }

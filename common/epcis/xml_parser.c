@@ -163,9 +163,7 @@ static void on_start_element(void *context, const xmlChar *local, const xmlChar 
     struct assembler_name name = make_name(parser, local, prefix, uri);
     bool root = assembler->depth == 0 && assembler->skip == 0;
     if ((uint32_t)namespace_count + (uint32_t)attribute_count > assembler->limits.attributes)
-        assembler_fail(assembler, ERR_LIMIT,
-                       "%s has more than %u attributes (limit attributes): fewer would be right", name.local,
-                       assembler->limits.attributes);
+        assembler_fail_over(assembler, CAP_ATTRIBUTES, "%s has too many attributes", name.local);
     assembler_start(assembler, &name);
     for (int i = 0; i < attribute_count; i++) {
         const xmlChar **attribute = attributes + (ptrdiff_t)5 * i;
@@ -386,16 +384,10 @@ static void check_pending(struct xml_parser *parser)
     const xmlParserInput *input = parser->context->input;
     size_t pending = input && input->end > input->cur ? (size_t)(input->end - input->cur) : 0;
     if (pending > (size_t)assembler->limits.text_bytes + PENDING_SLACK)
-        assembler_fail(
-            assembler, ERR_LIMIT,
-            "a tag, comment or processing instruction is longer than %u bytes (limit text_bytes): a "
-            "shorter one would be right",
-            assembler->limits.text_bytes);
+        assembler_fail_over(assembler, CAP_TEXT, "a tag, comment or processing instruction is too long");
     else if (pending > PIECE_BYTES && input->cur[0] == '<' && input->cur[1] != '!' && input->cur[1] != '?' &&
              count_attributes(input->cur, pending) > assembler->limits.attributes)
-        assembler_fail(assembler, ERR_LIMIT,
-                       "a tag has more than %u attributes (limit attributes): fewer would be right",
-                       assembler->limits.attributes);
+        assembler_fail_over(assembler, CAP_ATTRIBUTES, "a tag has too many attributes");
 }
 
 static void xml_feed(void *state, const char *data, size_t bytes)

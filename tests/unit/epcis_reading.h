@@ -129,7 +129,7 @@ static void reading_free(struct reading *reading)
 }
 
 /* A whole file with a NUL behind it; the length goes to *bytes. */
-static char *reading_file(const char *path, size_t *bytes)
+static inline char *reading_file(const char *path, size_t *bytes)
 {
     FILE *file = fopen(path, "rb");
     ck_assert_msg(file != NULL, "%s", path);
