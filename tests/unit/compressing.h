@@ -26,7 +26,9 @@ static inline struct buffer compressed_zstd(const void *data, size_t bytes)
 {
     struct buffer out = {0};
     size_t bound = ZSTD_compressBound(bytes);
-    out.length = ZSTD_compress(buffer_reserve(&out, bound), bound, data, bytes, 3);
+    uint8_t *room = buffer_reserve(&out, bound);
+    ck_assert_ptr_nonnull(room);
+    out.length = ZSTD_compress(room, bound, data, bytes, 3);
     ck_assert(!ZSTD_isError(out.length));
     return out;
 }
