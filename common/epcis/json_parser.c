@@ -235,12 +235,22 @@ static void json_close(void *state)
     struct json_parser *parser = state;
     if (!parser)
         return;
-    if (parser->handle)
-        yajl_free(parser->handle);
+    json_memory_close(&parser->memory);
     arena_free(&parser->arena);
     arena_free(&parser->root_arena);
     free(parser->key_text);
     free(parser);
+}
+
+static bool open_handle(struct json_parser *parser)
+{
+    yajl_alloc_funcs memory = {json_memory_alloc, json_memory_realloc, json_memory_free, &parser->memory};
+    jmp_buf escape;
+    parser->memory.escape = &escape;
+    if (setjmp(escape))
+        return false;
+    parser->handle = yajl_alloc(&callbacks, &memory, parser);
+    return true;
 }
 
 static void *json_open(struct assembler *assembler)
@@ -251,10 +261,9 @@ static void *json_open(struct assembler *assembler)
     parser->assembler = assembler;
     parser->line = 1;
     parser->key.text = "";
-    parser->handle = yajl_alloc(&callbacks, NULL, parser);
     arena_init(&parser->arena, assembler->limits.event_bytes);
     arena_init(&parser->root_arena, assembler->limits.event_bytes);
-    if (!parser->handle) {
+    if (!open_handle(parser)) {
         json_close(parser);
         return NULL;
     }
@@ -279,13 +288,27 @@ static void report(struct json_parser *parser, const char *data, size_t bytes)
         yajl_free_error(parser->handle, message);
 }
 
+/* `data` is NULL at the document's end. */
+static void parse(struct json_parser *parser, const char *data, size_t bytes)
+{
+    jmp_buf escape;
+    parser->memory.escape = &escape;
+    if (setjmp(escape)) {
+        assembler_fail(parser->assembler, ERR_MEMORY, "out of memory");
+        return;
+    }
+    yajl_status status = data ? yajl_parse(parser->handle, (const unsigned char *)data, bytes)
+                              : yajl_complete_parse(parser->handle);
+    if (status != yajl_status_ok)
+        report(parser, data ? data : "", bytes);
+}
+
 static void feed_piece(struct json_parser *parser, const char *data, size_t bytes)
 {
     struct assembler *assembler = parser->assembler;
     parser->piece = (const unsigned char *)data;
     parser->counted = 0;
-    if (yajl_parse(parser->handle, parser->piece, bytes) != yajl_status_ok)
-        report(parser, data, bytes);
+    parse(parser, data, bytes);
     if (assembler->err != ERR_OK)
         return;
     present_line(parser);
@@ -312,8 +335,8 @@ static void json_finish(void *state)
     if (parser->depth > 0)
         assembler_fail(parser->assembler, ERR_INPUT,
                        "the document is cut off: %u closing brackets more would be right", parser->depth);
-    else if (yajl_complete_parse(parser->handle) != yajl_status_ok)
-        report(parser, "", 0);
+    else
+        parse(parser, NULL, 0);
 }
 
 const struct syntax json_syntax = {

@@ -4,6 +4,7 @@
 #define EPCISD_EPCIS_JSON_WAY_H
 
 #include "common/epcis/json_event.h"
+#include "common/epcis/json_memory.h"
 
 /* Objects and arrays around events, and what each member of them leads to. */
 enum json_place {
@@ -36,6 +37,7 @@ struct yajl_handle_t;
 struct json_parser {
     struct assembler *assembler;
     struct yajl_handle_t *handle;
+    struct json_memory memory; /* of the handle */
     struct json_names names;
     enum json_place places[JSON_PLACES_MAX]; /* that are open */
     int place_count;
