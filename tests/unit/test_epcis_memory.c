@@ -71,6 +71,14 @@ void free(void *memory)
         __libc_free(memory);
 }
 
+/* A sanitizer's would not come by malloc above. */
+char *strdup(const char *text)
+{
+    size_t bytes = strlen(text) + 1;
+    char *copy = malloc(bytes);
+    return copy ? memcpy(copy, text, bytes) : NULL;
+}
+
 /* ---- one run ---- */
 
 struct run {
