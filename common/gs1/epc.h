@@ -53,8 +53,8 @@ enum { EPC_KEY_MAX = 256 };
 
 /* The store's key of one item: a kind byte, then for SGTIN 6 bytes of GTIN (big endian) and the decoded
  * serial, for SSCC 8 bytes, for others the canonical text, or SHA-256 of it where that is too long. Keys
- * of the same item are the same whichever way it is spelled, and no key is a prefix of another item's
- * key followed by a NUL. Returns the length, at most EPC_KEY_MAX. */
+ * of the same item are the same whichever way it is spelled (a link of over 512 bytes aside), and no key is a
+ * prefix of another item's key followed by a NUL. Returns the length, at most EPC_KEY_MAX. */
 size_t epc_key(const char *text, size_t length, uint8_t out[EPC_KEY_MAX]);
 
 /* The text of a key: canonical Digital Link URI, or the text the key holds. Writes at most `size` bytes

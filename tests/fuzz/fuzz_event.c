@@ -1,5 +1,6 @@
-/* Any bytes as a packed event, as workers and the store meet them: whatever unpacks within a budget can be hashed
- * and written in each syntax, however its trees are shaped; and what is written is read without harm. */
+/* Any bytes as a packed event, as workers and the store meet them: whatever unpacks within a budget can be
+ * hashed and written in each syntax, however its trees are shaped; and what is written is read without harm.
+ */
 #include <stdlib.h>
 #include <string.h>
 
