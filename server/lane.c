@@ -63,6 +63,11 @@ static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
     return err;
 }
 
+/* What a person can do where documents no longer read as they did. */
+#define CHANGED                                                                                              \
+    ": where the options that cap documents (text-max-bytes and the like) or the program changed since, "    \
+    "start with the former ones"
+
 static enum err lane_block(struct lane *lane, const char *why, enum err err)
 {
     if (err == ERR_MEMORY)
@@ -105,9 +110,7 @@ static enum err lane_close(struct lane *lane)
     if (replayed && memcmp(batch->id, lane->replay_id, DIGEST_BYTES) != 0) {
         batch_free(batch);
         return lane_block(lane,
-                          "a batch rebuilt from its documents is not the batch that was recorded: where the "
-                          "options that cap documents (text-max-bytes and the like) or the program changed "
-                          "since, start with the former ones",
+                          "a batch rebuilt from its documents is not the batch that was recorded" CHANGED,
                           ERR_CORRUPT);
     }
     lane->last_sequence = batch->sequence;
@@ -373,7 +376,10 @@ enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms)
     if (lane->blocked)
         return ERR_OK;
     if (lane->replay_items && !lane->job && lane->first_waiting == lane->waiting_end)
-        return lane_block(lane, "the documents of a recorded batch are not there", ERR_CORRUPT);
+        return lane_block(
+            lane,
+            "the documents of a recorded batch are not there, or hold fewer events than they did" CHANGED,
+            ERR_CORRUPT);
     if (!lane->open || lane->replay_items)
         return ERR_OK;
     if (!lane->job && lane->outstanding == 0)
