@@ -52,7 +52,7 @@ static bool count_entry(struct assembler *assembler, const struct assembler_name
 {
     if (!assembler->event || ++assembler->epcs <= assembler->limits.epcs)
         return true;
-    assembler_refuse_over(assembler, CAP_EPCS, name, "the event has too many identifiers");
+    assembler_refuse_over(assembler, CAP_EPCS, name, "the event has too many identifiers and list entries");
     return false;
 }
 
