@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
+#include "common/epcis/parser.h"
 
 struct converter;
 struct dispatcher;
@@ -23,6 +24,7 @@ struct converter_options {
     uint64_t batch_max_wait_ms;
     uint64_t partition_max_bytes; /* closed and not acknowledged: a partition's documents wait beyond this */
     uint64_t total_max_bytes;     /* the same over all partitions */
+    struct parser_limits limits;  /* others than before a restart may make batches that cannot be rebuilt */
 };
 
 /* Reads the journal for unfinished work. `fatal` is called later, on the converter's thread, where the

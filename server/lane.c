@@ -64,6 +64,11 @@ static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
     return err;
 }
 
+/* What a person can do where documents no longer read as they did. */
+#define CHANGED                                                                                              \
+    ": where the options that cap documents (text-max-bytes and the like) or the program changed since, "    \
+    "start with the former ones"
+
 static enum err lane_block(struct lane *lane, const char *why, enum err err)
 {
     if (err == ERR_MEMORY)
@@ -105,7 +110,8 @@ static enum err lane_close(struct lane *lane)
     }
     if (replayed && memcmp(batch->id, lane->replay_id, DIGEST_BYTES) != 0) {
         batch_free(batch);
-        return lane_block(lane, "a batch rebuilt from its documents is not the batch that was recorded",
+        return lane_block(lane,
+                          "a batch rebuilt from its documents is not the batch that was recorded" CHANGED,
                           ERR_CORRUPT);
     }
     lane->last_sequence = batch->sequence;
@@ -284,7 +290,7 @@ static enum err job_start(struct lane *lane)
                                .document = take_document,
                                .vocabulary_element = take_vocabulary_element,
                                .event = take_event};
-    return parser_open(&PARSER_LIMITS_DEFAULT, &sink, &job->parser);
+    return parser_open(&shared->options->limits, &sink, &job->parser);
 }
 
 /* Tells the journal that the document was read to its end, or to where it breaks off. Owns copies of the
@@ -396,7 +402,10 @@ enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms)
     if (lane->blocked)
         return ERR_OK;
     if (lane->replay_items && !lane->job && lane->first_waiting == lane->waiting_end)
-        return lane_block(lane, "the documents of a recorded batch are not there", ERR_CORRUPT);
+        return lane_block(
+            lane,
+            "the documents of a recorded batch are not there, or hold fewer events than they did" CHANGED,
+            ERR_CORRUPT);
     if (!lane->open || lane->replay_items)
         return ERR_OK;
     if (!lane->job && lane->outstanding == 0)

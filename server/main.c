@@ -55,7 +55,8 @@ static struct settings settings = {
                   .batch_max_bytes = 4 << 20,
                   .batch_max_wait_ms = 5000,
                   .partition_max_bytes = 64 << 20,
-                  .total_max_bytes = 256 << 20},
+                  .total_max_bytes = 256 << 20,
+                  .limits = PARSER_LIMITS_INIT},
     .dispatcher = {.run_max_batches = 16, .run_max_bytes = 16 << 20, .lease_ms = 5000},
 };
 
@@ -85,8 +86,12 @@ static const struct option_entry options[] = {
      (uint64_t)1 << 40, "BYTES", "batches of one partner in memory"},
     {"total-max-bytes", OPTION_NUMBER, &settings.converter.total_max_bytes, 1 << 20, (uint64_t)1 << 40,
      "BYTES", "batches of all partners in memory"},
-    {"high-water-bytes", OPTION_NUMBER, &settings.high_water_bytes, 1, UINT64_MAX, "BYTES",
-     "documents are refused while so much is unfinished"},
+#define LIMIT_OPTION(constant, field, value, least, most, option, unit, code, help)                          \
+    {option, OPTION_NUMBER, &settings.converter.limits.field, least, most, unit, help " (" code ")"},
+    PARSER_LIMITS(LIMIT_OPTION)
+#undef LIMIT_OPTION
+        {"high-water-bytes", OPTION_NUMBER, &settings.high_water_bytes, 1, UINT64_MAX, "BYTES",
+         "documents are refused while so much is unfinished"},
     {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 1 << 20, (uint64_t)1 << 46, "BYTES",
      "most that journal and store may each grow to"},
     {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",

@@ -37,6 +37,7 @@ static int arena_grow(struct arena *arena, size_t bytes)
 {
     size_t size = bytes > BLOCK_BYTES / 4 ? bytes + BLOCK_BYTES : BLOCK_BYTES;
     struct arena_block *block = malloc(sizeof *block + size);
+    arena->exhausted |= !block;
     if (!block)
         return -1;
     block->next = NULL;
@@ -91,6 +92,7 @@ void arena_reset(struct arena *arena)
 {
     struct arena_block *first = arena->first;
     arena->used_bytes = 0;
+    arena->exhausted = false;
     if (!first)
         return;
     for (struct arena_block *block = first->next, *next; block; block = next) {

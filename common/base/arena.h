@@ -3,6 +3,7 @@
 #ifndef EPCISD_BASE_ARENA_H
 #define EPCISD_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <protobuf-c/protobuf-c.h>
@@ -14,6 +15,7 @@ struct arena {
     struct arena_block *current;
     size_t used_bytes;            /* handed out since the last reset */
     size_t budget_bytes;          /* arena_alloc returns NULL beyond it */
+    bool exhausted;               /* it did so since the last reset as the system gave no more memory */
     ProtobufCAllocator allocator; /* for protobuf-c's unpack: arena_alloc, and a free that does nothing */
 };
 

@@ -5,33 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint8_t *buffer_reserve(struct buffer *buffer, size_t bytes)
+uint8_t *buffer_grow(struct buffer *buffer, size_t bytes)
 {
     if (buffer->failed)
         return NULL;
-    if (bytes > buffer->capacity - buffer->length) {
-        size_t wanted = buffer->length + bytes;
-        size_t capacity = buffer->capacity ? buffer->capacity : 256;
-        while (capacity < wanted && capacity <= SIZE_MAX / 2)
-            capacity *= 2;
-        uint8_t *data = wanted < bytes || capacity < wanted ? NULL : realloc(buffer->data, capacity);
-        if (!data) {
-            buffer->failed = true;
-            return NULL;
-        }
-        buffer->data = data;
-        buffer->capacity = capacity;
+    size_t wanted = buffer->length + bytes;
+    size_t capacity = buffer->capacity ? buffer->capacity : 256;
+    while (capacity < wanted && capacity <= SIZE_MAX / 2)
+        capacity *= 2;
+    uint8_t *data = wanted < bytes || capacity < wanted ? NULL : realloc(buffer->data, capacity);
+    if (!data) {
+        buffer->failed = true;
+        return NULL;
     }
+    buffer->data = data;
+    buffer->capacity = capacity;
     return buffer->data + buffer->length;
-}
-
-void buffer_append(struct buffer *buffer, const void *data, size_t bytes)
-{
-    uint8_t *end = bytes > 0 ? buffer_reserve(buffer, bytes) : NULL;
-    if (!end)
-        return;
-    memcpy(end, data, bytes);
-    buffer->length += bytes;
 }
 
 void buffer_append_text(struct buffer *buffer, const char *text)

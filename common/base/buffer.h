@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -17,10 +18,26 @@ struct buffer {
     bool failed;
 };
 
-/* Room for `bytes` more; NULL (and `failed`) without memory. Raise `length` by what was used. */
-uint8_t *buffer_reserve(struct buffer *buffer, size_t bytes);
+/* As buffer_reserve, which calls it where the room is not there. */
+uint8_t *buffer_grow(struct buffer *buffer, size_t bytes);
 
-void buffer_append(struct buffer *buffer, const void *data, size_t bytes);
+/* Room for `bytes` more; NULL (and `failed`) without memory. Raise `length` by what was used. */
+static inline uint8_t *buffer_reserve(struct buffer *buffer, size_t bytes)
+{
+    if (buffer->failed || bytes > buffer->capacity - buffer->length)
+        return buffer_grow(buffer, bytes);
+    return buffer->data + buffer->length;
+}
+
+static inline void buffer_append(struct buffer *buffer, const void *data, size_t bytes)
+{
+    uint8_t *end = bytes > 0 ? buffer_reserve(buffer, bytes) : NULL;
+    if (!end)
+        return;
+    memcpy(end, data, bytes);
+    buffer->length += bytes;
+}
+
 void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_printf(struct buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -145,9 +145,7 @@ static void end_unit(struct assembler *assembler)
 static void begin_event(struct assembler *assembler, const struct assembler_name *name, uint8_t type)
 {
     if (assembler->events >= assembler->limits.events) {
-        assembler_fail(assembler, ERR_LIMIT,
-                       "more than %llu events (limit events): several documents would be right",
-                       (unsigned long long)assembler->limits.events);
+        assembler_fail_over(assembler, CAP_EVENTS, "the document has too many events");
         return;
     }
     if (assembler->depth == 0)
@@ -378,8 +376,7 @@ void assembler_declare(struct assembler *assembler, const char *prefix, const ch
     }
     if (!declared || !declared->prefix || !declared->uri) {
         document->n_namespaces = 0;
-        assembler_fail(assembler, ERR_LIMIT,
-                       "the document's head takes too much memory: less would be right");
+        assembler_refuse_memory(assembler, arena);
         return;
     }
     document->namespaces[document->n_namespaces++] = declared;
@@ -390,9 +387,7 @@ void assembler_start(struct assembler *assembler, const struct assembler_name *n
     if (assembler->err != ERR_OK)
         return;
     if (assembler->depth + assembler->skip >= assembler->limits.depth) {
-        assembler_fail(assembler, ERR_LIMIT,
-                       "elements are nested more than %u deep (limit depth): fewer would be right",
-                       assembler->limits.depth);
+        assembler_fail_over(assembler, CAP_DEPTH, "elements are nested too deep");
         return;
     }
     if (assembler->skip > 0 || assembler->refused) {
@@ -465,10 +460,7 @@ void assembler_attribute(struct assembler *assembler, const struct assembler_nam
     if (assembler->err != ERR_OK || assembler->skip > 0 || assembler->refused || !frame || frame->wrapper)
         return;
     if (length > assembler->limits.text_bytes) {
-        assembler_refuse(
-            assembler, ERR_LIMIT, name, NULL,
-            "attribute %s is longer than %u bytes (limit text_bytes): a shorter one would be right",
-            name->local, assembler->limits.text_bytes);
+        assembler_refuse_over(assembler, CAP_TEXT, name, "attribute %s is too long", name->local);
         return;
     }
     if (frame->kind == FRAME_NODE) {
@@ -519,15 +511,33 @@ void assembler_text(struct assembler *assembler, const char *text, size_t length
         return;
     }
     if (length > assembler->limits.text_bytes - assembler->text.length) {
-        assembler_refuse(
-            assembler, ERR_LIMIT, NULL, NULL,
-            "the text of %s is longer than %u bytes (limit text_bytes): a shorter one would be right",
-            frame->local, assembler->limits.text_bytes);
+        assembler_refuse_over(assembler, CAP_TEXT, NULL, "the text of %s is too long", frame->local);
         return;
     }
     buffer_append(&assembler->text, text, length);
     if (assembler->text.failed)
         assembler_fail(assembler, ERR_MEMORY, "out of memory");
+}
+
+static bool is_text(const struct grammar_rule *rule)
+{
+    return rule->shape >= SHAPE_TEXT && rule->shape <= SHAPE_WORDS;
+}
+
+bool assembler_leaf(struct assembler *assembler, const struct assembler_name *name, const char *text,
+                    size_t length)
+{
+    struct frame *parent = top(assembler);
+    if (!assembler->event || assembler->err != ERR_OK || assembler->skip > 0 || assembler->refused ||
+        !parent || parent->kind != FRAME_PART || !name->home ||
+        !is_text(&grammar[parent->context][name->id]) || assembler->text.length > 0 ||
+        length > assembler->limits.text_bytes || assembler->depth >= assembler->limits.depth)
+        return false;
+    parent->children++;
+    assembler->lasting_text = true;
+    assembler_set(assembler, parent->message, &grammar[parent->context][name->id], name, text, length);
+    assembler->lasting_text = false;
+    return true;
 }
 
 void assembler_node_value(struct assembler *assembler, Epcis__V1__ValueType type, bool in_array)

@@ -26,6 +26,9 @@ enum frame_kind {
     FRAME_NODE, /* of an extension tree */
 };
 
+#define ASSEMBLER_CAP(constant, ...) CAP_##constant,
+enum assembler_cap { PARSER_LIMITS(ASSEMBLER_CAP) CAP_COUNT };
+
 enum frame_end { END_NOTHING, END_EVENT, END_VOCABULARY_ELEMENT };
 
 /* An open element. */
@@ -68,6 +71,7 @@ struct assembler {
     uint32_t depth;
     uint32_t skip;      /* elements open inside the top frame that are passed over */
     struct buffer text; /* of the top frame */
+    bool lasting_text;  /* the text to be set lives as long as the event */
 
     struct arena document_arena;
     struct arena event_arena; /* of one event or vocabulary element */
@@ -99,6 +103,11 @@ void assembler_attribute(struct assembler *assembler, const struct assembler_nam
                          size_t length);
 void assembler_text(struct assembler *assembler, const char *text, size_t length);
 
+/* All of an element that has text alone: where the text fills a field and lives, with a NUL behind it, as
+ * long as the event, which then shares it. False where it is not so simple: nothing was done. */
+bool assembler_leaf(struct assembler *assembler, const struct assembler_name *name, const char *text,
+                    size_t length);
+
 /* Says of the node that just began what JSON tells of its value; elsewhere nothing. */
 void assembler_node_value(struct assembler *assembler, Epcis__V1__ValueType type, bool in_array);
 
@@ -127,6 +136,17 @@ void assembler_refuse(struct assembler *assembler, enum err err, const struct as
 /* Says what is wrong with the present event, which is read on all the same. */
 void assembler_note(struct assembler *assembler, const struct assembler_name *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same where a cap is passed: the error has the cap's code, and to the message its value and option are
+ * added. */
+void assembler_fail_over(struct assembler *assembler, enum assembler_cap cap, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void assembler_refuse_over(struct assembler *assembler, enum assembler_cap cap,
+                           const struct assembler_name *name, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Refuses what the arena had no memory for: the budget is spent, or the system's memory. */
+void assembler_refuse_memory(struct assembler *assembler, const struct arena *arena);
 
 /* Memory of the present event or header, zeroed where `zero`; NULL after refusing. */
 void *assembler_alloc(struct assembler *assembler, size_t bytes);

@@ -1,6 +1,7 @@
 #include "common/epcis/assembler.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,17 +62,36 @@ static void write_path(const struct assembler *assembler, struct assembler_fault
         append_step(assembler, fault, parent, name->prefix, name->local);
 }
 
-static void fill(struct assembler *assembler, struct assembler_fault *fault,
+/* ---- what is said ---- */
+
+static const struct {
+    const char *code, *option, *unit;
+    size_t offset; /* of its value in struct parser_limits */
+} caps[] = {
+#define CAP(constant, field, value, least, most, option, unit, code, help)                                   \
+    [CAP_##constant] = {code, option, unit, offsetof(struct parser_limits, field)},
+    PARSER_LIMITS(CAP)
+#undef CAP
+};
+
+/* `cap` is CAP_COUNT where none was passed. */
+static void fill(struct assembler *assembler, struct assembler_fault *fault, enum assembler_cap cap,
                  const struct assembler_name *name, const char *value, const char *format, va_list arguments)
 {
     vsnprintf(fault->message, sizeof fault->message, format, arguments);
+    if (cap < CAP_COUNT) {
+        uint64_t limit = *(const uint64_t *)((const char *)&assembler->limits + caps[cap].offset);
+        append(fault->message, sizeof fault->message, ": at most %llu%s would be right (--%s)",
+               (unsigned long long)limit, strcmp(caps[cap].unit, "BYTES") == 0 ? " bytes" : "",
+               caps[cap].option);
+    }
     snprintf(fault->field, sizeof fault->field, "%s",
              name                   ? name->local
              : assembler->depth > 0 ? assembler->frames[assembler->depth - 1].local
                                     : "");
     snprintf(fault->value, sizeof fault->value, "%s", value ? value : "");
     write_path(assembler, fault, name);
-    fault->error = (struct parser_error){.code = "SCHEMA_INVALID",
+    fault->error = (struct parser_error){.code = cap < CAP_COUNT ? caps[cap].code : "SCHEMA_INVALID",
                                          .message = fault->message,
                                          .field = fault->field,
                                          .value = fault->value,
@@ -79,28 +99,24 @@ static void fill(struct assembler *assembler, struct assembler_fault *fault,
     assembler->locate(assembler->locate_context, false, &fault->error.line, &fault->error.byte_offset);
 }
 
-void assembler_fail(struct assembler *assembler, enum err err, const char *format, ...)
+static void fail(struct assembler *assembler, enum err err, enum assembler_cap cap, const char *format,
+                 va_list arguments)
 {
     if (assembler->err != ERR_OK)
         return;
-    va_list arguments;
-    va_start(arguments, format);
-    fill(assembler, &assembler->document_fault, NULL, NULL, format, arguments);
-    va_end(arguments);
+    fill(assembler, &assembler->document_fault, cap, NULL, NULL, format, arguments);
     assembler->err = err;
 }
 
-void assembler_refuse(struct assembler *assembler, enum err err, const struct assembler_name *name,
-                      const char *value, const char *format, ...)
+static void refuse(struct assembler *assembler, enum err err, enum assembler_cap cap,
+                   const struct assembler_name *name, const char *value, const char *format,
+                   va_list arguments)
 {
     if (assembler->err != ERR_OK || assembler->refused)
         return;
     bool event = assembler->event && err != ERR_MEMORY;
     struct assembler_fault *fault = event ? &assembler->event_fault : &assembler->document_fault;
-    va_list arguments;
-    va_start(arguments, format);
-    fill(assembler, fault, name, value, format, arguments);
-    va_end(arguments);
+    fill(assembler, fault, cap, name, value, format, arguments);
     if (!event) {
         assembler->err = err;
         return;
@@ -118,7 +134,50 @@ void assembler_note(struct assembler *assembler, const struct assembler_name *na
         return;
     va_list arguments;
     va_start(arguments, format);
-    fill(assembler, &assembler->event_fault, name, NULL, format, arguments);
+    fill(assembler, &assembler->event_fault, CAP_COUNT, name, NULL, format, arguments);
     va_end(arguments);
     assembler->current.error = &assembler->event_fault.error;
+}
+
+void assembler_fail(struct assembler *assembler, enum err err, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fail(assembler, err, CAP_COUNT, format, arguments);
+    va_end(arguments);
+}
+
+void assembler_refuse(struct assembler *assembler, enum err err, const struct assembler_name *name,
+                      const char *value, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    refuse(assembler, err, CAP_COUNT, name, value, format, arguments);
+    va_end(arguments);
+}
+
+void assembler_fail_over(struct assembler *assembler, enum assembler_cap cap, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fail(assembler, ERR_LIMIT, cap, format, arguments);
+    va_end(arguments);
+}
+
+void assembler_refuse_over(struct assembler *assembler, enum assembler_cap cap,
+                           const struct assembler_name *name, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    refuse(assembler, ERR_LIMIT, cap, name, NULL, format, arguments);
+    va_end(arguments);
+}
+
+void assembler_refuse_memory(struct assembler *assembler, const struct arena *arena)
+{
+    if (arena->exhausted)
+        assembler_refuse(assembler, ERR_MEMORY, NULL, NULL, "out of memory");
+    else
+        assembler_refuse_over(assembler, CAP_EVENT_MEMORY, NULL, "%s takes too much memory",
+                              assembler->event ? "the event" : "what stands outside of events");
 }

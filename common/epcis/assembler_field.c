@@ -10,18 +10,14 @@ void *assembler_alloc(struct assembler *assembler, size_t bytes)
     void *memory = arena_alloc(assembler->arena, bytes);
     if (memory)
         return memory;
-    if (bytes > assembler->arena->budget_bytes - assembler->arena->used_bytes)
-        assembler_refuse(
-            assembler, ERR_LIMIT, NULL, NULL,
-            "takes more memory than one event may (%llu bytes): several smaller events would be right",
-            (unsigned long long)assembler->limits.event_bytes);
-    else
-        assembler_refuse(assembler, ERR_MEMORY, NULL, NULL, "out of memory");
+    assembler_refuse_memory(assembler, assembler->arena);
     return NULL;
 }
 
 char *assembler_copy(struct assembler *assembler, const char *text, size_t length)
 {
+    if (assembler->lasting_text && text[length] == '\0')
+        return (char *)text;
     char *copy = assembler_alloc(assembler, length + 1);
     if (!copy)
         return NULL;
@@ -56,10 +52,7 @@ static bool count_entry(struct assembler *assembler, const struct assembler_name
 {
     if (!assembler->event || ++assembler->epcs <= assembler->limits.epcs)
         return true;
-    assembler_refuse(
-        assembler, ERR_LIMIT, name, NULL,
-        "more than %u identifiers in one event (limit epcs): several smaller events would be right",
-        assembler->limits.epcs);
+    assembler_refuse_over(assembler, CAP_EPCS, name, "the event has too many identifiers and list entries");
     return false;
 }
 
@@ -222,11 +215,9 @@ Epcis__V1__Node *assembler_add_node(struct assembler *assembler, const struct fr
                                     Epcis__V1__NodeKind kind, const struct assembler_name *name)
 {
     if (++assembler->nodes > assembler->limits.extension_nodes) {
-        assembler_refuse(
-            assembler, ERR_LIMIT, name, NULL,
-            "more than %u extension elements and attributes in one event (limit extension_nodes): "
-            "fewer would be right",
-            assembler->limits.extension_nodes);
+        assembler_refuse_over(assembler, CAP_EXTENSIONS, name,
+                              "%s has too many extension elements and attributes",
+                              assembler->event ? "the event" : "the document");
         return NULL;
     }
     Epcis__V1__Node *node = assembler_alloc(assembler, sizeof *node);

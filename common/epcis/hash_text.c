@@ -1,12 +1,11 @@
 #include "common/epcis/hash_text.h"
 
-#include <stdio.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/epcis/assembler.h"
 #include "common/epcis/event_text.h"
-#include "common/gs1/epc.h"
 
 enum {
     EXPONENT_MAX = 400,   /* xs:double ends at 308; more digits than this are kept as written */
@@ -26,6 +25,17 @@ void hash_key(struct hash_text *hash, const char *key)
 }
 
 /* ---- values ---- */
+
+static void put_key(struct hash_text *hash, const char *key)
+{
+    size_t length = strlen(key);
+    uint8_t *end = buffer_reserve(&hash->text, length + 1);
+    if (!end)
+        return;
+    memcpy(end, key, length);
+    end[length] = '=';
+    hash->text.length += length + 1;
+}
 
 static size_t count_digits(const char *text, size_t length)
 {
@@ -141,7 +151,7 @@ static bool append_canonical(struct hash_text *hash, const char *text, size_t le
     /* An escape makes three characters of one; the link's own words fit in 64. */
     size_t room = 3 * length + 64;
     uint8_t *end = buffer_reserve(&hash->text, room);
-    size_t written = end ? epc_canonical(text, length, (char *)end, room) : 0;
+    size_t written = end ? epc_canonical_next(&hash->stem, text, length, (char *)end, room) : 0;
     hash->text.length += written;
     return written > 0;
 }
@@ -164,8 +174,7 @@ static void put_value(struct hash_text *hash, const char *key, const char *value
     value = assembler_trim(value, &length);
     if (length == 0)
         return;
-    hash_key(hash, key);
-    buffer_append(&hash->text, "=", 1);
+    put_key(hash, key);
     append_value(hash, value, length, exponents);
 }
 
@@ -189,8 +198,7 @@ void hash_word(struct hash_text *hash, const char *key, enum cbv_family family, 
         put_value(hash, key, word, false);
         return;
     }
-    hash_key(hash, key);
-    buffer_append(&hash->text, "=", 1);
+    put_key(hash, key);
     hash_key(hash, cbv_uri(family));
     hash_key(hash, word);
 }
@@ -210,8 +218,7 @@ void hash_time(struct hash_text *hash, const char *key, const Epcis__V1__Time *t
     rounded.nanos = milliseconds % 1000 * 1000000;
     rounded.fraction_digits = 3;
     event_time_text(&rounded, text);
-    hash_key(hash, key);
-    buffer_append(&hash->text, "=", 1);
+    put_key(hash, key);
     hash_key(hash, text);
 }
 
@@ -224,36 +231,99 @@ size_t hash_list_begin(struct hash_text *hash)
 
 void hash_list_item(struct hash_text *hash, size_t start)
 {
-    struct hash_span span = {start, hash->text.length - start};
+    struct hash_span span = {start, hash->text.length - start, 0};
     if (span.length > 0)
         buffer_append(&hash->spans, &span, sizeof span);
 }
 
-static int compare(const void *one, const void *other, void *base)
+/* How many bytes all spans begin with. */
+static size_t common_start(const struct hash_span *spans, size_t count, const uint8_t *base)
 {
-    const struct hash_span *a = one, *b = other;
+    const uint8_t *first = base + spans[0].start;
+    size_t common = spans[0].length;
+    for (size_t i = 1; i < count; i++) {
+        const uint8_t *text = base + spans[i].start;
+        if (spans[i].length < common)
+            common = spans[i].length;
+        if (memcmp(first, text, common) == 0)
+            continue;
+        for (common = 0; first[common] == text[common];)
+            common++;
+    }
+    return common;
+}
+
+static uint64_t head_of(const uint8_t *text, size_t length)
+{
+    uint64_t head = 0;
+    memcpy(&head, text, length < sizeof head ? length : sizeof head);
+    return be64toh(head);
+}
+
+/* In the order of their bytes. */
+static bool is_before(const struct hash_span *a, const struct hash_span *b, const uint8_t *base)
+{
+    if (a->head != b->head)
+        return a->head < b->head;
     size_t common = a->length < b->length ? a->length : b->length;
-    int order = memcmp((const char *)base + a->start, (const char *)base + b->start, common);
-    return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
+    int order = memcmp(base + a->start, base + b->start, common);
+    return order != 0 ? order < 0 : a->length < b->length;
+}
+
+/* One step of merge_sort: runs of `width` spans become runs of twice that. */
+static void merge_runs(const struct hash_span *from, struct hash_span *to, size_t count, size_t width,
+                       const uint8_t *base)
+{
+    for (size_t start = 0; start < count; start += 2 * width) {
+        size_t left = start, middle = start + width < count ? start + width : count;
+        size_t right = middle, end = middle + width < count ? middle + width : count;
+        size_t i = start;
+        while (left < middle && right < end) { /* which of the two cannot be foretold: no branch on it */
+            size_t take_right = is_before(&from[right], &from[left], base);
+            to[i++] = from[left + (right - left) * take_right];
+            right += take_right;
+            left += 1 - take_right;
+        }
+        memcpy(to + i, from + left, (middle - left) * sizeof *from);
+        memcpy(to + i + (middle - left), from + right, (end - right) * sizeof *from);
+    }
+}
+
+/* Returns the sorted spans: in their own place or in `other`, which has room for as many. Faster here than
+ * qsort, which calls for each comparison. */
+static const struct hash_span *merge_sort(struct hash_span *spans, struct hash_span *other, size_t count,
+                                          const uint8_t *base)
+{
+    for (size_t width = 1; width < count; width *= 2) {
+        merge_runs(spans, other, count, width, base);
+        struct hash_span *sorted = other;
+        other = spans;
+        spans = sorted;
+    }
+    return spans;
 }
 
 void hash_list_end(struct hash_text *hash, size_t mark)
 {
-    size_t count = (hash->spans.length - mark) / sizeof(struct hash_span);
-    hash->spans.length = mark;
-    if (count < 2 || hash->spans.failed || hash->text.failed)
+    size_t bytes = hash->spans.length - mark, count = bytes / sizeof(struct hash_span);
+    if (count < 2 || hash->text.failed || !buffer_reserve(&hash->spans, bytes)) {
+        hash->spans.length = mark;
         return;
+    }
+    hash->spans.length = mark;
     struct hash_span *spans = (struct hash_span *)(void *)(hash->spans.data + mark);
-    size_t ordered = 1;
-    while (ordered < count && compare(&spans[ordered - 1], &spans[ordered], hash->text.data) <= 0)
+    size_t common = common_start(spans, count, hash->text.data), ordered = 1;
+    for (size_t i = 0; i < count; i++)
+        spans[i].head = head_of(hash->text.data + spans[i].start + common, spans[i].length - common);
+    while (ordered < count && !is_before(&spans[ordered], &spans[ordered - 1], hash->text.data))
         ordered++;
     if (ordered == count)
         return;
     size_t start = spans[0].start, length = hash->text.length - start;
-    qsort_r(spans, count, sizeof *spans, compare, hash->text.data);
+    const struct hash_span *sorted = merge_sort(spans, spans + count, count, hash->text.data);
     buffer_clear(&hash->scratch);
     for (size_t i = 0; i < count; i++)
-        buffer_append(&hash->scratch, hash->text.data + spans[i].start, spans[i].length);
+        buffer_append(&hash->scratch, hash->text.data + sorted[i].start, sorted[i].length);
     if (hash->scratch.failed)
         hash->text.failed = true;
     else

@@ -5,18 +5,21 @@
 
 #include "common/base/buffer.h"
 #include "common/epcis/cbv.h"
+#include "common/gs1/epc.h"
 #include "epcis/v1/event.pb-c.h"
 
 /* A finished sibling in the text. */
 struct hash_span {
     size_t start;
     size_t length;
+    uint64_t head; /* while siblings are sorted: the eight bytes behind what all begin with, as a number */
 };
 
 struct hash_text {
     struct buffer text;
     struct buffer scratch;
     struct buffer spans; /* of hash_span: a stack, as lists stand in lists */
+    struct epc_stem stem;
     bool join_mda;       /* the two spellings of CBV's master-data namespace count as one */
     bool mda_with_colon; /* the longer one was seen */
 };

@@ -4,6 +4,7 @@
 
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum { OUT_BYTES = 64 * 1024, GZIP_WINDOW = 15 + 16, ZSTD_WINDOW_LOG_MAX = 27 };
 
@@ -82,7 +83,7 @@ static enum err zstd_step(struct inflate *self, const uint8_t **data, size_t *by
     ZSTD_outBuffer out = {self->out, OUT_BYTES, 0};
     size_t code = ZSTD_decompressStream(self->zstd, &out, &in);
     if (ZSTD_isError(code))
-        return ERR_INPUT;
+        return ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation ? ERR_MEMORY : ERR_INPUT;
     self->ended = code == 0;
     *data += in.pos;
     *bytes -= in.pos;

@@ -9,12 +9,14 @@ struct giver {
     struct arena *arena; /* for prefixes, which stand inside keys */
 };
 
-static uint32_t hash_key(const char *key)
+/* Length and three characters tell the grammar's names apart well enough. */
+static uint32_t hash_key(const char *key, size_t length)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (; *key; key++)
-        hash = (hash ^ (unsigned char)*key) * 16777619u;
-    return hash;
+    if (length == 0)
+        return 0;
+    uint32_t hash = (uint32_t)length * 131 + (unsigned char)key[0];
+    hash = hash * 131 + (unsigned char)key[length / 2];
+    return hash * 131 + (unsigned char)key[length - 1];
 }
 
 enum { SLOT_MASK = sizeof(((struct json_names *)0)->slots) - 1 };
@@ -23,18 +25,21 @@ void json_names_fill(struct json_names *names)
 {
     memset(names, 0, sizeof *names);
     for (int id = NAME_UNKNOWN + 1; id < NAME_COUNT; id++) {
-        uint32_t slot = hash_key(grammar_spellings[id]) & SLOT_MASK;
+        uint32_t slot = hash_key(grammar_spellings[id], strlen(grammar_spellings[id])) & SLOT_MASK;
         while (names->slots[slot])
             slot = (slot + 1) & SLOT_MASK;
         names->slots[slot] = (uint8_t)id;
     }
 }
 
-enum grammar_name json_names_find(const struct json_names *names, const char *key)
+enum grammar_name json_names_find(const struct json_names *names, const char *key, size_t length)
 {
-    for (uint32_t slot = hash_key(key) & SLOT_MASK; names->slots[slot]; slot = (slot + 1) & SLOT_MASK)
-        if (strcmp(grammar_spellings[names->slots[slot]], key) == 0)
+    uint32_t slot = hash_key(key, length) & SLOT_MASK;
+    for (; names->slots[slot]; slot = (slot + 1) & SLOT_MASK) {
+        const char *spelling = grammar_spellings[names->slots[slot]];
+        if (strncmp(spelling, key, length) == 0 && spelling[length] == '\0')
             return names->slots[slot];
+    }
     return NAME_UNKNOWN;
 }
 
@@ -86,9 +91,7 @@ static struct assembler_name foreign_name(struct giver *giver, const struct json
         uri = json_context_find(context, key, length);
     char *prefix = uri ? arena_copy(giver->arena, key, length) : NULL;
     if (uri && !prefix)
-        assembler_refuse(
-            giver->assembler, ERR_LIMIT, NULL, NULL,
-            "takes more memory than one event may (limit event_bytes): smaller events would be right");
+        assembler_refuse_memory(giver->assembler, giver->arena);
     if (prefix) {
         name.uri = uri;
         name.local = colon + 1;
@@ -123,6 +126,8 @@ static void give_value(struct giver *giver, const struct json_context *context,
             give_value(giver, context, name, element, true);
         return;
     }
+    if (value->kind != JSON_OBJECT && assembler_leaf(giver->assembler, name, value->text, value->length))
+        return;
     assembler_start(giver->assembler, name);
     assembler_node_value(giver->assembler, value_type(value->kind), in_array);
     if (value->kind == JSON_OBJECT)
@@ -183,7 +188,7 @@ static void give_member(struct giver *giver, const struct json_context *context,
                         const struct json_value *member)
 {
     struct assembler *assembler = giver->assembler;
-    enum grammar_name id = json_names_find(giver->names, member->key);
+    enum grammar_name id = member->name;
     if (give_text_member(assembler, member) || is_passed_over(assembler, member))
         return;
     if (id != NAME_UNKNOWN && assembler_knows(assembler, id)) {
@@ -232,7 +237,7 @@ enum grammar_name json_event_name(const struct json_names *names, const struct j
     const char *text = type->text;
     if (strncmp(text, prefix, sizeof prefix - 1) == 0)
         text += sizeof prefix - 1;
-    enum grammar_name id = json_names_find(names, text);
+    enum grammar_name id = json_names_find(names, text, strlen(text));
     return id >= NAME_OBJECT_EVENT && id <= NAME_QUANTITY_EVENT ? id : NAME_UNKNOWN;
 }
 

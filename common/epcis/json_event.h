@@ -12,7 +12,7 @@ struct json_names {
 };
 
 void json_names_fill(struct json_names *names);
-enum grammar_name json_names_find(const struct json_names *names, const char *key);
+enum grammar_name json_names_find(const struct json_names *names, const char *key, size_t length);
 
 /* The grammar's name of an event's "type", with or without the prefix "epcis:"; NAME_UNKNOWN: no event. */
 enum grammar_name json_event_name(const struct json_names *names, const struct json_value *event);

@@ -2,19 +2,25 @@
 
 #include <string.h>
 
-struct json_value *json_value_add(struct arena *arena, struct json_value *parent, enum json_kind kind,
-                                  const char *key, const char *text, size_t length)
+static char *put_text(char *place, const char *text, size_t length)
 {
-    struct json_value *value = arena_zalloc(arena, sizeof *value);
-    const char *key_copy = key ? arena_copy(arena, key, strlen(key)) : NULL;
-    const char *text_copy = text ? arena_copy(arena, text, length) : "";
-    if (!value || !text_copy || (key && !key_copy))
+    memcpy(place, text, length);
+    place[length] = '\0';
+    return place;
+}
+
+struct json_value *json_value_add(struct arena *arena, struct json_value *parent, enum json_kind kind,
+                                  const struct json_key *key, const char *text, size_t length)
+{
+    size_t key_bytes = key->text && key->name == NAME_UNKNOWN ? key->length + 1 : 0;
+    size_t text_bytes = text ? length + 1 : 0;
+    struct json_value *value = arena_alloc(arena, sizeof *value + key_bytes + text_bytes);
+    if (!value)
         return NULL;
-    value->kind = kind;
-    value->key = key_copy;
-    value->text = text_copy;
-    value->length = length;
-    value->parent = parent;
+    char *place = (char *)(value + 1);
+    *value = (struct json_value){.kind = kind, .name = key->name, .length = length, .parent = parent};
+    value->key = key_bytes ? put_text(place, key->text, key->length) : key->text;
+    value->text = text ? put_text(place + key_bytes, text, length) : "";
     if (!parent)
         return value;
     if (parent->last)

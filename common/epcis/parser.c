@@ -11,7 +11,6 @@ enum { LEAD_MAX = 4096 };
 
 struct parser {
     struct assembler assembler;
-    uint64_t inflated_bytes_max;
     bool begun;                  /* the first byte has told whether the document is compressed */
     struct inflate *inflate;     /* NULL: it is not */
     const struct syntax *syntax; /* NULL: not yet told */
@@ -40,7 +39,6 @@ enum err parser_open(const struct parser_limits *limits, const struct parser_sin
         return err;
     }
     parser->assembler.locate = locate_nothing;
-    parser->inflated_bytes_max = limits->inflated_bytes;
     *out = parser;
     return ERR_OK;
 }
@@ -97,8 +95,7 @@ static void feed_compressed(struct parser *parser, const void *data, size_t byte
     if (err == ERR_OK || assembler->err != ERR_OK)
         return;
     if (err == ERR_LIMIT)
-        assembler_fail(assembler, err, "the document inflates to more than %llu bytes: fewer would be right",
-                       (unsigned long long)parser->inflated_bytes_max);
+        assembler_fail_over(assembler, CAP_INFLATED, "the document inflates to too much");
     else if (err == ERR_INPUT)
         assembler_fail(assembler, err,
                        "the compressed document is damaged: whole gzip or Zstandard would be right");
@@ -115,7 +112,7 @@ enum err parser_feed(struct parser *parser, const void *data, size_t bytes)
         enum inflate_format format = inflate_format_of(*(const uint8_t *)data);
         parser->begun = true;
         if (format != INFLATE_NONE)
-            assembler->err = inflate_open(format, parser->inflated_bytes_max, &parser->inflate);
+            assembler->err = inflate_open(format, assembler->limits.inflated_bytes, &parser->inflate);
         if (assembler->err != ERR_OK)
             return assembler->err;
     }

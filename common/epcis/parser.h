@@ -13,27 +13,41 @@
 #include "epcis/v1/document.pb-c.h"
 #include "epcis/v1/event.pb-c.h"
 
-/* Caps against hostile documents. Each has a default in PARSER_LIMITS_DEFAULT. */
+/* Caps against hostile documents: (constant, field, default, least, most, option, value, error code, help).
+ * What is over a cap of an event refuses that event alone: text, identifiers, extensions, memory. What is
+ * over another ends the document there; so does a text that is far over its cap, as it is never held whole.
+ */
+#define PARSER_LIMITS(X)                                                                                     \
+    X(DEPTH, depth, 64, 8, 250, "document-max-depth", "N", "DEPTH_LIMIT", "nested elements or values")       \
+    X(ATTRIBUTES, attributes, 64, 8, 1000, "element-max-attributes", "N", "ATTRIBUTES_LIMIT",                \
+      "attributes of one element")                                                                           \
+    X(TEXT, text_bytes, 1 << 20, 1 << 10, 8 << 20, "text-max-bytes", "BYTES", "TEXT_LIMIT",                  \
+      "one text or attribute value")                                                                         \
+    X(EPCS, epcs, 200000, 1, UINT32_MAX, "event-max-epcs", "N", "EPCS_LIMIT",                                \
+      "identifiers and list entries in one event")                                                           \
+    X(EXTENSIONS, extension_nodes, 20000, 1, UINT32_MAX, "event-max-extensions", "N", "EXTENSION_LIMIT",     \
+      "extension elements and attributes in one event")                                                      \
+    X(EVENT_MEMORY, event_bytes, 64 << 20, 64 << 10, (uint64_t)4 << 30, "event-max-bytes", "BYTES",          \
+      "EVENT_MEMORY_LIMIT", "memory that one event takes while it is read")                                  \
+    X(EVENTS, events, 100000000, 1, UINT64_MAX, "document-max-events", "N", "EVENTS_LIMIT",                  \
+      "events in one document")                                                                              \
+    X(INFLATED, inflated_bytes, (uint64_t)16 << 30, 1 << 10, UINT64_MAX, "inflated-max-bytes", "BYTES",      \
+      "INFLATED_LIMIT", "a compressed document once it is inflated")
+
+#define PARSER_LIMIT_FIELD(constant, field, ...) uint64_t field;
 struct parser_limits {
-    uint32_t depth;           /* nested elements */
-    uint32_t attributes;      /* of one element */
-    uint32_t text_bytes;      /* of one text or attribute value */
-    uint32_t epcs;            /* identifiers in one event */
-    uint32_t extension_nodes; /* in one event */
-    uint64_t event_bytes;     /* memory one event may take while it is read */
-    uint64_t events;          /* in one document */
-    uint64_t inflated_bytes;  /* of a compressed document */
+    PARSER_LIMITS(PARSER_LIMIT_FIELD)
 };
-#define PARSER_LIMITS_DEFAULT                                                                                \
-    (struct parser_limits)                                                                                   \
+#define PARSER_LIMIT_VALUE(constant, field, value, ...) .field = (value),
+#define PARSER_LIMITS_INIT                                                                                   \
     {                                                                                                        \
-        .depth = 64, .attributes = 64, .text_bytes = 1 << 20, .epcs = 200000, .extension_nodes = 20000,      \
-        .event_bytes = 64 << 20, .events = 100000000, .inflated_bytes = (uint64_t)16 << 30,                  \
+        PARSER_LIMITS(PARSER_LIMIT_VALUE)                                                                    \
     }
+#define PARSER_LIMITS_DEFAULT ((struct parser_limits)PARSER_LIMITS_INIT)
 
 /* Where and what is wrong with an input. Texts are the parser's, valid until its next call. */
 struct parser_error {
-    const char *code;    /* SCHEMA_INVALID */
+    const char *code;    /* SCHEMA_INVALID, or that of the cap that was passed */
     const char *message; /* what is wrong and what would be right */
     const char *field;   /* may be empty, never NULL */
     const char *value;   /* as received, at most 256 bytes; may be empty, never NULL */

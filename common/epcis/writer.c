@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/epcis/event_text.h"
+
 enum { FLUSH_BYTES = 64 * 1024 };
 
 static const char xsi_uri[] = "http://www.w3.org/2001/XMLSchema-instance";
@@ -349,7 +351,7 @@ static bool has_misplaced_local(const struct writer *writer, const Epcis__V1__Ev
 /* What the format has no words for. */
 static const char *unsayable(const struct writer *writer, const Epcis__V1__Event *event)
 {
-    if (event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_UNSPECIFIED)
+    if (!event_type_name(event->type)[0])
         return "type: no event type of the standard";
     if (event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_QUANTITY && writer->format != WRITER_XML_1)
         return "QuantityEvent: EPCIS 2.0 has none; an ObjectEvent with a quantityList would be another event";

@@ -42,6 +42,48 @@ struct xml_parser {
     bool finishing;
 };
 
+/* ---- libxml2's memory ---- */
+
+/* libxml2 does not always say that it got no memory: names that it could not keep are a syntax error to it.
+ * So what it is given is watched, during each call of it. */
+static _Thread_local bool memory_refused;
+
+static void *watch(void *memory)
+{
+    memory_refused |= !memory;
+    return memory;
+}
+
+static void *watched_malloc(size_t bytes)
+{
+    return watch(malloc(bytes));
+}
+
+static void *watched_realloc(void *memory, size_t bytes)
+{
+    return watch(realloc(memory, bytes));
+}
+
+static char *watched_strdup(const char *text)
+{
+    return watch(strdup(text));
+}
+
+static void init_libxml2(void)
+{
+    xmlMemSetup(free, watched_malloc, watched_realloc, watched_strdup);
+    xmlInitParser();
+}
+
+static bool check_memory(struct xml_parser *parser)
+{
+    if (memory_refused)
+        assembler_fail(parser->assembler, ERR_MEMORY, "out of memory");
+    return !memory_refused;
+}
+
+/* ---- names ---- */
+
 static size_t slot_of(const xmlChar *text)
 {
     uintptr_t address = (uintptr_t)text;
@@ -163,9 +205,7 @@ static void on_start_element(void *context, const xmlChar *local, const xmlChar 
     struct assembler_name name = make_name(parser, local, prefix, uri);
     bool root = assembler->depth == 0 && assembler->skip == 0;
     if ((uint32_t)namespace_count + (uint32_t)attribute_count > assembler->limits.attributes)
-        assembler_fail(assembler, ERR_LIMIT,
-                       "%s has more than %u attributes (limit attributes): fewer would be right", name.local,
-                       assembler->limits.attributes);
+        assembler_fail_over(assembler, CAP_ATTRIBUTES, "%s has too many attributes", name.local);
     assembler_start(assembler, &name);
     for (int i = 0; i < attribute_count; i++) {
         const xmlChar **attribute = attributes + (ptrdiff_t)5 * i;
@@ -186,7 +226,8 @@ static void on_end_element(void *context, const xmlChar *local, const xmlChar *p
     (void)local;
     (void)prefix;
     (void)uri;
-    assembler_end(parser->assembler);
+    if (check_memory(parser)) /* before anything of it is handed on */
+        assembler_end(parser->assembler);
     stop_on_error(parser);
 }
 
@@ -281,6 +322,8 @@ static void on_start_document(void *context)
 static void report(struct xml_parser *parser, const char *message)
 {
     struct assembler *assembler = parser->assembler;
+    if (!check_memory(parser))
+        return;
     /* Of a text that ends too early libxml2 says that it goes on too long. */
     if (parser->finishing && assembler->document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_UNSPECIFIED)
         message = "it ends before its root element is complete";
@@ -303,13 +346,32 @@ static void report(struct xml_parser *parser, const char *message)
 static void on_error(void *context, xmlErrorPtr error)
 {
     struct xml_parser *parser = context;
-    if (error->level < XML_ERR_ERROR || parser->assembler->err != ERR_OK)
+    if (error->level < XML_ERR_ERROR || parser->assembler->err != ERR_OK || !parser->context)
         return;
     if (error->code == XML_ERR_NO_MEMORY && xmlDictGetUsage(parser->context->dict) <= NAME_BYTES_MAX)
         assembler_fail(parser->assembler, ERR_MEMORY, "out of memory");
     else
         report(parser, error->message);
     stop_on_error(parser);
+}
+
+/* Around each call of libxml2: whose the thread's errors were before. */
+struct hook {
+    xmlStructuredErrorFunc function;
+    void *context;
+};
+
+static struct hook hook_errors(struct xml_parser *parser)
+{
+    struct hook before = {xmlStructuredError, xmlStructuredErrorContext};
+    xmlSetStructuredErrorFunc(parser, on_error);
+    memory_refused = false;
+    return before;
+}
+
+static void unhook_errors(const struct hook *before)
+{
+    xmlSetStructuredErrorFunc(before->context, before->function);
 }
 
 static const xmlSAXHandler handlers = {
@@ -338,20 +400,24 @@ static void xml_close(void *state)
     if (parser->context)
         xmlFreeDoc(parser->context->myDoc);
     xmlFreeParserCtxt(parser->context);
+    xmlResetLastError(); /* which has texts of its own */
     free(parser);
 }
 
 static void *xml_open(struct assembler *assembler)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, xmlInitParser);
+    pthread_once(&once, init_libxml2);
     struct xml_parser *parser = calloc(1, sizeof *parser);
     if (!parser)
         return NULL;
     parser->assembler = assembler;
     xmlSAXHandler copy = handlers; /* libxml2 copies it once more */
+    struct hook before = hook_errors(parser);
     parser->context = xmlCreatePushParserCtxt(&copy, parser, NULL, 0, NULL);
-    if (!parser->context || !fill_names(parser)) {
+    bool filled = parser->context && fill_names(parser);
+    unhook_errors(&before);
+    if (!filled) {
         xml_close(parser);
         return NULL;
     }
@@ -386,51 +452,41 @@ static void check_pending(struct xml_parser *parser)
     const xmlParserInput *input = parser->context->input;
     size_t pending = input && input->end > input->cur ? (size_t)(input->end - input->cur) : 0;
     if (pending > (size_t)assembler->limits.text_bytes + PENDING_SLACK)
-        assembler_fail(
-            assembler, ERR_LIMIT,
-            "a tag, comment or processing instruction is longer than %u bytes (limit text_bytes): a "
-            "shorter one would be right",
-            assembler->limits.text_bytes);
+        assembler_fail_over(assembler, CAP_TEXT, "a tag, comment or processing instruction is too long");
     else if (pending > PIECE_BYTES && input->cur[0] == '<' && input->cur[1] != '!' && input->cur[1] != '?' &&
              count_attributes(input->cur, pending) > assembler->limits.attributes)
-        assembler_fail(assembler, ERR_LIMIT,
-                       "a tag has more than %u attributes (limit attributes): fewer would be right",
-                       assembler->limits.attributes);
+        assembler_fail_over(assembler, CAP_ATTRIBUTES, "a tag has too many attributes");
 }
 
 static void xml_feed(void *state, const char *data, size_t bytes)
 {
     struct xml_parser *parser = state;
     struct assembler *assembler = parser->assembler;
-    xmlStructuredErrorFunc before = xmlStructuredError;
-    void *before_context = xmlStructuredErrorContext;
-    xmlSetStructuredErrorFunc(parser, on_error);
+    struct hook before = hook_errors(parser);
     while (bytes > 0 && assembler->err == ERR_OK) {
         size_t piece = bytes < PIECE_BYTES ? bytes : PIECE_BYTES;
         int code = xmlParseChunk(parser->context, data, (int)piece, 0);
         if (assembler->err == ERR_OK && code != XML_ERR_OK && !parser->context->wellFormed)
             report(parser, NULL);
-        if (assembler->err == ERR_OK)
+        if (check_memory(parser) && assembler->err == ERR_OK)
             check_pending(parser);
         data += piece;
         bytes -= piece;
     }
-    xmlSetStructuredErrorFunc(before_context, before);
+    unhook_errors(&before);
 }
 
 static void xml_finish(void *state)
 {
     struct xml_parser *parser = state;
     struct assembler *assembler = parser->assembler;
-    xmlStructuredErrorFunc before = xmlStructuredError;
-    void *before_context = xmlStructuredErrorContext;
-    xmlSetStructuredErrorFunc(parser, on_error);
+    struct hook before = hook_errors(parser);
     parser->finishing = true;
     xmlParseChunk(parser->context, NULL, 0, 1);
     if (assembler->err == ERR_OK &&
         (!parser->context->wellFormed || assembler->depth > 0 || assembler->skip > 0))
         report(parser, "its end is missing");
-    xmlSetStructuredErrorFunc(before_context, before);
+    unhook_errors(&before);
 }
 
 const struct syntax xml_syntax = {

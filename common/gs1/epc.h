@@ -53,8 +53,8 @@ enum { EPC_KEY_MAX = 256 };
 
 /* The store's key of one item: a kind byte, then for SGTIN 6 bytes of GTIN (big endian) and the decoded
  * serial, for SSCC 8 bytes, for others the canonical text, or SHA-256 of it where that is too long. Keys
- * of the same item are the same whichever way it is spelled, and no key is a prefix of another item's
- * key followed by a NUL. Returns the length, at most EPC_KEY_MAX. */
+ * of the same item are the same whichever way it is spelled (a link of over 512 bytes aside), and no key is a
+ * prefix of another item's key followed by a NUL. Returns the length, at most EPC_KEY_MAX. */
 size_t epc_key(const char *text, size_t length, uint8_t out[EPC_KEY_MAX]);
 
 /* The text of a key: canonical Digital Link URI, or the text the key holds. Writes at most `size` bytes
@@ -66,6 +66,16 @@ size_t epc_key_text(const uint8_t *key, size_t length, char *out, size_t size);
  * valid enough to convert, gives 0. Check digits are computed, not verified. Otherwise writes at most
  * `size` bytes with a NUL and returns the length needed without the NUL. */
 size_t epc_canonical(const char *text, size_t length, char *out, size_t size);
+
+/* What an EPC URN has before its serial, and the canonical form of that. All zero: nothing yet. */
+struct epc_stem {
+    char text[64], canonical[64];
+    size_t text_length, canonical_length;
+};
+
+/* As epc_canonical. One EPC mostly differs from the one before it in its serial alone: that is quick here,
+ * where both are read with the same `stem`. */
+size_t epc_canonical_next(struct epc_stem *stem, const char *text, size_t length, char *out, size_t size);
 
 /* GS1 check digit ('0' to '9') of `count` digits (General Specifications 7.9.1). */
 char gs1_check_digit(const char *digits, size_t count);

@@ -41,16 +41,16 @@ static size_t finish(struct writer *writer)
 static void put_tail(struct writer *writer, const char *text, size_t length)
 {
     static const char digits[] = "0123456789ABCDEF";
-    size_t plain = 0;
-    for (size_t i = 0; i < length; i++) {
-        if (!set82_escaped_in_link(text[i]))
-            continue;
-        char escape[3] = {'%', digits[(unsigned char)text[i] >> 4], digits[text[i] & 15]};
-        put(writer, text + plain, i - plain);
+    for (;;) {
+        size_t span = set82_span_in_link(text, length);
+        put(writer, text, span);
+        if (span == length)
+            return;
+        char escape[3] = {'%', digits[(unsigned char)text[span] >> 4], digits[text[span] & 15]};
         put(writer, escape, sizeof escape);
-        plain = i + 1;
+        text += span + 1;
+        length -= span + 1;
     }
-    put(writer, text + plain, length - plain);
 }
 
 static bool is_star(const char *text, size_t length)
@@ -170,22 +170,61 @@ static void put_link(struct writer *writer, const struct digital_link *link)
     put_qualifiers(writer, link);
 }
 
-size_t epc_canonical(const char *text, size_t length, char *out, size_t size)
+/* A stem ends where the serial begins; schemes whose last part may mean something else have none. */
+static void keep_stem(struct epc_stem *stem, const char *text, const struct epc_urn *urn,
+                      const struct writer *writer)
 {
-    struct writer writer = {out, size, 0};
+    size_t text_length = urn->scheme->tail == TAIL_REQUIRED ? (size_t)(urn->tail - text) : sizeof stem->text;
+    if (text_length >= sizeof stem->text || !set82_plain(urn->tail, urn->tail_length) ||
+        writer->length >= writer->size || writer->length - urn->tail_length >= sizeof stem->canonical)
+        return;
+    stem->text_length = text_length;
+    stem->canonical_length = writer->length - urn->tail_length;
+    memcpy(stem->text, text, stem->text_length);
+    memcpy(stem->canonical, writer->out, stem->canonical_length);
+}
+
+static bool put_by_stem(struct writer *writer, const struct epc_stem *stem, const char *text, size_t length)
+{
+    size_t skip = stem->text_length;
+    if (skip == 0 || length <= skip || memcmp(text, stem->text, skip) != 0 ||
+        !set82_plain(text + skip, length - skip))
+        return false;
+    put(writer, stem->canonical, stem->canonical_length);
+    put(writer, text + skip, length - skip);
+    return true;
+}
+
+static bool put_new(struct writer *writer, struct epc_stem *stem, const char *text, size_t length)
+{
     struct epc_urn urn;
     struct digital_link link;
-    bool done = false;
     if (length == 0)
-        done = false;
-    else if (epc_urn_split(text, length, &urn))
-        done = put_urn(&writer, &urn);
-    else if (text[0] == 'h' && !memchr(text, '#', length) && digital_link_split(text, length, &link) &&
-             link.well_formed) {
-        put_link(&writer, &link);
-        done = true;
+        return false;
+    if (epc_urn_split(text, length, &urn)) {
+        if (!put_urn(writer, &urn))
+            return false;
+        keep_stem(stem, text, &urn, writer);
+        return true;
     }
-    if (done)
+    if (text[0] != 'h' || memchr(text, '#', length) || !digital_link_split(text, length, &link) ||
+        !link.well_formed)
+        return false;
+    put_link(writer, &link);
+    return true;
+}
+
+size_t epc_canonical(const char *text, size_t length, char *out, size_t size)
+{
+    struct epc_stem stem;
+    stem.text_length = 0;
+    return epc_canonical_next(&stem, text, length, out, size);
+}
+
+size_t epc_canonical_next(struct epc_stem *stem, const char *text, size_t length, char *out, size_t size)
+{
+    struct writer writer = {out, size, 0};
+    if (put_by_stem(&writer, stem, text, length) || put_new(&writer, stem, text, length))
         return finish(&writer);
     if (size > 0)
         out[0] = '\0';

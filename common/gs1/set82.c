@@ -86,9 +86,14 @@ size_t set82_decode(const char *text, size_t length, bool urn, char out[SET82_MA
 
 bool set82_ok(const char *text, size_t length, bool urn, size_t most)
 {
+    unsigned allowed = urn ? PLAIN_URN : PLAIN;
     size_t count = 0;
-    while (length > 0)
-        if (count++ == most || take_character(&text, &length, urn ? PLAIN_URN : PLAIN) < 0)
+    while (count < length && count < most && classes[(unsigned char)text[count]] & allowed)
+        count++;
+    text += count;
+    length -= count;
+    for (; length > 0; count++) /* from the first escape on */
+        if (count == most || take_character(&text, &length, allowed) < 0)
             return false;
     return count > 0;
 }
@@ -110,7 +115,18 @@ size_t set82_encode(const char *characters, size_t count, char *out)
     return length;
 }
 
-bool set82_escaped_in_link(char c)
+bool set82_plain(const char *text, size_t length)
 {
-    return (classes[(unsigned char)c] & (PLAIN_URN | BARE)) == PLAIN_URN;
+    size_t span = 0;
+    while (span < length && classes[(unsigned char)text[span]] & BARE)
+        span++;
+    return span == length && length > 0 && length <= SET82_MAX;
+}
+
+size_t set82_span_in_link(const char *text, size_t length)
+{
+    size_t span = 0;
+    while (span < length && (classes[(unsigned char)text[span]] & (PLAIN_URN | BARE)) != PLAIN_URN)
+        span++;
+    return span;
 }

@@ -20,8 +20,11 @@ bool set82_ok(const char *text, size_t length, bool urn, size_t most);
  * written, at most 3 * count. */
 size_t set82_encode(const char *characters, size_t count, char *out);
 
-/* How the hash's canonical form spells one character of a URN: true where it is escaped there though
- * the URN need not. */
-bool set82_escaped_in_link(char c);
+/* True for 1 to SET82_MAX characters that stand as they are in a URN and in the canonical Digital Link. */
+bool set82_plain(const char *text, size_t length);
+
+/* How many bytes of a URN's text stand, from its start on, in the hash's canonical form as they are; the one
+ * behind them is escaped there though the URN need not. */
+size_t set82_span_in_link(const char *text, size_t length);
 
 #endif

@@ -275,7 +275,9 @@ END_TEST
 
 START_TEST(a_correction_is_exactly_one_event)
 {
-#define HEAD  "{\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\",\"epcisBody\":{\"eventList\":["
+#define HEAD                                                                                                 \
+    "{\"@context\":\"https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld\","                      \
+    "\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\",\"epcisBody\":{\"eventList\":["
 #define EVENT "{\"type\":\"ObjectEvent\",\"eventTime\":\"2025-01-01T00:00:00Z\",\"action\":\"OBSERVE\"}"
     static const struct {
         const char *corrected, *why;

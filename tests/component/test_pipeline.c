@@ -214,7 +214,8 @@ static void core_open(void)
                                             .run_max_batches = 4,
                                             .run_max_bytes = 1 << 20,
                                             .lease_ms = 300};
-    struct converter_options converter = {.batch_max_events = 10,
+    struct converter_options converter = {.limits = PARSER_LIMITS_INIT,
+                                          .batch_max_events = 10,
                                           .batch_max_bytes = 1 << 20,
                                           .batch_max_wait_ms = 200,
                                           .partition_max_bytes = 64 << 20,

@@ -41,7 +41,7 @@ class Hostile(EndToEnd):
         self.assert_outcome(self.server, receipt.capture_id,
                             Oracle().document(document.partner, document.events))
 
-    def broken(self, data, line, committed=0):
+    def broken(self, data, line, committed=0, code="SCHEMA_INVALID"):
         """Sends a document that must fail at `line`, beside a sound one. Returns the capture."""
         receipt = self.server.client.capture(data)
         beside = threading.Thread(target=self.prove_health)
@@ -49,7 +49,7 @@ class Hostile(EndToEnd):
         capture = self.server.client.wait(receipt.capture_id)
         beside.join()
         self.assertEqual(state_name(capture), "failed")
-        self.assertEqual(capture.error.code, "SCHEMA_INVALID")
+        self.assertEqual(capture.error.code, code)
         self.assertTrue(capture.error.message)
         if isinstance(line, int):
             self.assertEqual(capture.error.line, line, capture.error)
@@ -60,7 +60,7 @@ class Hostile(EndToEnd):
         letters = list(self.server.client.dead_letters(receipt.capture_id))
         alone = [letter for letter in letters if not letter.HasField("event_index")]
         self.assertEqual(len(alone), 1, "the document itself is a dead letter, once")
-        self.assertEqual(alone[0].reasons[0].code, "SCHEMA_INVALID")
+        self.assertEqual(alone[0].reasons[0].code, code)
         return capture
 
     def finish(self):
@@ -104,12 +104,12 @@ class Hostile(EndToEnd):
     def test_deep_nesting(self):
         depth = 100000
         tree = "<a>" * depth + "</a>" * depth
-        self.broken(whole(f"<ObjectEvent><ilmd>\n{tree}</ilmd></ObjectEvent>"), 5)
+        self.broken(whole(f"<ObjectEvent><ilmd>\n{tree}</ilmd></ObjectEvent>"), 5, code="DEPTH_LIMIT")
         self.finish()
 
     def test_100000_attributes(self):
         attributes = " ".join(f'a{n}="{n}"' for n in range(100000))
-        self.broken(whole(f"<ObjectEvent>\n<readPoint {attributes}/></ObjectEvent>"), range(4, 6))
+        self.broken(whole(f"<ObjectEvent>\n<readPoint {attributes}/></ObjectEvent>"), range(4, 6), code="ATTRIBUTES_LIMIT")
         self.finish()
 
     def test_long_text(self):
@@ -123,7 +123,7 @@ class Hostile(EndToEnd):
         self.assertEqual(state_name(capture), "done")
         self.assertEqual(counts_of(capture), {"events": 2, "committed": 1, "duplicates": 0, "dead_letters": 1})
         letter, = self.server.client.dead_letters(capture.receipt.capture_id)
-        self.assertEqual((letter.event_index, letter.reasons[0].code), (0, "SCHEMA_INVALID"))
+        self.assertEqual((letter.event_index, letter.reasons[0].code), (0, "TEXT_LIMIT"))
         self.assertIn(letter.line, (4, 5))
         self.assertLess(letter.ByteSize(), 1 << 20)
         self.finish()

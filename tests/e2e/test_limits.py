@@ -57,6 +57,25 @@ class Limits(EndToEnd):
         self.verify_kept(server, sent)
         self.assertEqual(server.terminate(), 0)
 
+    def test_other_caps_after_a_restart(self):
+        """Batches that other caps would make otherwise are not sent: the log says what to do, and that helps."""
+        document = self.small(700)
+        self.assertTrue(all(len(event.epcs) < 100 for event in document.events))
+        server = self.start(workers=0)
+        receipt = server.client.capture(document.data)
+        wait_for(lambda: server.client.job(receipt.capture_id).events, "the document is converted")
+        self.assertEqual(server.terminate(), 0)
+
+        server = self.start(options=["--event-max-epcs", 1])
+        wait_for(lambda: "partition_blocked" in server.log, "the partition is blocked")
+        self.assertRegex(server.log, "partition_blocked .*options that cap documents .* start with the former ones")
+        self.assertEqual(server.client.job(receipt.capture_id).committed, 0)
+        self.assertEqual(server.terminate(), 0)
+
+        server = self.start()
+        self.verify_kept(server, [(document, receipt)])
+        self.assertEqual(server.terminate(), 0)
+
     def test_a_full_disk(self):
         """Files of the server and its workers cannot grow beyond a limit, as on a full disk."""
         server = self.start(workers=1, limit_file_bytes=3 << 20)

@@ -91,6 +91,7 @@ static void reading_run(struct reading *reading, const struct parser_limits *lim
 {
     struct parser_sink sink = {reading, reading_document, reading_element, reading_event};
     struct parser *parser = NULL;
+    ck_assert(data || bytes == 0);
     reading->hash = event_hash_new();
     ck_assert_int_eq(parser_open(limits, &sink, &parser), ERR_OK);
     enum err err = ERR_OK;
@@ -129,7 +130,7 @@ static void reading_free(struct reading *reading)
 }
 
 /* A whole file with a NUL behind it; the length goes to *bytes. */
-static char *reading_file(const char *path, size_t *bytes)
+static inline char *reading_file(const char *path, size_t *bytes)
 {
     FILE *file = fopen(path, "rb");
     ck_assert_msg(file != NULL, "%s", path);

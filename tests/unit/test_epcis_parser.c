@@ -181,9 +181,9 @@ static const struct {
     const char *event;
     const char *error;
 } event_caps[] = {
-    {OBJECT("<epcList>" EPC5 "<epc>6</epc></epcList>"), "limit epcs"},
-    {OBJECT(NODE5 "<x:a/>"), "limit extension_nodes"},
-    {OBJECT("<x:a><x:b x:c=\"1\" x:d=\"1\" x:e=\"1\"/>text<x:b/></x:a>"), "limit extension_nodes"},
+    {OBJECT("<epcList>" EPC5 "<epc>6</epc></epcList>"), "EPCS_LIMIT"},
+    {OBJECT(NODE5 "<x:a/>"), "EXTENSION_LIMIT"},
+    {OBJECT("<x:a><x:b x:c=\"1\" x:d=\"1\" x:e=\"1\"/>text<x:b/></x:a>"), "EXTENSION_LIMIT"},
 };
 
 START_TEST(caps_of_one_event)
@@ -233,19 +233,19 @@ static const struct {
     const char *error;
 } swellings[] = {
     {OPEN "<ObjectEvent><bizStep>", "0123456789", 101, "</bizStep></ObjectEvent>" GOOD CLOSE, ERR_OK, 1,
-     "limit text_bytes"},
+     "TEXT_LIMIT"},
     {OPEN "<ObjectEvent><bizStep><![CDATA[", "0123456789", 101, "]]></bizStep></ObjectEvent>" GOOD CLOSE,
-     ERR_OK, 1, "limit text_bytes"},
+     ERR_OK, 1, "TEXT_LIMIT"},
     {OPEN "<ObjectEvent><x:a b=\"", "0123456789", 101, "\"/></ObjectEvent>" GOOD CLOSE, ERR_OK, 1,
-     "limit text_bytes"},
+     "TEXT_LIMIT"},
     {OPEN "<ObjectEvent><bizStep>", "0123456789", 90,
      "</bizStep><disposition>0123456789</disposition><x:b></x:b></ObjectEvent>" GOOD CLOSE, ERR_OK, 0, NULL},
-    {OPEN, "<x:a>", 20, "", ERR_LIMIT, 0, "limit depth"},
-    {OPEN "<ObjectEvent>", "<x:a>", 20, "", ERR_LIMIT, 0, "limit depth"},
-    {OPEN "<ObjectEvent><bad/>", "<x:a>", 20, "", ERR_LIMIT, 0, "limit depth"},
-    {OPEN, GOOD, 6, CLOSE, ERR_LIMIT, 0, "limit events"},
+    {OPEN, "<x:a>", 20, "", ERR_LIMIT, 0, "DEPTH_LIMIT"},
+    {OPEN "<ObjectEvent>", "<x:a>", 20, "", ERR_LIMIT, 0, "DEPTH_LIMIT"},
+    {OPEN "<ObjectEvent><bad/>", "<x:a>", 20, "", ERR_LIMIT, 0, "DEPTH_LIMIT"},
+    {OPEN, GOOD, 6, CLOSE, ERR_LIMIT, 0, "EVENTS_LIMIT"},
     {OPEN "<ObjectEvent a='", "x' b", 1, "='1' c='' d='' e='' f='' g='' h='' i=''/>", ERR_LIMIT, 0,
-     "limit attributes"},
+     "ATTRIBUTES_LIMIT"},
 };
 
 START_TEST(caps_of_the_document)
@@ -598,7 +598,7 @@ START_TEST(many_attributes_end_quickly)
     buffer_append_text(&text, "/>" CLOSE);
     reading_run(&reading, &limits, text.data, text.length, 65536);
     ck_assert_int_eq(reading.err, ERR_LIMIT);
-    ck_assert_ptr_nonnull(strstr((char *)reading.error.data, "limit attributes"));
+    ck_assert_ptr_nonnull(strstr((char *)reading.error.data, "ATTRIBUTES_LIMIT"));
     reading_free(&reading);
     buffer_free(&text);
 }
@@ -741,17 +741,17 @@ static const struct {
     const char *error;
 } json_swellings[] = {
     {J_OPEN "{\"type\":\"ObjectEvent\",\"bizStep\":\"", "0123456789", 101, "\"}," J_GOOD J_CLOSE, ERR_OK, 1,
-     "limit text_bytes"},
+     "TEXT_LIMIT"},
     {J_OPEN "{\"type\":\"ObjectEvent\",\"epcList\":[\"1\"", ",\"2\"", 5, "]}," J_GOOD J_CLOSE, ERR_OK, 1,
-     "limit epcs"},
+     "EPCS_LIMIT"},
     {J_OPEN "{\"type\":\"ObjectEvent\",\"x:a\":[1", ",2", 5, "]}," J_GOOD J_CLOSE, ERR_OK, 1,
-     "limit extension_nodes"},
+     "EXTENSION_LIMIT"},
     {J_OPEN "{\"type\":\"ObjectEvent\",\"x:a\":[1", ",2", 5000, "]}," J_GOOD J_CLOSE, ERR_OK, 1,
-     "limit event_bytes"},
-    {J_OPEN J_GOOD ",", "[", 20, "", ERR_LIMIT, 0, "limit depth"},
-    {J_OPEN J_GOOD, "," J_GOOD, 5, J_CLOSE, ERR_LIMIT, 0, "limit events"},
-    {"{\"a\":[1", ",2", 5000, "]}", ERR_LIMIT, 0, "limit event_bytes"},
-    {"{\"a\":\"", "0123456789", 100000, "\"}", ERR_LIMIT, 0, "limit"},
+     "EVENT_MEMORY_LIMIT"},
+    {J_OPEN J_GOOD ",", "[", 20, "", ERR_LIMIT, 0, "DEPTH_LIMIT"},
+    {J_OPEN J_GOOD, "," J_GOOD, 5, J_CLOSE, ERR_LIMIT, 0, "EVENTS_LIMIT"},
+    {"{\"a\":[1", ",2", 5000, "]}", ERR_LIMIT, 0, "EVENT_MEMORY_LIMIT"},
+    {"{\"a\":\"", "0123456789", 100000, "\"}", ERR_LIMIT, 0, "_LIMIT"},
 };
 
 START_TEST(json_caps)

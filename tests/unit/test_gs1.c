@@ -1,4 +1,5 @@
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +211,31 @@ START_TEST(canonical_form_of_the_hash)
     ck_assert_uint_eq(epc_canonical(text, strlen(text), small, sizeof small), length);
     ck_assert_uint_lt(strlen(small), sizeof small);
     ck_assert_uint_eq(epc_canonical(text, strlen(text), NULL, 0), length);
+}
+END_TEST
+
+/* What was read before, be it alike or not, changes nothing. */
+START_TEST(canonical_form_after_another)
+{
+    enum { COUNT = sizeof canonicals / sizeof canonicals[0] };
+    struct epc_stem stem = {0};
+    char text[128], out[256], expected[256];
+    for (size_t i = 0; i < (size_t)COUNT * COUNT; i++) {
+        size_t length = strlen(canonicals[i % COUNT].text);
+        epc_canonical_next(&stem, canonicals[_i].text, strlen(canonicals[_i].text), out, sizeof out);
+        ck_assert_str_eq(out, canonicals[_i].canonical ? canonicals[_i].canonical : "");
+        /* The same but for its end: another serial, an escape, none, a star, one too long. */
+        static const char *const ends[] = {"", "0", "7A", "%2F", "(", "*", "ABCDEFGHIJKLMNOPQRSTU", " ", "."};
+        for (size_t end = 0; end < sizeof ends / sizeof ends[0]; end++)
+            for (size_t cut = 0; cut < 2; cut++) {
+                size_t kept = cut && length > 0 ? length - 1 : length;
+                snprintf(text, sizeof text, "%.*s%s", (int)kept, canonicals[i % COUNT].text, ends[end]);
+                size_t needed = epc_canonical(text, strlen(text), expected, sizeof expected);
+                ck_assert_uint_eq(epc_canonical_next(&stem, text, strlen(text), out, sizeof out), needed);
+                ck_assert_str_eq(out, expected);
+                ck_assert_uint_eq(epc_canonical_next(&stem, text, strlen(text), NULL, 0), needed);
+            }
+    }
 }
 END_TEST
 
@@ -441,6 +467,7 @@ int main(void)
     tcase_add_test(tests, parses_what_no_string_can_hold);
     tcase_add_test(tests, names_every_fault);
     tcase_add_loop_test(tests, canonical_form_of_the_hash, 0, ROWS(canonicals));
+    tcase_add_loop_test(tests, canonical_form_after_another, 0, ROWS(canonicals));
     tcase_add_loop_test(tests, keys_tell_items_apart, 0, ROWS(pairs));
     tcase_add_test(tests, long_identifiers_become_digests);
     tcase_add_test(tests, check_digits);

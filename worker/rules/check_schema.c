@@ -88,12 +88,6 @@ static void check_sensor_fields(const struct check *check)
             check_number(check, list, i, "sensorReport.sDev", report->s_dev);
             check_number(check, list, i, "sensorReport.percRank", report->perc_rank);
             check_number(check, list, i, "sensorReport.percValue", report->perc_value);
-            check_moment(check, "sensorReport.time", report->time);
-        }
-        if (element->sensor_metadata) {
-            check_moment(check, "sensorMetadata.time", element->sensor_metadata->time);
-            check_moment(check, "sensorMetadata.startTime", element->sensor_metadata->start_time);
-            check_moment(check, "sensorMetadata.endTime", element->sensor_metadata->end_time);
         }
     }
 }

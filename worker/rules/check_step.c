@@ -12,11 +12,6 @@ static bool is_step(const Epcis__V1__Event *event, const char *step)
     return strcmp(event->biz_step, step) == 0 && !event->error_declaration;
 }
 
-static const char *place_id(const Epcis__V1__Location *place)
-{
-    return place ? place->id : "";
-}
-
 static const char *action_text(const Epcis__V1__Event *event)
 {
     return event->action == EPCIS__V1__ACTION__ACTION_UNSPECIFIED ? event->action_text
@@ -32,7 +27,7 @@ static void check_fields(const struct check *check, enum rule rule, const char *
     if (strcmp(event->disposition, disposition) != 0)
         check_add(check, rule, "disposition", event->disposition, "is not that of %s: %s is right", step,
                   disposition);
-    if (!*place_id(event->read_point))
+    if (!event->read_point)
         check_add(check, rule, "readPoint", "", "is missing: %s tells where it happened", step);
 }
 
@@ -42,7 +37,7 @@ void check_commissioning_fields(const struct check *check)
     if (!is_step(check->event, step))
         return;
     check_fields(check, RULE_COMMISSION_FIELDS, step, "ADD", "active");
-    if (!*place_id(check->event->biz_location))
+    if (!check->event->biz_location)
         check_add(check, RULE_COMMISSION_FIELDS, "bizLocation", "",
                   "is missing: %s tells where the items are afterwards", step);
 }
@@ -53,12 +48,12 @@ static const char shipping[] = "shipping";
 
 void check_shipping_fields(const struct check *check)
 {
-    const char *place = place_id(check->event->biz_location);
+    const Epcis__V1__Location *place = check->event->biz_location;
     if (!is_step(check->event, shipping))
         return;
     check_fields(check, RULE_SHIP_FIELDS, shipping, "OBSERVE", "in_transit");
-    if (*place)
-        check_add(check, RULE_SHIP_FIELDS, "bizLocation", place,
+    if (place)
+        check_add(check, RULE_SHIP_FIELDS, "bizLocation", place->id,
                   "does not belong here: what is shipped is at no place until it is received");
 }
 

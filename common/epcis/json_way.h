@@ -1,0 +1,90 @@
+/* What stands around the events of a JSON-LD document: which member leads where, and what becomes of a value
+ * once it is collected. Called by json_parser.c alone, which reads the values. Internal to common/epcis. */
+#ifndef EPCISD_EPCIS_JSON_WAY_H
+#define EPCISD_EPCIS_JSON_WAY_H
+
+#include "common/epcis/json_event.h"
+#include "common/epcis/json_memory.h"
+
+/* Objects and arrays around events, and what each member of them leads to. */
+enum json_place {
+    AT_NOTHING,
+    AT_ROOT,
+    AT_HEADER,
+    AT_MASTER_DATA,
+    AT_VOCABULARY_LIST,
+    AT_VOCABULARY,
+    AT_VOCABULARY_ELEMENTS,
+    AT_BODY,
+    AT_QUERY_RESULTS,
+    AT_RESULTS_BODY,
+    AT_EVENT_LIST,
+};
+
+enum { JSON_PLACES_MAX = 12 };
+
+/* A member (`key`) or element (NULL) of an object or array around the events. */
+struct json_way {
+    const char *key; /* NULL: an element of an array */
+    enum json_place from;
+    enum json_place to;
+    enum grammar_name name;
+    bool array;
+};
+
+struct yajl_handle_t;
+
+struct json_parser {
+    struct assembler *assembler;
+    struct yajl_handle_t *handle;
+    struct json_memory memory; /* of the handle */
+    struct json_names names;
+    enum json_place places[JSON_PLACES_MAX]; /* that are open */
+    int place_count;
+    bool root_started;          /* the assembler has the document's frame */
+    bool has_context, has_type; /* among root's members */
+    bool body_seen;
+
+    struct arena root_arena;
+    struct json_value *root; /* members of the outermost object, but for those that lead on */
+    struct json_context context;
+
+    struct arena arena;       /* of the value that is collected */
+    struct json_value *value; /* the open object or array in it; NULL: none is collected */
+    struct json_value *outermost;
+    const struct json_value *replayed; /* collected long ago, handed on now */
+    struct arena *target;              /* root_arena or arena */
+    uint32_t depth;                    /* of all objects and arrays */
+    uint32_t collected;                /* of those, inside the collected value */
+    bool spent;                        /* the arena was too small for it */
+    bool nul;                          /* a string in it holds a NUL */
+    struct json_key key;               /* of the member that comes */
+    char *key_text;                    /* its text, where the name is unknown */
+    size_t key_room;
+
+    const unsigned char *piece;
+    uint64_t piece_start;              /* offset of the piece in the document */
+    size_t counted;                    /* bytes of the piece whose lines are counted */
+    uint64_t line;                     /* at `counted` */
+    uint64_t token_offset;             /* where the last token ended */
+    uint64_t start_line, start_offset; /* of the collected value */
+};
+
+enum json_place json_way_place(const struct json_parser *parser);
+
+/* True where values have no keys. */
+bool json_way_is_list(enum json_place place);
+
+/* Where the key leads from the present place; NULL: its value is to be collected. */
+const struct json_way *json_way_find(const struct json_parser *parser, const char *key);
+
+void json_way_enter(struct json_parser *parser, const struct json_way *way);
+void json_way_refuse_kind(struct json_parser *parser, const struct json_way *way);
+
+/* The innermost place ends. */
+void json_way_leave(struct json_parser *parser);
+
+/* Takes a collected value; NULL where it could not be collected. */
+void json_way_dispatch(struct json_parser *parser, struct json_value *value);
+
+#endif
