@@ -97,17 +97,14 @@ static void on_sealed(void *context, enum err err, const struct receipt *receipt
     group_leave(closing, err);
 }
 
-/* The partner that the original document was taken in for. */
-static enum err find_partner(const struct dead_letters *letters, const Epcis__V1__DeadLetter *letter,
-                             struct arena *arena, const char **out)
+/* The original document. */
+static enum err find_original(const struct dead_letters *letters, const Epcis__V1__DeadLetter *letter,
+                              struct arena *arena, Epcis__Store__V1__CaptureRecord **out)
 {
     uint8_t capture_id[UUID_BYTES];
-    Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = uuid_parse(letter->capture_id, capture_id) ? ERR_CORRUPT : ERR_OK;
     if (!err)
-        err = journal_capture_by_id(letters->journal, capture_id, arena, &record);
-    if (!err)
-        *out = record->partner;
+        err = journal_capture_by_id(letters->journal, capture_id, arena, out);
     return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
 }
 
@@ -128,17 +125,20 @@ static enum err take_in(const struct dead_letters *letters, struct closing *clos
     return ERR_OK;
 }
 
-/* The document in which the event comes again. ERR_EXISTS: there is no event to write. */
-static enum err write_document(const Epcis__V1__DeadLetter *letter, const void *corrected,
-                               size_t corrected_bytes, struct buffer *out, char why[DEAD_LETTER_WHY])
+/* The document in which the event comes again as it is. ERR_EXISTS: there is no event to write. */
+static enum err write_document(const struct dead_letters *letters, const Epcis__V1__DeadLetter *letter,
+                               const Epcis__Store__V1__CaptureRecord *original, struct buffer *out,
+                               char why[DEAD_LETTER_WHY])
 {
-    if (corrected_bytes > 0)
-        return dead_letter_document_corrected(corrected, corrected_bytes, out, why);
-    enum err err = ERR_INPUT;
-    if (letter->event)
-        err = dead_letter_document(letter->event, out, why);
-    else
+    struct buffer head = {0};
+    if (!letter->event) {
         snprintf(why, DEAD_LETTER_WHY, "it holds no event that could be read: a corrected one is needed");
+        return ERR_EXISTS;
+    }
+    enum err err = journal_piece(letters->journal, original->upload, 0, &head);
+    if (!err)
+        err = dead_letter_document(letter->event, head.data, head.length, out, why);
+    buffer_free(&head);
     return err == ERR_INPUT ? ERR_EXISTS : err;
 }
 
@@ -148,18 +148,20 @@ static enum err resubmit(const struct dead_letters *letters, const char *dead_le
                          struct arena *arena)
 {
     Epcis__V1__GetDeadLetterResponse *found;
-    const char *partner = "";
+    Epcis__Store__V1__CaptureRecord *original = NULL;
     struct buffer bytes = {0};
     uint32_t retry_after_ms;
     enum err err = ingest_admit(letters->ingest, &retry_after_ms);
     if (!err)
         err = store_dead_letter_get(letters->store, dead_letter_id, arena, &found);
     if (!err)
-        err = find_partner(letters, found->dead_letter, arena, &partner);
+        err = find_original(letters, found->dead_letter, arena, &original);
+    if (!err && corrected_bytes > 0)
+        err = dead_letter_document_corrected(corrected, corrected_bytes, &bytes, closing->why);
+    else if (!err)
+        err = write_document(letters, found->dead_letter, original, &bytes, closing->why);
     if (!err)
-        err = write_document(found->dead_letter, corrected, corrected_bytes, &bytes, closing->why);
-    if (!err)
-        err = take_in(letters, closing, partner, &bytes);
+        err = take_in(letters, closing, original->partner, &bytes);
     buffer_free(&bytes);
     return err;
 }
@@ -276,7 +278,7 @@ static enum err page_group(struct page *page, Epcis__V1__DeadLetter *const *foun
 {
     struct group group;
     struct closing closings[TOGETHER];
-    enum err errs[TOGETHER], err = ERR_OK;
+    enum err errs[TOGETHER] = {ERR_OK}, err = ERR_OK;
     size_t started = 0;
     group_init(&group);
     while (started < count && !err) {
@@ -362,8 +364,8 @@ enum err dead_letter_resubmit_page(const struct dead_letters *letters,
                         .deed = deed,
                         .state = EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_RESUBMITTED,
                         .closed = on_resubmitted,
-                        .context = &answer,
-                        .why = why};
+                        .context = &answer};
+    page.why = why;
     if (!response)
         return ERR_LIMIT;
     epcis__v1__resubmit_dead_letters_response__init(response);
@@ -398,8 +400,8 @@ enum err dead_letter_discard_page(const struct dead_letters *letters,
                         .deed = deed,
                         .state = EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_DISCARDED,
                         .closed = on_discarded_one,
-                        .context = &answer,
-                        .why = why};
+                        .context = &answer};
+    page.why = why;
     if (!response)
         return ERR_LIMIT;
     epcis__v1__discard_dead_letters_response__init(response);

@@ -18,7 +18,8 @@ enum { CORRECTED_EVENT_BYTES = 32 << 20, CORRECTED_INFLATED_BYTES = 16 << 20 };
 struct rewriting {
     struct writer *writer;
     uint64_t events;
-    char *why; /* DEAD_LETTER_WHY bytes */
+    bool begun; /* the head is written */
+    char *why;  /* DEAD_LETTER_WHY bytes */
 };
 
 static enum err append(void *context, const void *data, size_t bytes)
@@ -76,7 +77,26 @@ enum err dead_letter_json(const Epcis__V1__Event *event, struct buffer *out)
 
 /* ---- documents -------------------------------------------------------------------------------------- */
 
-/* `from` is the document that the event comes out of, whose prefixes are kept; or NULL. */
+static char *first_of(char *given, Epcis__V1__Partner *const *partners, size_t count)
+{
+    return given[0] || count == 0 ? given : partners[0]->identifier;
+}
+
+/* Who sent what to whom stays as the document said it: rules look at it. */
+static void copy_head(const Epcis__V1__Document *from, Epcis__V1__Document *document)
+{
+    static const Epcis__V1__StandardBusinessDocumentHeader none =
+        EPCIS__V1__STANDARD_BUSINESS_DOCUMENT_HEADER__INIT;
+    const Epcis__V1__StandardBusinessDocumentHeader *header = from->standard_business_document_header;
+    if (!header)
+        header = &none;
+    document->sender = first_of(from->sender, header->senders, header->n_senders);
+    document->receiver = first_of(from->receiver, header->receivers, header->n_receivers);
+    document->namespaces = from->namespaces;
+    document->n_namespaces = from->n_namespaces;
+}
+
+/* `from` is the document that the event comes out of, or NULL. */
 static enum err write_head(struct rewriting *rewriting, const Epcis__V1__Document *from)
 {
     Epcis__V1__Document document = EPCIS__V1__DOCUMENT__INIT;
@@ -95,10 +115,9 @@ static enum err write_head(struct rewriting *rewriting, const Epcis__V1__Documen
     document.kind = EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_DOCUMENT;
     document.creation_date = now;
     document.instance_identifier = identifier;
-    if (from) {
-        document.namespaces = from->namespaces;
-        document.n_namespaces = from->n_namespaces;
-    }
+    if (from)
+        copy_head(from, &document);
+    rewriting->begun = true;
     return writer_document(rewriting->writer, &document);
 }
 
@@ -110,22 +129,6 @@ static enum err write_event(struct rewriting *rewriting, const Epcis__V1__Event 
         snprintf(rewriting->why, DEAD_LETTER_WHY, "the event cannot be written as JSON-LD: %s", reason);
     return err;
 }
-
-enum err dead_letter_document(const Epcis__V1__Event *event, struct buffer *out, char why[DEAD_LETTER_WHY])
-{
-    struct rewriting rewriting = {.why = why};
-    enum err err = writer_open(WRITER_JSON_2, append, out, &rewriting.writer);
-    if (!err)
-        err = write_head(&rewriting, NULL);
-    if (!err)
-        err = write_event(&rewriting, event);
-    if (!err)
-        err = writer_finish(rewriting.writer);
-    writer_close(&rewriting.writer);
-    return err;
-}
-
-/* ---- corrections ------------------------------------------------------------------------------------ */
 
 static enum err take_document(void *context, const Epcis__V1__Document *document)
 {
@@ -140,6 +143,49 @@ static enum err take_vocabulary_element(void *context, const Epcis__V1__Vocabula
     enum err err = writer_vocabulary_element(rewriting->writer, element, &reason);
     return err == ERR_INPUT ? ERR_OK : err;
 }
+
+/* The head of the original is all that is wanted of it. */
+static enum err stop_at_event(void *context, const struct parser_event *event)
+{
+    (void)context, (void)event;
+    return ERR_STOPPED;
+}
+
+/* What can be read of the original's first bytes goes in front of the event: what breaks off there is no
+ * error, as the event itself was read from it. */
+static enum err write_original_head(struct rewriting *rewriting, const void *head, size_t bytes)
+{
+    struct parser_sink sink = {.context = rewriting,
+                               .document = take_document,
+                               .vocabulary_element = take_vocabulary_element,
+                               .event = stop_at_event};
+    struct parser *parser = NULL;
+    enum err err = parser_open(&PARSER_LIMITS_DEFAULT, &sink, &parser);
+    if (!err)
+        err = parser_feed(parser, head, bytes);
+    parser_close(&parser);
+    if (err == ERR_INPUT || err == ERR_LIMIT || err == ERR_STOPPED)
+        err = ERR_OK;
+    return err || rewriting->begun ? err : write_head(rewriting, NULL);
+}
+
+enum err dead_letter_document(const Epcis__V1__Event *event, const void *head, size_t head_bytes,
+                              struct buffer *out, char why[DEAD_LETTER_WHY])
+{
+    struct rewriting rewriting = {0};
+    rewriting.why = why;
+    enum err err = writer_open(WRITER_JSON_2, append, out, &rewriting.writer);
+    if (!err)
+        err = write_original_head(&rewriting, head, head_bytes);
+    if (!err)
+        err = write_event(&rewriting, event);
+    if (!err)
+        err = writer_finish(rewriting.writer);
+    writer_close(&rewriting.writer);
+    return err;
+}
+
+/* ---- corrections ------------------------------------------------------------------------------------ */
 
 static enum err take_event(void *context, const struct parser_event *event)
 {

@@ -16,8 +16,10 @@ enum { DEAD_LETTER_WHY = 256 };
 enum err dead_letter_json(const Epcis__V1__Event *event, struct buffer *out);
 
 /* Appends an EPCIS 2.0 JSON-LD document of this one event. Its instanceIdentifier is its own, so that no two
- * have the same bytes. ERR_INPUT: the event cannot be written, `why` says why; ERR_MEMORY, ERR_SYSTEM. */
-enum err dead_letter_document(const Epcis__V1__Event *event, struct buffer *out, char why[DEAD_LETTER_WHY]);
+ * have the same bytes; sender, receiver and master data are those in `head`, the first bytes of the document
+ * that the event came in. ERR_INPUT: the event cannot be written, `why` says why; ERR_MEMORY, ERR_SYSTEM. */
+enum err dead_letter_document(const Epcis__V1__Event *event, const void *head, size_t head_bytes,
+                              struct buffer *out, char why[DEAD_LETTER_WHY]);
 
 /* The same of what a person corrected: a document in any syntax, or a bare event, that holds exactly one
  * event. Master data is kept. */

@@ -55,7 +55,7 @@ struct rules_context work_context(const struct work_batch *batch, const struct w
         .severities = batch->terms[event->segment].severities,
         .received_ms = segment->received_ms,
         .event_index = event->event_index,
-        .partner = segment->partner,
+        .partner = segment->partner, /* as named: nobody who calls has proved to be it */
         .document = segment->document,
     };
 }

@@ -3,7 +3,7 @@
 #ifndef EPCISD_EPCIS_ANNOTATION_H
 #define EPCISD_EPCIS_ANNOTATION_H
 
-#define ANNOTATION_URI "urn:epcisd:dead-letter:"
+#define ANNOTATION_URI    "urn:epcisd:dead-letter:"
 #define ANNOTATION_PREFIX "epcisd"
 
 #endif

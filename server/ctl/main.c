@@ -16,7 +16,7 @@ static const char usage[] =
     "  trace EPC           state and history of one item\n"
     "  dead-letters        what was refused, and why; to show, resubmit, discard or export it\n"
     "  master-data         what is known of products, places and parties\n"
-    "  partners            who may send, and how strictly it is judged\n"
+    "  partners            trading partners, and how strictly their events are judged\n"
     "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"

@@ -670,6 +670,52 @@ START_TEST(events_and_dead_letters_are_asked_for)
 }
 END_TEST
 
+START_TEST(dead_letters_are_closed_with_who_and_why)
+{
+    static const char resubmit[] = "/epcis.v1.DeadLetterService/ResubmitDeadLetter";
+    static const char discard[] = "/epcis.v1.DeadLetterService/DiscardDeadLetter";
+    static const char discard_all[] = "/epcis.v1.DeadLetterService/DiscardDeadLetters";
+    enum { MOST = 4 << 20 };
+    Epcis__V1__ResubmitDeadLetterRequest again = EPCIS__V1__RESUBMIT_DEAD_LETTER_REQUEST__INIT;
+    Epcis__V1__DiscardDeadLetterRequest one = EPCIS__V1__DISCARD_DEAD_LETTER_REQUEST__INIT;
+    Epcis__V1__DiscardDeadLettersRequest all = EPCIS__V1__DISCARD_DEAD_LETTERS_REQUEST__INIT;
+    Epcis__V1__ListDeadLettersRequest filter = EPCIS__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
+    uint8_t *corrected = calloc(1, 2 * MOST);
+    begin();
+    again.dead_letter_id = one.dead_letter_id = "1";
+    check_query_refused(discard, &one.base, CLIENT_INVALID_ARGUMENT, "`who`");
+    one.who = again.who = all.who = "A. Smith";
+    check_query_refused(discard, &one.base, CLIENT_INVALID_ARGUMENT, "`why`");
+    one.why = "test data";
+    check_query_refused(discard, &one.base, CLIENT_UNAVAILABLE, "disk"); /* as the journal answers here */
+    one.dead_letter_id = "9";
+    check_query_refused(discard, &one.base, CLIENT_NOT_FOUND, "dead letter 9");
+
+    again.corrected = (ProtobufCBinaryData){MOST, corrected}; /* more than other requests may have */
+    check_query_refused(resubmit, &again.base, CLIENT_INVALID_ARGUMENT, "`why`");
+    again.corrected.len = 2 * MOST;
+    check_query_refused(resubmit, &again.base, CLIENT_INVALID_ARGUMENT, "at most");
+    again.corrected.len = 0;
+    again.why = "all well now";
+    atomic_store(&ingest->admit, ERR_DISK);
+    check_query_refused(resubmit, &again.base, CLIENT_UNAVAILABLE, "disk");
+    atomic_store(&ingest->admit, ERR_OK);
+
+    all.filter = &filter;
+    check_query_refused(discard_all, &all.base, CLIENT_INVALID_ARGUMENT, "`why`");
+    all.why = "test data";
+    filter.code = "\xff";
+    check_query_refused(discard_all, &all.base, CLIENT_INVALID_ARGUMENT, "`code`");
+    filter.code = "";
+    filter.gtin = "1";
+    check_query_refused(discard_all, &all.base, CLIENT_INVALID_ARGUMENT, "`gtin`");
+    filter.gtin = "";
+    check_query_refused(discard_all, &all.base, CLIENT_UNAVAILABLE, "disk");
+    end();
+    free(corrected);
+}
+END_TEST
+
 /* ---- bytes that no generated client sends
  * ------------------------------------------------------------------ */
 
@@ -730,6 +776,10 @@ START_TEST(garbage_is_refused)
                                           "/epcis.v1.TraceService/GetEvent",
                                           "/epcis.v1.DeadLetterService/ListDeadLetters",
                                           "/epcis.v1.DeadLetterService/GetDeadLetter",
+                                          "/epcis.v1.DeadLetterService/ResubmitDeadLetter",
+                                          "/epcis.v1.DeadLetterService/DiscardDeadLetter",
+                                          "/epcis.v1.DeadLetterService/ResubmitDeadLetters",
+                                          "/epcis.v1.DeadLetterService/DiscardDeadLetters",
                                           "/grpc.health.v1.Health/Check"};
     static const struct {
         const char *data;
@@ -914,6 +964,7 @@ int main(int argc, char **argv)
     tcase_add_test(tests, text_inside_messages_is_looked_at);
     tcase_add_test(tests, history_comes_in_pages);
     tcase_add_test(tests, events_and_dead_letters_are_asked_for);
+    tcase_add_test(tests, dead_letters_are_closed_with_who_and_why);
     tcase_add_test(tests, garbage_is_refused);
     tcase_add_test(tests, unknown_methods_and_health);
     tcase_add_test(tests, addresses_that_cannot_be);

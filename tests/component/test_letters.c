@@ -298,7 +298,7 @@ END_TEST
 /* What the parser makes of a document of one event. */
 struct reading {
     size_t elements, extensions;
-    char serial[16];
+    char serial[16], sender[64], receiver[64], instance[64];
 };
 
 static enum err take_element(void *context, const Epcis__V1__VocabularyElement *element)
@@ -317,6 +317,67 @@ static enum err take_event(void *context, const struct parser_event *event)
     return ERR_OK;
 }
 
+static enum err take_document(void *context, const Epcis__V1__Document *document)
+{
+    struct reading *reading = context;
+    snprintf(reading->sender, sizeof reading->sender, "%s", document->sender);
+    snprintf(reading->receiver, sizeof reading->receiver, "%s", document->receiver);
+    snprintf(reading->instance, sizeof reading->instance, "%s", document->instance_identifier);
+    return ERR_OK;
+}
+
+static void read_back(const struct buffer *document, struct reading *out)
+{
+    struct parser_sink sink = {
+        .context = out, .document = take_document, .vocabulary_element = take_element, .event = take_event};
+    struct parser *parser;
+    *out = (struct reading){0};
+    ck_assert_int_eq(parser_open(&PARSER_LIMITS_DEFAULT, &sink, &parser), ERR_OK);
+    ck_assert_int_eq(parser_feed(parser, document->data, document->length), ERR_OK);
+    ck_assert_int_eq(parser_finish(parser), ERR_OK);
+    parser_close(&parser);
+}
+
+/* Of the original's head all that can be read comes along, wherever it is cut. */
+START_TEST(as_it_is_comes_with_the_originals_head)
+{
+    static const char head[] =
+        "<epcis:EPCISDocument xmlns:epcis=\"urn:epcglobal:epcis:xsd:1\" schemaVersion=\"1.2\" "
+        "creationDate=\"2025-06-02T09:00:00Z\" xmlns:sbdh=\"http://www.unece.org/cefact/namespaces/"
+        "StandardBusinessDocumentHeader\"><EPCISHeader><sbdh:StandardBusinessDocumentHeader><sbdh:Sender>"
+        "<sbdh:Identifier>urn:epc:id:sgln:0614141.00001.0</sbdh:Identifier></sbdh:Sender><sbdh:Receiver>"
+        "<sbdh:Identifier>urn:epc:id:sgln:0614142.00001.0</sbdh:Identifier></sbdh:Receiver>"
+        "<sbdh:DocumentIdentification><sbdh:InstanceIdentifier>first</sbdh:InstanceIdentifier>"
+        "</sbdh:DocumentIdentification></sbdh:StandardBusinessDocumentHeader><extension><EPCISMasterData>"
+        "<VocabularyList><Vocabulary type=\"urn:epcglobal:epcis:vtype:Location\"><VocabularyElementList>"
+        "<VocabularyElement id=\"urn:epc:id:sgln:0614141.00001.0\"/><VocabularyElement "
+        "id=\"urn:epc:id:sgln:0614142.00001.0\"/></VocabularyElementList></Vocabulary></VocabularyList>"
+        "</EPCISMasterData></extension></EPCISHeader><EPCISBody><EventList><ObjectEvent></ObjectEvent>";
+    static const char *const serials[] = {"s1", NULL};
+    Epcis__V1__Event *event = synthetic_commission(&arena, 0, "L1", "2027-01-31", serials);
+    struct buffer out = {0};
+    struct reading reading;
+    char first[64];
+    size_t bytes = sizeof head - 1;
+    ck_assert_int_eq(dead_letter_document(event, head, bytes, &out, why), ERR_OK);
+    read_back(&out, &reading);
+    ck_assert_str_eq(reading.sender, "urn:epc:id:sgln:0614141.00001.0");
+    ck_assert_str_eq(reading.receiver, "urn:epc:id:sgln:0614142.00001.0");
+    ck_assert_str_ne(reading.instance, "first");
+    ck_assert_uint_eq(reading.elements, 2);
+    ck_assert_str_eq(reading.serial, "s1");
+    strcpy(first, reading.instance);
+    for (bytes = 0; bytes < sizeof head; bytes += 7) {
+        buffer_clear(&out);
+        ck_assert_int_eq(dead_letter_document(event, head, bytes, &out, why), ERR_OK);
+        read_back(&out, &reading);
+        ck_assert_str_eq(reading.serial, "s1");
+        ck_assert_str_ne(reading.instance, first);
+    }
+    buffer_free(&out);
+}
+END_TEST
+
 START_TEST(annotations_go_and_master_data_stays)
 {
     static const char exported[] =
@@ -332,17 +393,12 @@ START_TEST(annotations_go_and_master_data_stays)
         "code\":"
         "\"X\"}]},\"own:too\":\"2\"}]}}";
     struct buffer out = {0};
-    struct reading reading = {0};
-    struct parser_sink sink = {.context = &reading, .vocabulary_element = take_element, .event = take_event};
-    struct parser *parser;
+    struct reading reading;
     ck_assert_int_eq(dead_letter_document_corrected(exported, sizeof exported - 1, &out, why), ERR_OK);
-    ck_assert_int_eq(parser_open(&PARSER_LIMITS_DEFAULT, &sink, &parser), ERR_OK);
-    ck_assert_int_eq(parser_feed(parser, out.data, out.length), ERR_OK);
-    ck_assert_int_eq(parser_finish(parser), ERR_OK);
+    read_back(&out, &reading);
     ck_assert_uint_eq(reading.elements, 1);
     ck_assert_uint_eq(reading.extensions, 2);
     ck_assert_str_eq(reading.serial, "77");
-    parser_close(&parser);
     buffer_free(&out);
 }
 END_TEST
@@ -451,6 +507,7 @@ int main(void)
     tcase_add_test(tests, a_race_is_won_once);
     tcase_add_test(tests, without_a_readable_event_a_corrected_one_is_needed);
     tcase_add_test(tests, a_correction_is_exactly_one_event);
+    tcase_add_test(tests, as_it_is_comes_with_the_originals_head);
     tcase_add_test(tests, annotations_go_and_master_data_stays);
     tcase_add_test(tests, pages_close_what_is_open_and_fits);
     tcase_add_test(tests, filters_that_cannot_be_are_refused);

@@ -126,7 +126,7 @@ class DeadLetters(EndToEnd):
         receipt = server.client.capture(faulty.data)
         self.assert_sums(server.client.wait(receipt.capture_id))
         letter = next(server.client.dead_letters(receipt.capture_id))
-        sound = make(events=1, seed=7702, company=64)
+        sound = make(events=1, seed=7702, company=60)
         corrected = self.resubmit(server, letter, sound.data)
         self.assert_capture(server, corrected, events=1, committed=1)
         self.assertEqual(len(server.client.item(sound.events[0].epcs[0])[1]), 1)
@@ -146,6 +146,20 @@ class DeadLetters(EndToEnd):
         third = self.resubmit(server, second)
         self.assertEqual(self.assert_capture(server, third, events=1, dead_letters=1).resubmission_of,
                          second.dead_letter_id)
+        self.stop_cleanly(server)
+
+    def test_as_it_is_keeps_its_partner(self):
+        server = self.start(options=["--rule", "PARTNER_UNKNOWN=reject"])
+        faulty = make(events=1, seed=7703, company=66)
+        receipt = server.client.capture(faulty.data, partner=OTHER.gln)
+        self.assert_capture(server, receipt.capture_id, events=1, dead_letters=1)
+        letter, = server.client.dead_letters(receipt.capture_id)
+        self.assertEqual((letter.reasons[0].code, letter.reasons[0].value), ("PARTNER_UNKNOWN", OTHER.gln))
+        capture_id = self.resubmit(server, letter)
+        self.assert_capture(server, capture_id, events=1, dead_letters=1)
+        second, = server.client.dead_letters(capture_id)
+        self.assertEqual([(r.code, r.field, r.value) for r in second.reasons],
+                         [(r.code, r.field, r.value) for r in letter.reasons])
         self.stop_cleanly(server)
 
     def test_discarded_for_good(self):

@@ -2,9 +2,10 @@
 
 import json
 import re
+import subprocess
 
 from documents import Flow, check_digit, make, makes_items, serialise
-from harness import EndToEnd, Refused, main, state_name
+from harness import BIN, EndToEnd, Refused, main, state_name, store_url
 from epcis.v1 import partner_service_pb2 as pb
 from epcis.v1 import partner_service_pb2_grpc
 
@@ -138,6 +139,8 @@ class PartnerRecords(EndToEnd):
         listed = [partner.partner_id for partner in register.list(page_size=7)]
         self.assertEqual(listed, sorted(listed))
         self.assertEqual(sorted(listed), sorted(ids))
+        request = pb.ListPartnersRequest(page_token="none of ours")
+        self.assert_refused("INVALID_ARGUMENT", server.client.call, register.stub.ListPartners, request)
         self.stop_cleanly(server)
 
     def test_a_large_record_comes_back_whole(self):
@@ -187,6 +190,29 @@ class PartnerRecords(EndToEnd):
         known = make(events=35, company=7110, seed=72)
         capture, _ = self.judge(server, known.data, known.partner)
         self.assertNotIn("PARTNER_UNKNOWN", [code for _, code in self.warnings(server, capture)])
+        self.stop_cleanly(server)
+
+    def test_the_workers_own_profile_judges_where_no_record_names_one(self):
+        server = self.start(workers=0, options=self.endpoints())
+        with open(self.folder / "worker-strict.log", "wb") as log:
+            worker = subprocess.Popen(
+                [str(BIN / "epcis-worker"), *self.endpoints(), "--store", store_url(self.data_dir), "--profile", "strict"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.family.environment)
+        self.addCleanup(self.reap, worker)
+        register = Register(server)
+        register.create("By EPCIS alone", gln(1), profile=pb.RULE_PROFILE_EPCIS)
+        register.create("As the worker likes", gln(2))
+        data = document(company=7300)
+        _, letters = self.judge(server, data, gln(3))
+        self.assertEqual([codes[0] for _, codes in sorted(letters.items())], ["PARTNER_UNKNOWN"] * 5)
+        _, letters = self.judge(server, data, gln(2))
+        self.assertEqual(len(letters), 5)
+        for codes in letters.values():
+            self.assertIn("LOT_EXPIRY_MISSING", codes)
+            self.assertNotIn("PARTNER_UNKNOWN", codes)
+        capture, letters = self.judge(server, data, gln(1))
+        self.assertEqual((capture.committed, letters), (5, {}))
+        self.reap(worker)
         self.stop_cleanly(server)
 
     def test_a_deactivated_partner_sends_nothing_more_until_it_is_active_again(self):

@@ -54,8 +54,9 @@ class SumRule(EndToEnd):
                         "--summary", self.folder / "summary.json"], check=True)
         events = read_sidecar(path, sidecar)
         data = path.read_bytes()
-        # The generator goes on from 2025-01-06 by some two hours an event: years into the future.
-        server = self.start(workers=2, options=["--rule", "FUTURE_EVENT=off"])
+        # The generator goes on from 2025-01-06 by some two hours an event: years into the future, and beyond
+        # the expiry of what it ships.
+        server = self.start(workers=2, options=["--rule", "FUTURE_EVENT=off", "--rule", "EXPIRED_SHIPPED=off"])
         receipt = server.client.capture(data)
         outcome = Oracle().document(receipt.partner, events)
         self.assert_outcome(server, receipt.capture_id, outcome, seconds=300)

@@ -155,9 +155,9 @@ END_TEST
 START_TEST(the_sender_is_the_partner)
 {
     context.document = document_facts();
-    context.partner = "0614141000012";
+    context.caller = "0614141000012";
     assert_clean(commissioning());
-    context.partner = "0614142000011";
+    context.caller = "0614142000011";
     assert_one(commissioning(), "PARTNER_MISMATCH", "EPCISHeader.Sender");
     Epcis__Wire__V1__DocumentFacts *facts = document_facts();
     facts->format = EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_JSON_2; /* its short form counts as well */
@@ -166,10 +166,10 @@ START_TEST(the_sender_is_the_partner)
     facts->sender_gln = (char *)"";
     assert_clean(commissioning());
     facts->sender_gln = (char *)"0614141000012";
-    context.partner = "";
+    context.caller = NULL;
     assert_clean(commissioning());
     context.document = NULL;
-    context.partner = "0614142000011";
+    context.caller = "0614142000011";
     assert_clean(commissioning());
 }
 END_TEST

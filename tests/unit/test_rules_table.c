@@ -178,7 +178,7 @@ static Epcis__V1__Event *break_rule(enum rule rule)
         return event;
     case RULE_PARTNER_MISMATCH:
         context.document = facts;
-        context.partner = facts->receiver_gln;
+        context.caller = facts->receiver_gln;
         return event;
     case RULE_SBDH_MISSING:
         context.document = facts;

@@ -7,12 +7,11 @@
 void check_sender(const struct check *check)
 {
     const Epcis__Wire__V1__DocumentFacts *document = check->context->document;
-    const char *partner = check->context->partner;
-    if (!document || !partner || !*partner || !*document->sender_gln ||
-        strcmp(document->sender_gln, partner) == 0)
+    const char *caller = check->context->caller;
+    if (!document || !caller || !*document->sender_gln || strcmp(document->sender_gln, caller) == 0)
         return;
     check_add(check, RULE_PARTNER_MISMATCH, "EPCISHeader.Sender", document->sender,
-              "is not the partner who sent the document: right is the GLN %s", partner);
+              "is not the partner who sent the document: right is the GLN %s", caller);
 }
 
 static void check_present(const struct check *check, const char *field, const char *value)

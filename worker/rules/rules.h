@@ -75,6 +75,7 @@ struct rules_context {
     int64_t received_ms;                            /* of its document; 0: not known, and no age is checked */
     uint64_t event_index;                           /* in its document */
     const char *partner;                            /* GLN; NULL or empty: not known */
+    const char *caller;                             /* GLN of who proved to be it; NULL: nobody did */
     const Epcis__Wire__V1__DocumentFacts *document; /* NULL: nothing is known of it */
 };
 

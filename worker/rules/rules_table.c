@@ -37,7 +37,7 @@ const struct rules_entry rules_table[RULES] = {
              "Give the receiver the GLN that stands as sender, so that it can be registered."),
     [RULE_PARTNER_MISMATCH] =
         RULE("PARTNER_MISMATCH", "", WARN, REJECT, REJECT, 0, check_sender,
-             "The sender in the document's header is the partner who hands the document in.",
+             "The sender in the document's header is the partner who hands the document in, where that is proved.",
              "State the GLN of the partner who sends as Sender of the Standard Business Document Header."),
     [RULE_SBDH_MISSING] =
         RULE("SBDH_MISSING", "IG", OFF, WARN, REJECT, 0, check_header,
