@@ -14,7 +14,7 @@ static int compare_keys(const uint8_t *a, size_t a_length, const uint8_t *b, siz
     return a_length == b_length ? 0 : a_length < b_length ? -1 : 1;
 }
 
-static bool find_in_work(const struct work *work, const uint8_t *key, size_t length, size_t *out)
+bool ledger_in_work(const struct work *work, const uint8_t *key, size_t length, size_t *out)
 {
     size_t low = 0, high = work->item_count;
     while (low < high) {
@@ -51,7 +51,7 @@ uint64_t ledger_row(const struct work *work, const uint8_t *key, size_t length)
 enum err ledger_find(const struct work *work, struct store_txn *txn, const uint8_t *key, size_t length,
                      struct ledger_item *out)
 {
-    out->in_work = find_in_work(work, key, length, &out->index);
+    out->in_work = ledger_in_work(work, key, length, &out->index);
     if (out->in_work) {
         out->item = work->items[out->index];
         return ERR_OK;

@@ -13,6 +13,9 @@ struct ledger_item {
     size_t index; /* in the work's items, where in_work */
 };
 
+/* The item's place in the work's items, where it stands there. */
+bool ledger_in_work(const struct work *work, const uint8_t *key, size_t length, size_t *out);
+
 /* `known` is false where nothing ever named it. What the store answers. */
 enum err ledger_find(const struct work *work, struct store_txn *txn, const uint8_t *key, size_t length,
                      struct ledger_item *out);

@@ -337,6 +337,34 @@ START_TEST(a_case_of_ten_thousand_is_looked_through)
 }
 END_TEST
 
+/* ---- large events: their cost grows as they do, not as its square ---- */
+
+enum { MANY = 20000 };
+
+/* "s0" to "s19999", or of another kind. */
+static const char *const *many(char kind)
+{
+    static char names[2][MANY][12];
+    static const char *lists[2][MANY + 1];
+    int at = kind == 's' ? 0 : 1;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[at][i], sizeof names[at][i], "%c%d", kind, i);
+        lists[at][i] = names[at][i];
+    }
+    return lists[at];
+}
+
+START_TEST(a_large_event_can_be_declared_wrong)
+{
+    Epcis__V1__Event *wrong = aggregation(ACTION(ADD), "pallet1", many('s'));
+    ck_assert_int_eq(take(commission("L1", "2030-01-31", many('s'))), COMMITTED);
+    ck_assert_int_eq(take(wrong), COMMITTED);
+    assert_refused(aggregation(ACTION(ADD), "pallet2", LIST("s19999")), "MULTI_PARENT");
+    assert_clean(declare_wrong(wrong), "ERRDECL_ORPHAN");
+    assert_clean(aggregation(ACTION(ADD), "pallet2", many('s')), "NOT_COMMISSIONED");
+}
+END_TEST
+
 static void setup_all(void)
 {
     arena_init(&answers, 64 << 20);
@@ -370,6 +398,7 @@ int main(void)
     tcase_add_test(tests, what_was_destroyed_is_not_shipped);
     tcase_add_test(tests, a_return_follows_a_shipment);
     tcase_add_test(tests, a_case_of_ten_thousand_is_looked_through);
+    tcase_add_test(tests, a_large_event_can_be_declared_wrong);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
