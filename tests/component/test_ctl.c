@@ -343,6 +343,10 @@ START_TEST(dead_letters_print_one_a_line)
     run("dead-letters", "--capture", known_capture, "--json");
     check_run(0, "\"dead_letter_id\": \"1\"");
     ck_assert_ptr_null(strstr(output, "\"dead_letter_id\": \"2\""));
+    run("dead-letters", "--from", "2025-01-06", "--to", "2025-01-07T00:00:00-05:00");
+    check_run(0, "capture ");
+    run("dead-letters", "--to", "2025-01-0");
+    check_run(2, "is no time");
     run("dead-letters", "more");
     check_run(2, "--capture");
     end();
