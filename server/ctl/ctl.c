@@ -9,6 +9,7 @@
 #include "common/epcis/event_text.h"
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
+#include "server/ctl/output.h"
 
 struct ctl_common ctl_common_default(void)
 {
@@ -58,7 +59,7 @@ int ctl_call_failed(const struct ctl_common *common, const char *what, const str
                 common->timeout_s, status->message);
         break;
     default:
-        fprintf(stderr, "epcisctl: %s: %s: %s\n", what, client_code_name(status->code), status->message);
+        output_complain("epcisctl: %s: %s: %s", what, client_code_name(status->code), status->message);
         break;
     }
     return CTL_ERROR;

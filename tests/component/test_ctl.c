@@ -353,6 +353,21 @@ START_TEST(dead_letters_print_one_a_line)
 }
 END_TEST
 
+/* What a partner wrote may be any text; what is said of it must not work the terminal. */
+START_TEST(complaints_hold_no_control_characters)
+{
+    begin();
+    put_file("a.json",
+             "{\"@context\": \"https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld\", "
+             "\"type\": \"EPCISDocument\", \"schemaVersion\": \"2.0\", \"epcisBody\": {\"eventList\": "
+             "[{\"type\": \"\\u001b[31mEvent\"}]}}",
+             1);
+    run("convert", "--to", "json", "a.json");
+    check_run(3, "?[31mEvent is no event of EPCIS");
+    end();
+}
+END_TEST
+
 int main(void)
 {
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 32);
@@ -375,6 +390,7 @@ int main(void)
     tcase_add_test(tests, contains_prints_all_pages);
     tcase_add_test(tests, events_prints_all_pages);
     tcase_add_test(tests, dead_letters_print_one_a_line);
+    tcase_add_test(tests, complaints_hold_no_control_characters);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
