@@ -63,7 +63,6 @@ static bool takes_value(const char *word)
                                         "--code",
                                         "--gtin",
                                         "--from",
-                                        "--until",
                                         "--state",
                                         "--file",
                                         "--by",

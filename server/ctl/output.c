@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -206,6 +207,22 @@ void output_foreign_text(struct buffer *out, const char *text)
             text++;
         buffer_append(out, byte < 0x20 || byte == 0x7f || c1 ? "?" : text, 1);
     }
+}
+
+void output_complain(const char *format, ...)
+{
+    enum { LINE_BYTES = 4096 };
+    char text[LINE_BYTES];
+    struct buffer line = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    output_foreign_text(&line, text);
+    buffer_append_text(&line, "\n");
+    if (!line.failed)
+        fwrite(line.data, 1, line.length, stderr);
+    buffer_free(&line);
 }
 
 /* "1 event", "2 events" */
