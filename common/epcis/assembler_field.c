@@ -82,10 +82,14 @@ static void set_text(struct assembler *assembler, void *message, const struct gr
     char *copy = assembler_copy(assembler, text, length);
     if (!copy)
         return;
-    if (*field != protobuf_c_empty_string)
+    bool second = *field != protobuf_c_empty_string;
+    if (second && !(name && name->id == NAME_EVENT_ID)) {
         refuse_second(assembler, name, copy);
-    else
-        *field = copy;
+        return;
+    }
+    if (second) /* it says nothing of what happened: the event can be read, though nobody knows its name */
+        assembler_note(assembler, name, "%s stands here a second time: once would be right", name->local);
+    *field = copy;
 }
 
 static void set_time(struct assembler *assembler, void *message, const struct grammar_rule *rule,

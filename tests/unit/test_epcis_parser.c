@@ -162,6 +162,9 @@ START_TEST(tells_elements_that_are_out_of_order)
         "<ObjectEvent><eventTime/><baseExtension><eventID/><extension><later/>"
         "</extension></baseExtension><epcList/><extension><quantityList/><extension>"
         "<later/></extension></extension><x:own/></ObjectEvent>";
+    static const char named_twice[] =
+        "<ObjectEvent><eventID>urn:a</eventID><eventID>urn:b</eventID></ObjectEvent>";
+    ck_assert_uint_eq(noted_in(HEAD("2"), named_twice), 1); /* what happened is plain all the same */
     ck_assert_uint_eq(noted_in(HEAD("2"), ilmd_first), 1);
     ck_assert_uint_eq(noted_in(HEAD("1"), ilmd_first), 0);
     ck_assert_uint_eq(noted_in(HEAD("2"), ilmd_last), 0);
