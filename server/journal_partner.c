@@ -290,9 +290,14 @@ enum err journal_partner_list(struct journal *journal, const uint8_t *after, uin
         code = mdb_cursor_get(cursor, &key, &value, after ? MDB_SET_RANGE : MDB_FIRST);
     if (!code && after && key.mv_size == UUID_BYTES && memcmp(key.mv_data, after, UUID_BYTES) == 0)
         code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-    for (; !code && !err && out->n_partners < limit;
-         code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT), out->n_partners++)
+    for (; !code && out->n_partners < limit; code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
         err = unpack(&epcis__v1__trading_partner__descriptor, value, arena, &out->partners[out->n_partners]);
+        if (err)
+            break;
+        out->n_partners++;
+    }
+    if (err == ERR_LIMIT && out->n_partners > 0) /* a page may end early */
+        err = ERR_OK;
     *more = !code;
     if (!err && code && code != MDB_NOTFOUND)
         err = journal_trees_error("read", code);

@@ -38,7 +38,8 @@ enum err journal_partner_get(struct journal *journal, const uint8_t id[UUID_BYTE
 enum err journal_partner_by_gln(struct journal *journal, const char *gln, struct arena *arena,
                                 Epcis__V1__TradingPartner **out);
 
-/* At most `limit` records in the order of their ids, from the one after `after` (NULL: from the first). */
+/* At most `limit` records in the order of their ids, from the one after `after` (NULL: from the first), and
+ * fewer where the arena's budget ends. *more: there are others behind them. */
 enum err journal_partner_list(struct journal *journal, const uint8_t *after, uint32_t limit,
                               struct arena *arena, Epcis__V1__ListPartnersResponse *out, bool *more);
 

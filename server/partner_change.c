@@ -117,6 +117,7 @@ enum err partner_deactivate(struct journal *journal, const char *partner_id, uin
     why[0] = '\0';
     enum err err = check_id(partner_id, id, why);
     while (!err) {
+        why[0] = '\0'; /* of the try before */
         err = journal_partner_get(journal, id, arena, out);
         if (err)
             break;

@@ -179,6 +179,8 @@ static enum err read_segment(const struct field *field, struct arena *arena,
                              Epcis__Wire__V1__BatchSegment **out)
 {
     *out = epcis__wire__v1__batch_segment__unpack(&arena->allocator, field->length, field->data);
+    if (!*out && (arena->over_budget || arena->exhausted))
+        return ERR_LIMIT;
     return *out && (*out)->capture_id.len == UUID_BYTES && strlen((*out)->partner) < 256 ? ERR_OK : ERR_INPUT;
 }
 

@@ -123,6 +123,8 @@ static enum err take_refusal(struct work *work, struct work_event *event, const 
     struct rules_report report;
     event->refusal = epcis__wire__v1__refusal__unpack(&work->arena.allocator, event->item->content_bytes,
                                                       event->item->refusal);
+    if (!event->refusal && (work->arena.over_budget || work->arena.exhausted))
+        return ERR_LIMIT;
     if (!event->refusal || !event->refusal->reason) {
         event->refusal = NULL;
         rules_begin(work->rules, context);

@@ -53,13 +53,14 @@ static int arena_grow(struct arena *arena, size_t bytes)
 
 void *arena_alloc(struct arena *arena, size_t bytes)
 {
-    if (bytes > arena->budget_bytes - arena->used_bytes)
-        return NULL;
+    size_t left = arena->budget_bytes - arena->used_bytes;
     size_t rounded = (bytes + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
     if (rounded == 0)
         rounded = alignof(max_align_t);
-    if (rounded > arena->budget_bytes - arena->used_bytes)
+    if (bytes > left || rounded > left) { /* a huge number of bytes is rounded to few */
+        arena->over_budget = true;
         return NULL;
+    }
     struct arena_block *block = arena->current;
     if (!block || rounded > block->size - block->used) {
         if (arena_grow(arena, rounded))
@@ -92,7 +93,7 @@ void arena_reset(struct arena *arena)
 {
     struct arena_block *first = arena->first;
     arena->used_bytes = 0;
-    arena->exhausted = false;
+    arena->over_budget = arena->exhausted = false;
     if (!first)
         return;
     for (struct arena_block *block = first->next, *next; block; block = next) {

@@ -15,7 +15,8 @@ struct arena {
     struct arena_block *current;
     size_t used_bytes;            /* handed out since the last reset */
     size_t budget_bytes;          /* arena_alloc returns NULL beyond it */
-    bool exhausted;               /* it did so since the last reset as the system gave no more memory */
+    bool over_budget;             /* it did so since the last reset */
+    bool exhausted;               /* or as the system gave no more memory */
     ProtobufCAllocator allocator; /* for protobuf-c's unpack: arena_alloc, and a free that does nothing */
 };
 

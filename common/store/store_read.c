@@ -336,15 +336,17 @@ static enum err history_read(struct history_page *page, Epcis__V1__GetItemHistor
     MDB_val key = {page->item_length + suffix, bytes}, value;
     int rc = mdb_cursor_get(page->cursor, &key, &value, MDB_SET_RANGE);
     while (!rc && trees_is_row(&key, page->item, page->item_length)) {
-        if (out->n_history == page->limit) {
+        bool full = out->n_history == page->limit;
+        if (value.mv_size != 8)
+            return ERR_CORRUPT;
+        if (!full)
+            err = store_read_entry(page->store, page->txn, trees_get_number(value.mv_data, 8), &page->scratch,
+                                   page->arena, &out->history[out->n_history]);
+        if (full || (err == ERR_LIMIT && out->n_history > 0)) { /* a page may end early */
             digest_hex((const uint8_t *)key.mv_data + page->item_length, key.mv_size - page->item_length,
                        page->token);
             return ERR_OK;
         }
-        if (value.mv_size != 8)
-            return ERR_CORRUPT;
-        err = store_read_entry(page->store, page->txn, trees_get_number(value.mv_data, 8), &page->scratch,
-                               page->arena, &out->history[out->n_history]);
         if (err)
             return err;
         out->n_history++;
@@ -368,7 +370,8 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
     arena_init(&page.scratch, STORE_SCRATCH_BYTES);
     Epcis__V1__GetItemHistoryResponse *response = arena_alloc(arena, sizeof *response);
     Epcis__V1__ItemState *state = arena_alloc(arena, sizeof *state);
-    enum err err = response && state ? store_read_begin(store, &txn) : ERR_LIMIT;
+    char *token = arena_alloc(arena, STORE_CURSOR); /* before the page takes all there is */
+    enum err err = response && state && token ? store_read_begin(store, &txn) : ERR_LIMIT;
     if (err)
         goto out;
     err = store_read_state(store, txn, key, page.item_length, &item);
@@ -384,8 +387,7 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
     if (err)
         goto out;
     err = history_read(&page, response);
-    if (!err && !store_read_text(arena, cursor, strlen(cursor), &response->next_page_token))
-        err = ERR_LIMIT;
+    response->next_page_token = memcpy(token, cursor, STORE_CURSOR);
     *out = response;
 out:
     if (page.cursor)

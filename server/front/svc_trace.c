@@ -40,8 +40,6 @@ static const ProtobufCMessage *get_item_history(struct call *call, const Protobu
         return NULL;
     enum err err =
         store_item_history(call->services->store, request->epc, page.limit, page.cursor, arena, &response);
-    if (!err)
-        err = page_write(&page, arena, &response->next_page_token);
     if (err) {
         reply_err(&call->reply, err, "item %s", request->epc);
         return NULL;

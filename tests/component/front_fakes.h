@@ -309,6 +309,7 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
     snprintf(cursor, STORE_CURSOR, "%s", "");
     if (from < FAKE_HISTORY)
         snprintf(cursor, STORE_CURSOR, "%zu", from);
+    response->next_page_token = arena_copy(arena, cursor, strlen(cursor));
     *out = response;
     return ERR_OK;
 }

@@ -557,6 +557,39 @@ START_TEST(refuses_what_is_no_batch)
 }
 END_TEST
 
+/* Whatever runs out of memory first: nothing is taken for something else. */
+START_TEST(too_little_memory_is_told_as_such)
+{
+    enum { REFUSALS = 8, RAW_BYTES = 4096, STEP = 512 };
+    static uint8_t raw[RAW_BYTES];
+    const struct buffer *frame = &world.frames[0];
+    size_t memory = 4096;
+    enum err err;
+    for (int i = 0; i < REFUSALS; i++) {
+        synthetic_segment(&world.made, (uint8_t)(i + 1), 0);
+        synthetic_add_refusal(&world.made, false);
+        world.made.items[i]->refusal->raw_document_part = (ProtobufCBinaryData){RAW_BYTES, raw};
+    }
+    pack();
+    do {
+        commit_close(&world.commit);
+        struct commit_config config = {
+            .store = world.store, .worker_id = "test:1", .profile = RULES_DSCSA, .memory_bytes = memory};
+        ck_assert_int_eq(commit_open(&config, &world.commit), ERR_OK);
+        err = commit_frames(world.commit, &frame, 1, &world.result);
+        memory += STEP;
+    } while (err == ERR_LIMIT);
+    ck_assert_int_eq(err, ERR_OK);
+    ck_assert_uint_gt(memory, 4096 + STEP);
+    assert_counts(0, 0, 0, REFUSALS);
+    char cursor[STORE_CURSOR] = "";
+    Epcis__V1__ListDeadLettersResponse *letters;
+    ck_assert_int_eq(store_dead_letters(world.store, NULL, 0, cursor, &world.answers, &letters), ERR_OK);
+    for (size_t i = 0; i < letters->n_dead_letters; i++)
+        ck_assert_str_eq(letters->dead_letters[i]->path, "/made/up");
+}
+END_TEST
+
 /* ---- failing ---- */
 
 START_TEST(a_disk_error_leaves_nothing)
@@ -700,6 +733,7 @@ int main(void)
     tcase_add_test(tests, refuses_a_gap_and_a_wrong_parent);
     tcase_add_test(tests, keeps_partitions_apart);
     tcase_add_test(tests, refuses_what_is_no_batch);
+    tcase_add_test(tests, too_little_memory_is_told_as_such);
     tcase_add_test(tests, a_disk_error_leaves_nothing);
     tcase_add_test(tests, a_full_map_is_a_disk_error);
     tcase_add_test(tests, too_much_for_memory_changes_nothing);

@@ -278,6 +278,23 @@ START_TEST(a_list_comes_in_pages)
 }
 END_TEST
 
+START_TEST(a_page_ends_where_memory_does)
+{
+    enum { COUNT = 25 };
+    Epcis__V1__ListPartnersResponse page = EPCIS__V1__LIST_PARTNERS_RESPONSE__INIT;
+    struct arena small;
+    bool more = false;
+    for (unsigned i = 0; i < COUNT; i++)
+        create("Acme", gln_number(i));
+    arena_init(&small, 5 << 10);
+    ck_assert_int_eq(journal_partner_list(journal, NULL, COUNT, &small, &page, &more), ERR_OK);
+    ck_assert_uint_gt(page.n_partners, 0);
+    ck_assert_uint_lt(page.n_partners, COUNT);
+    ck_assert(more);
+    arena_free(&small);
+}
+END_TEST
+
 START_TEST(an_empty_register_lists_nothing)
 {
     Epcis__V1__ListPartnersResponse page = EPCIS__V1__LIST_PARTNERS_RESPONSE__INIT;
@@ -488,6 +505,7 @@ int main(void)
     tcase_add_test(tests, a_change_that_changes_nothing_leaves_no_trace);
     tcase_add_test(tests, the_history_tells_every_change);
     tcase_add_test(tests, a_list_comes_in_pages);
+    tcase_add_test(tests, a_page_ends_where_memory_does);
     tcase_add_test(tests, an_empty_register_lists_nothing);
     tcase_add_test(tests, a_failed_write_keeps_nothing);
     tcase_add_test(tests, a_batch_tells_of_its_partners);

@@ -80,6 +80,28 @@ static void put_batch(struct store_txn *txn)
     ck_assert_int_eq(store_batch_put(txn, 1, 1, &record), ERR_OK);
 }
 
+/* All 25 entries are told, oldest first. The pages it took. */
+static size_t check_history(const char *epc, uint32_t limit, struct arena *answers)
+{
+    char cursor[STORE_CURSOR] = "";
+    int64_t last = INT64_MIN;
+    size_t seen = 0, pages = 0;
+    do {
+        Epcis__V1__GetItemHistoryResponse *page;
+        arena_reset(answers);
+        ck_assert_int_eq(store_item_history(store, epc, limit, cursor, answers, &page), ERR_OK);
+        ck_assert_str_eq(page->next_page_token, cursor);
+        ck_assert_uint_le(page->n_history, limit);
+        for (size_t i = 0; i < page->n_history; i++, seen++) {
+            ck_assert_int_gt(page->history[i]->event_time->seconds, last);
+            last = page->history[i]->event_time->seconds;
+        }
+        pages++;
+    } while (*cursor);
+    ck_assert_uint_eq(seen, 25);
+    return pages;
+}
+
 START_TEST(history_comes_in_pages_oldest_first)
 {
     struct store_txn *txn;
@@ -92,21 +114,16 @@ START_TEST(history_comes_in_pages_oldest_first)
     keep(txn, synthetic_sgtin(&arena, 10001, "A"), 0, "");
     ck_assert_int_eq(store_commit(&txn), ERR_OK);
 
-    char cursor[STORE_CURSOR] = "";
-    int64_t last = INT64_MIN;
-    size_t seen = 0;
-    do {
-        Epcis__V1__GetItemHistoryResponse *page;
-        ck_assert_int_eq(store_item_history(store, epc, 10, cursor, &arena, &page), ERR_OK);
-        ck_assert_str_eq(page->next_page_token, cursor);
-        ck_assert_uint_le(page->n_history, 10);
-        for (size_t i = 0; i < page->n_history; i++, seen++) {
-            ck_assert_int_gt(page->history[i]->event_time->seconds, last);
-            last = page->history[i]->event_time->seconds;
-        }
-    } while (*cursor);
-    ck_assert_uint_eq(seen, 25);
+    struct arena large, small;
+    arena_init(&large, 1 << 20);
+    ck_assert_uint_eq(check_history(epc, 10, &large), 3);
+    arena_free(&large);
+    /* A page ends where memory does, and the rest comes with the next. */
+    arena_init(&small, 8 << 10);
+    ck_assert_uint_gt(check_history(epc, 25, &small), 1);
+    arena_free(&small);
 
+    char cursor[STORE_CURSOR] = "";
     Epcis__V1__GetItemHistoryResponse *none;
     snprintf(cursor, sizeof cursor, "zz");
     ck_assert_int_eq(store_item_history(store, epc, 10, cursor, &arena, &none), ERR_INPUT);
