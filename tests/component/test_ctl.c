@@ -167,10 +167,11 @@ START_TEST(capture_comes_back_when_asked_to)
     check_run(0, "running");
     ck_assert_int_eq(atomic_load(&ingest->received), 1);
     atomic_store(&ingest->admit, ERR_FULL);
-    run("capture", "b.xml", "--timeout", "1");
+    atomic_store(&ingest->retry_after_ms, 600000); /* later than it may */
+    run("capture", "b.xml", "--timeout", "60");
     check_run(1, "RESOURCE_EXHAUSTED");
     atomic_store(&ingest->admit, ERR_DISK);
-    run("capture", "b.xml", "--timeout", "1");
+    run("capture", "b.xml", "--timeout", "60");
     check_run(1, "disk");
     end();
 }
