@@ -130,6 +130,11 @@ void output_dead_letter_json(struct buffer *out, const Epcis__V1__DeadLetter *le
     optional(out, "partner", letter->partner);
     buffer_append_text(out, ", ");
     member(out, "state", output_letter_state_name(letter->state));
+    if (letter->validate_only && letter->n_warnings > 0) {
+        buffer_append_text(out, ", \"warning\": {");
+        finding_members(out, letter->warnings[0]);
+        buffer_append_text(out, "}");
+    }
     buffer_append_text(out, "}");
 }
 
@@ -230,8 +235,9 @@ void output_capture_text(struct buffer *out, const char *name, const Epcis__V1__
 {
     const Epcis__V1__Receipt *receipt = receipt_of(capture);
     output_foreign_text(out, name);
-    buffer_printf(out, ": %s%s: ", output_state_name(capture->state),
-                  receipt->duplicate_document ? " (received before)" : "");
+    buffer_printf(out, ": %s%s%s: ", output_state_name(capture->state),
+                  receipt->duplicate_document ? " (received before)" : "",
+                  capture->validate_only ? " (validated, nothing is kept)" : "");
     count(out, capture->events, "event", "events");
     buffer_printf(out, ", %" PRIu64 " committed, ", capture->committed);
     count(out, capture->duplicates, "duplicate, ", "duplicates, ");
@@ -253,6 +259,32 @@ void output_capture_text(struct buffer *out, const char *name, const Epcis__V1__
         buffer_printf(out, "  see      epcisctl dead-letters --capture %s\n", receipt->capture_id);
 }
 
+static void output_finding(struct buffer *out, const char *kind, const Epcis__V1__Finding *reason)
+{
+    buffer_printf(out, "    %s", kind);
+    output_foreign_text(out, reason->code);
+    if (reason->field[0]) {
+        buffer_append_text(out, "  ");
+        output_foreign_text(out, reason->field);
+    }
+    if (reason->value[0]) {
+        buffer_append_text(out, " = ");
+        output_foreign_text(out, reason->value);
+    }
+    buffer_append_text(out, "\n        ");
+    output_foreign_text(out, reason->message);
+    if (reason->remedy[0]) {
+        buffer_append_text(out, "\n        ");
+        output_foreign_text(out, reason->remedy);
+    }
+    if (reason->source[0]) {
+        buffer_append_text(out, " (");
+        output_foreign_text(out, reason->source);
+        buffer_append_text(out, ")");
+    }
+    buffer_append_text(out, "\n");
+}
+
 void output_dead_letter_text(struct buffer *out, const Epcis__V1__DeadLetter *letter)
 {
     buffer_printf(out, "%s  capture %s  ", letter->dead_letter_id, letter->capture_id);
@@ -269,31 +301,10 @@ void output_dead_letter_text(struct buffer *out, const Epcis__V1__DeadLetter *le
         output_foreign_text(out, letter->path);
     }
     buffer_append_text(out, "\n");
-    for (size_t i = 0; i < letter->n_reasons; i++) {
-        const Epcis__V1__Finding *reason = letter->reasons[i];
-        buffer_append_text(out, "    ");
-        output_foreign_text(out, reason->code);
-        if (reason->field[0]) {
-            buffer_append_text(out, "  ");
-            output_foreign_text(out, reason->field);
-        }
-        if (reason->value[0]) {
-            buffer_append_text(out, " = ");
-            output_foreign_text(out, reason->value);
-        }
-        buffer_append_text(out, "\n        ");
-        output_foreign_text(out, reason->message);
-        if (reason->remedy[0]) {
-            buffer_append_text(out, "\n        ");
-            output_foreign_text(out, reason->remedy);
-        }
-        if (reason->source[0]) {
-            buffer_append_text(out, " (");
-            output_foreign_text(out, reason->source);
-            buffer_append_text(out, ")");
-        }
-        buffer_append_text(out, "\n");
-    }
+    for (size_t i = 0; i < letter->n_reasons; i++)
+        output_finding(out, "", letter->reasons[i]);
+    for (size_t i = 0; i < letter->n_warnings; i++)
+        output_finding(out, "warning  ", letter->warnings[i]);
 }
 
 static void row(struct buffer *out, const char *name, const char *value)

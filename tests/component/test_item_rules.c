@@ -22,6 +22,7 @@ static void setup_items(void)
 /* "s1" is a bottle, "case1" and "pallet1" are SSCCs. */
 static char *epc(const char *name)
 {
+    ck_assert_ptr_nonnull(name);
     size_t digits = strcspn(name, "0123456789");
     unsigned number = (unsigned)atoi(name + digits);
     if (name[0] == 'c')

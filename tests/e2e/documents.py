@@ -15,6 +15,8 @@ from typing import Optional
 from xml.sax.saxutils import escape
 
 UTC = datetime.timezone.utc
+DAY = datetime.timedelta(days=1)
+MS = datetime.timedelta(milliseconds=1)
 START = datetime.datetime(2025, 2, 3, 6, 0, 0, 0, UTC)
 CBV = "urn:epcglobal:cbv:"
 
@@ -77,6 +79,10 @@ class Event:
     @property
     def commissions(self):
         return self.type == "ObjectEvent" and self.action == "ADD" and self.step == "commissioning"
+
+    @property
+    def packs(self):
+        return self.type == "AggregationEvent" and self.action == "ADD"
 
     @property
     def moment(self):
@@ -234,6 +240,16 @@ DEFECTS = {
     "other facts, same key": ("", lambda e: e.action == "OBSERVE", None),
 }
 
+# What is wrong only beside what came before, and makes wrong what comes after; planted where asked for.
+LEDGER_DEFECTS = {
+    "never commissioned": ("", lambda e: e.packs and has_items(e),
+                           lambda e, r: change_epc(e, r, "sgtin", lambda epc: epc[:-1] + "Z")),
+    "in two cases": ("", lambda e: e.packs and has_items(e), None),
+    "expired lot": ("", makes_items, lambda e, r: (setattr(e, "lot", e.lot + "-OLD"),
+                                                   setattr(e, "expiry", (START.date() - DAY).isoformat()))),
+    "decommissioned in its case": ("", lambda e: e.packs and has_items(e), None),
+}
+
 
 class Planter:
     def __init__(self, seed, only):
@@ -247,13 +263,14 @@ class Planter:
             self.first_of_lot.setdefault(event.lot, event.epcs[0])
 
     def plant(self, event):
-        """Changes the event, or, for a conflict of keys, gives one to stand after it."""
-        fits = [name for name in self.names if DEFECTS[name][1](event)]
+        """Changes the event, or gives one to stand after it."""
+        defects = {**DEFECTS, **LEDGER_DEFECTS}
+        fits = [name for name in self.names if defects[name][1](event)]
         if not fits:
             return event
         # The least used first: what fits few events is not drowned by what fits all.
         name = min(fits, key=lambda fit: (self.used[fit], self.random.random()))
-        code, _, change = DEFECTS[name]
+        code, _, change = defects[name]
         if name == "serial of another lot":
             others = [epc for lot, epc in self.first_of_lot.items() if lot != event.lot][-5:]
             if not others:
@@ -262,6 +279,13 @@ class Planter:
         elif name == "other facts, same key":
             event = event.copy()
             event.disposition = "in_progress" if event.disposition == "in_transit" else "in_transit"
+        elif name == "in two cases":
+            event = event.copy()
+            event.time, event.parent = event.time + MS, event.parent.replace(".1", ".2", 1)
+        elif name == "decommissioned in its case":
+            event = dataclasses.replace(
+                event, type="ObjectEvent", step="decommissioning", action="DELETE", disposition="inactive",
+                time=event.time + MS, parent="", epcs=[event.epcs[self.random.choice(of_kind(event, "sgtin"))]])
         else:
             change(event, self.random)
         event.planted, event.fault = name, code
@@ -274,7 +298,8 @@ class Planter:
 
 def make(events, defects=0.0, redelivered=0.0, seed=1, company=1, epcs_per_event=5, only=None,
          instance=None):
-    """A document of exactly `events` events, redelivered ones counted. `only`: names out of DEFECTS."""
+    """A document of exactly `events` events, redelivered ones counted. `only`: names out of DEFECTS
+    and LEDGER_DEFECTS; the former where nothing is said."""
     chance = random.Random(f"document {seed}")
     planter = Planter(seed, only)
     flow = Flow(seed, company, epcs_per_event)

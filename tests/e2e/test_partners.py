@@ -2,9 +2,10 @@
 
 import concurrent.futures
 import random
+import threading
 
-from documents import Flow, make, serialise
-from harness import EndToEnd, counts_of, main
+from documents import Flow, Party, make, serialise
+from harness import PATIENCE, EndToEnd, counts_of, main
 from oracle import Oracle
 
 
@@ -65,6 +66,35 @@ class Partners(EndToEnd):
             self.assertEqual(len(history), len(oracle.history[epc]))
             self.assertEqual([entry.biz_step for entry in history],
                              [event.step for event in sorted(oracle.history[epc], key=lambda e: e.time)])
+        self.stop_cleanly(server)
+
+    def test_a_serial_that_two_partners_commission_at_once_is_one_partner_s(self):
+        """Each partner has its own order and, with two workers, its own worker: the store alone decides."""
+        server = self.start(workers=2)
+        rounds = [make(events=1, seed=7970 + n, company=3300) for n in range(30)]
+        barrier = threading.Barrier(2)
+
+        def send(side):
+            receipts = []
+            for n, document in enumerate(rounds):
+                barrier.wait(60 * PATIENCE)
+                receipts.append(server.client.capture(document.data, Party("", 3400 + 2 * n + side, "").gln))
+            return receipts
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            sides = list(pool.map(send, range(2)))
+        for document, *receipts in zip(rounds, *sides):
+            self.assertFalse(any(receipt.duplicate_document for receipt in receipts))
+            captures = {receipt.capture_id: server.client.wait(receipt.capture_id) for receipt in receipts}
+            self.assertEqual(sorted(capture.committed for capture in captures.values()), [0, 1])
+            winner, loser = sorted(captures, key=lambda capture_id: -captures[capture_id].committed)
+            self.assertEqual((captures[loser].dead_letters, captures[loser].duplicates), (1, 0))
+            letter, = server.client.dead_letters(loser)
+            self.assertEqual([reason.code for reason in letter.reasons],
+                             ["SERIAL_REUSED"] * len(document.events[0].epcs))
+            for epc in document.events[0].epcs:
+                _, history = server.client.item(epc)
+                self.assertEqual([entry.capture_id for entry in history], [winner])
         self.stop_cleanly(server)
 
     @staticmethod

@@ -2,14 +2,11 @@
 
 import collections
 import hashlib
-import os
-import subprocess
-import sys
 
 from documents import make
 from harness import EndToEnd, Refused, main, wait_for
 from harness import capture_pb as pb
-from oracle import Oracle, read_sidecar
+from oracle import Oracle
 
 
 class SumRule(EndToEnd):
@@ -43,39 +40,6 @@ class SumRule(EndToEnd):
             self.assertIn(f"<{event.type}".encode(), lines[letter.line - 1], "the line is the event's")
         whole = server.client.dead_letter(letters[0].dead_letter_id)
         self.assertTrue(whole.HasField("event") or whole.raw_document_part, "the refused event is kept")
-
-    def test_the_corpus_generator_s_document(self):
-        corpus = os.environ.get("EPCISD_CORPUS")
-        if not corpus:
-            self.skipTest("EPCISD_CORPUS names no folder with gen_dscsa.py: its document was NOT tried")
-        path, sidecar = self.folder / "corpus.xml", self.folder / "corpus.tsv"
-        subprocess.run([sys.executable, f"{corpus}/gen_dscsa.py", "--events", "20000", "--bad-rate", "0.02",
-                        "--duplicates", "0.05", "--seed", "42", "--out", path, "--sidecar", sidecar,
-                        "--summary", self.folder / "summary.json"], check=True)
-        events = read_sidecar(path, sidecar)
-        data = path.read_bytes()
-        # The generator goes on from 2025-01-06 by some two hours an event: years into the future, and beyond
-        # the expiry of what it ships.
-        server = self.start(workers=2, options=["--rule", "FUTURE_EVENT=off", "--rule", "EXPIRED_SHIPPED=off"])
-        receipt = server.client.capture(data)
-        outcome = Oracle().document(receipt.partner, events)
-        self.assert_outcome(server, receipt.capture_id, outcome, seconds=300)
-        self.check_codes(server, receipt.capture_id, outcome)
-        self.check_gln_warnings(server, receipt, events, outcome)
-        self.stop_cleanly(server)
-
-    def check_gln_warnings(self, server, receipt, events, outcome):
-        """A wrong check digit inside a business transaction's identifier is reported, not refused."""
-        planted = {event.index for event in events if event.planted == "gln_check"} & outcome.committed
-        self.assertTrue(planted)
-        warned = set()
-        for index in sorted(planted):
-            _, history = server.client.item(events[index].epcs[0])
-            for entry in history:
-                event = server.client.event(entry.sequence)
-                if event.event_index in planted and any(w.code == "BT_GLN" for w in event.warnings):
-                    warned.add(event.event_index)
-        self.assertEqual(warned, planted)
 
     def test_100_epcs_an_event(self):
         document = make(events=600, defects=0.02, redelivered=0.05, seed=102, epcs_per_event=100)

@@ -112,6 +112,24 @@ class Trace(EndToEnd):
         self.assertEqual([container.epc for container in self.above(item, shipping.time)],
                          [link_of(next(iter(held[pallet]))), link_of(pallet)])
 
+    def test_a_case_of_10000_items(self):
+        document = make(events=9, seed=7964, company=3240, epcs_per_event=10000)  # three cases, to the shipping
+        packing, shipping = document.events[4], document.events[8]
+        self.assertEqual((packing.step, len(packing.epcs), shipping.step), ("packing", 10000, "shipping"))
+        receipt = self.server.client.capture(document.data)
+        self.assertEqual(self.server.client.wait(receipt.capture_id).committed, 9)
+        for time in (shipping.time, None):
+            for page_size in (0, 999, 10000):
+                found = self.contents(packing.parent, time, page_size=page_size)
+                self.assertEqual([item.epc for item in found], [link_of(epc) for epc in packing.epcs])
+        pallet = self.contents(shipping.epcs[0], shipping.time, recursive=True)
+        items = [epc for event in document.events[4:7] for epc in event.epcs]
+        self.assertEqual([item.epc for item in pallet if item.depth == 2], [link_of(epc) for epc in items])
+        self.assertEqual({(item.lot, item.expiry) for item in pallet if item.depth == 2},
+                         {(document.events[0].lot, document.events[0].expiry)})
+        self.assertEqual(len(pallet), 3 + 30000)
+        self.stop_cleanly(self.server)
+
     def test_events_of_documents_lots_and_places(self):
         sequences = self.sequences()
         self.assertEqual([sequences[index] for index in range(120)], sorted(sequences.values()))
