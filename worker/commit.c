@@ -308,7 +308,7 @@ static void reset_state(struct work *work)
         work->event_ids[i].fresh = false;
     }
     lots_clear(&work->lots);
-    master_data_clear(&work->master);
+    master_data_forget(&work->master);
     work->committed_count = 0;
 }
 

@@ -322,6 +322,11 @@ enum err master_data_load(struct master_data *data, struct store_txn *txn, struc
     return err;
 }
 
+void master_data_forget(struct master_data *data)
+{
+    data->generation++;
+}
+
 void master_data_clear(struct master_data *data)
 {
     if (data->count > 0)

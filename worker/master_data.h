@@ -107,6 +107,9 @@ enum err master_data_put(struct master_data *data, struct store_txn *txn,
                          const Epcis__Wire__V1__BatchSegment *segment, const struct batch_item *item,
                          const struct master_element *element);
 
+/* What was read of the store counts no longer; identifiers keep their numbers. */
+void master_data_forget(struct master_data *data);
+
 void master_data_clear(struct master_data *data);
 void master_data_free(struct master_data *data);
 

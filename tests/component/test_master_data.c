@@ -401,6 +401,28 @@ START_TEST(knows_what_the_document_brings_behind_its_events)
 }
 END_TEST
 
+START_TEST(what_was_rolled_back_is_not_known)
+{
+    struct buffer behind = {0};
+    const struct buffer *frames[] = {&world.frame, &behind};
+    synthetic_segment(&world.made, 1, 0);
+    world.made.segments[world.made.segment_count - 1]->rollback = true;
+    add_element(VTYPE("EPCClass"), PRODUCT, PAIRS("cbvmda:regulatedProductName", "A"));
+    synthetic_add(&world.made, shipping("a", 0));
+    synthetic_add_refusal(&world.made, false);
+    synthetic_pack(&world.made, &world.chain, &world.frame);
+    synthetic_segment(&world.made, 2, 0);
+    add_element(VTYPE("Location"), PLACE, PAIRS("cbvmda:name", "A"));
+    synthetic_add(&world.made, shipping("b", 0));
+    synthetic_pack(&world.made, &world.chain, &behind);
+    ck_assert_int_eq(commit_frames(world.commit, frames, 2, &world.result), ERR_OK);
+    buffer_free(&behind);
+    ck_assert_uint_eq(world.result.committed, 1);
+    ck_assert_uint_eq(warned(1, "UNKNOWN_GTIN"), 1);
+    ck_assert_uint_eq(warned(1, "UNKNOWN_GLN"), 0);
+}
+END_TEST
+
 START_TEST(a_place_inside_a_known_place_is_known)
 {
     Epcis__V1__Event *event = shipping("a", 0);
@@ -536,6 +558,7 @@ int main(void)
     tcase_add_test(tests, an_unreadable_element_is_a_dead_letter_of_its_own);
     tcase_add_test(tests, warns_once_of_what_is_unknown);
     tcase_add_test(tests, knows_what_the_document_brings_behind_its_events);
+    tcase_add_test(tests, what_was_rolled_back_is_not_known);
     tcase_add_test(tests, a_place_inside_a_known_place_is_known);
     tcase_add_test(tests, reads_the_class_of_a_quantity);
     tcase_add_test(tests, strict_refuses_each_event);
