@@ -134,6 +134,8 @@ static enum err append_segment(struct batch *batch, size_t index, struct partner
     segment.count = span->count;
     segment.partner = span->partner;
     segment.received_ms = span->received_ms;
+    segment.rollback = span->terms.rollback;
+    segment.validate_only = span->terms.validate_only;
     segment.document = document_facts_message(span->facts);
     segment.partner_record = (Epcis__Wire__V1__PartnerFacts *)(uintptr_t)facts;
     Epcis__Wire__V1__Batch part = EPCIS__WIRE__V1__BATCH__INIT;

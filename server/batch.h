@@ -23,6 +23,7 @@ struct batch_span {
     uint8_t capture_id[UUID_BYTES];
     char partner[JOURNAL_PARTNER];
     int64_t received_ms;
+    struct capture_terms terms;
     struct document_facts *facts; /* a reference, until the batch is closed; NULL: none known */
 };
 

@@ -48,6 +48,8 @@ enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTE
     capture->dead_letters = record->dead_letters;
     capture->warnings = record->warnings;
     capture->batches = record->batches;
+    capture->error_behaviour = record->error_behaviour;
+    capture->validate_only = record->validate_only;
     capture->error = record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ? record->error : NULL;
     if (record->resubmission_of) {
         char number[24];

@@ -24,6 +24,7 @@ struct converter_options {
     uint64_t batch_max_wait_ms;
     uint64_t partition_max_bytes; /* closed and not acknowledged: a partition's documents wait beyond this */
     uint64_t total_max_bytes;     /* the same over all partitions */
+    uint64_t rollback_max_bytes;  /* of a document that has to be one batch, as read */
     struct parser_limits limits;  /* others than before a restart may make batches that cannot be rebuilt */
 };
 

@@ -163,6 +163,7 @@ enum err dead_letter_list(const struct dead_letters *letters, const Epcis__V1__L
     enum err err = read_filter(filter, capture_id, &wanted, why);
     if (err)
         return err;
+    wanted.validated = wanted.capture_id && !filter->state; /* who asks for a state wants dead letters */
     if (filter->state) {
         wanted.wanted = has_state;
         wanted.context = &state;

@@ -125,6 +125,14 @@ static enum err take_in(const struct dead_letters *letters, struct closing *clos
     return ERR_OK;
 }
 
+static enum err check_letter(const Epcis__V1__DeadLetter *letter, char why[DEAD_LETTER_WHY])
+{
+    if (!letter->validate_only)
+        return ERR_OK;
+    snprintf(why, DEAD_LETTER_WHY, "it is no dead letter: its document was sent with validate_only");
+    return ERR_EXISTS;
+}
+
 /* The document in which the event comes again as it is. ERR_EXISTS: there is no event to write. */
 static enum err write_document(const struct dead_letters *letters, const Epcis__V1__DeadLetter *letter,
                                const Epcis__Store__V1__CaptureRecord *original, struct buffer *out,
@@ -154,6 +162,8 @@ static enum err resubmit(const struct dead_letters *letters, const char *dead_le
     enum err err = ingest_admit(letters->ingest, &retry_after_ms);
     if (!err)
         err = store_dead_letter_get(letters->store, dead_letter_id, arena, &found);
+    if (!err)
+        err = check_letter(found->dead_letter, closing->why);
     if (!err)
         err = find_original(letters, found->dead_letter, arena, &original);
     if (!err && corrected_bytes > 0)
@@ -238,6 +248,8 @@ enum err dead_letter_discard(const struct dead_letters *letters, const char *dea
     if (store_dead_letter_number(dead_letter_id, &number))
         return ERR_NOT_FOUND;
     enum err err = store_dead_letter_get(letters->store, dead_letter_id, arena, &found);
+    if (!err)
+        err = check_letter(found->dead_letter, why);
     if (err)
         return err;
     closing_init(&closing, &group, number, EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_DISCARDED, deed);

@@ -126,6 +126,11 @@ enum err ingest_open(struct ingest *ingest, const char *partner, struct ingest_d
     return ERR_OK;
 }
 
+void ingest_set_terms(struct ingest_document *document, struct capture_terms terms)
+{
+    document->record.terms = terms;
+}
+
 static void piece_written(struct journal_op *op, enum err err)
 {
     (void)err; /* sealing counts the pieces, and the journal tells of its health */

@@ -9,6 +9,7 @@
 
 #include "common/base/digest.h"
 #include "common/base/err.h"
+#include "server/journal.h"
 
 struct journal;
 struct journal_letter;
@@ -43,6 +44,9 @@ enum err ingest_admit(struct ingest *ingest, uint32_t *retry_after_ms);
 
 /* Begins a document. `partner`: GLN-13 or empty. ERR_INPUT: partner is no GLN; ERR_MEMORY. */
 enum err ingest_open(struct ingest *ingest, const char *partner, struct ingest_document **out);
+
+/* How it wants to be taken; without this each event by itself. */
+void ingest_set_terms(struct ingest_document *document, struct capture_terms terms);
 
 /* The next bytes. May wait while the journal is behind. ERR_DISK, ERR_FULL (the high-water mark was passed
  * meanwhile), ERR_MEMORY, ERR_STOPPED. */

@@ -38,6 +38,12 @@ void journal_close(struct journal **journal);
 
 /* ---- writing --------------------------------------------------------------------------------------- */
 
+/* How a document wants to be taken. */
+struct capture_terms {
+    bool rollback;      /* all events or none */
+    bool validate_only; /* judged, not committed; and never a duplicate */
+};
+
 /* A document whose bytes are all in. Filled by the caller; `number`, `capture_id`, `duplicate` and, for a
  * duplicate, the rest are set when it is done. */
 struct journal_document {
@@ -47,6 +53,7 @@ struct journal_document {
     uint8_t document_sha256[DIGEST_BYTES];
     char request_partner[JOURNAL_PARTNER]; /* as the client named it: part of the duplicate's key */
     char partner[JOURNAL_PARTNER];
+    struct capture_terms terms;
     uint32_t partition;
     int64_t received_ms;
     uint64_t number;

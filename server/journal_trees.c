@@ -265,6 +265,9 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
     record.partition = document->partition;
     record.received_ms = document->received_ms;
     record.state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RECEIVED;
+    record.error_behaviour = document->terms.rollback ? EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK
+                                                      : EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_PROCEED;
+    record.validate_only = document->terms.validate_only;
     record.resubmission_of = op->letter ? op->letter->number : 0;
     enum err err = capture_put(trees, txn, document->number, &record);
 
@@ -274,7 +277,7 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
     MDB_val number_val = val_of(number, sizeof number);
     if (!err)
         err = tree_put(trees, txn, TREE_CAPTURE_ID, val_of(document->capture_id, UUID_BYTES), number_val, 0);
-    if (!err)
+    if (!err && !document->terms.validate_only)
         err = tree_put(trees, txn, TREE_DIGEST, val_of(digest, digest_key(document, digest)), number_val, 0);
     if (!err)
         err = tree_put(trees, txn, TREE_UNFINISHED, number_val, val_of("", 0), 0);
@@ -297,7 +300,8 @@ static enum err apply_seal(struct journal_trees *trees, MDB_txn *txn, struct jou
     }
     uint8_t key_bytes[DIGEST_BYTES + JOURNAL_PARTNER];
     MDB_val key = val_of(key_bytes, digest_key(document, key_bytes)), value;
-    int code = mdb_get(txn, trees->dbi[TREE_DIGEST], &key, &value);
+    int code =
+        document->terms.validate_only ? MDB_NOTFOUND : mdb_get(txn, trees->dbi[TREE_DIGEST], &key, &value);
     if (code == 0)
         return seal_duplicate(trees, txn, document, journal_key_read_u64(value.mv_data), scratch);
     if (code != MDB_NOTFOUND)

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ struct job {
     uint64_t items;         /* handed on so far */
     uint64_t events;        /* of them */
     uint64_t items_to_skip; /* in the store already */
+    bool whole;             /* its items are one batch, and nothing else is in it */
+    bool too_large;         /* for that */
 };
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
@@ -130,6 +133,8 @@ static bool batch_is_full(const struct lane *lane)
     const struct converter_options *options = lane->shared->options;
     if (lane->replay_items)
         return lane->open->items == lane->replay_items;
+    if (lane->job->whole)
+        return false;
     return lane->open->items >= options->batch_max_events ||
            lane->open->frame.length >= options->batch_max_bytes;
 }
@@ -221,6 +226,13 @@ static enum err add_event(struct lane *lane, const struct parser_event *event)
     return lane_add_item(lane, &item, &event->event->base);
 }
 
+/* Told by the bytes read, so that it is the same however much of the document is in the store already. */
+static bool passes_limit(struct job *job, uint64_t bytes)
+{
+    job->too_large = job->whole && bytes > job->lane->shared->options->rollback_max_bytes;
+    return job->too_large;
+}
+
 static enum err take_document(void *context, const Epcis__V1__Document *document)
 {
     struct lane *lane = context;
@@ -230,7 +242,7 @@ static enum err take_document(void *context, const Epcis__V1__Document *document
 static enum err take_event(void *context, const struct parser_event *event)
 {
     struct lane *lane = context;
-    if (lane->blocked)
+    if (lane->blocked || passes_limit(lane->job, event->byte_offset + event->bytes))
         return ERR_STOPPED;
     if (job_count(lane->job, 1))
         return ERR_OK;
@@ -240,7 +252,7 @@ static enum err take_event(void *context, const struct parser_event *event)
 static enum err take_vocabulary_element(void *context, const Epcis__V1__VocabularyElement *element)
 {
     struct lane *lane = context;
-    if (lane->blocked)
+    if (lane->blocked || passes_limit(lane->job, lane->open ? lane->open->frame.length : 0))
         return ERR_STOPPED;
     if (job_count(lane->job, 0))
         return ERR_OK;
@@ -286,6 +298,15 @@ static enum err job_start(struct lane *lane)
         return lane_block(lane, "the record of a document is damaged", ERR_CORRUPT);
     memcpy(job->span.capture_id, record->capture_id.data, UUID_BYTES);
     memcpy(job->span.partner, record->partner, strlen(record->partner) + 1);
+    job->span.terms.rollback =
+        record->error_behaviour == EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK;
+    job->span.terms.validate_only = record->validate_only;
+    job->whole = job->span.terms.rollback || job->span.terms.validate_only;
+    if (job->whole && lane->open) {
+        err = lane_close(lane);
+        if (err || lane->blocked)
+            return err;
+    }
     struct parser_sink sink = {.context = lane,
                                .document = take_document,
                                .vocabulary_element = take_vocabulary_element,
@@ -348,8 +369,26 @@ static enum err job_finish(struct lane *lane, const struct parser_error *error)
         err = add_refusal(lane, error, NULL);
     if (!err)
         err = job_record(lane, error);
+    bool whole = lane->job->whole;
     job_free(lane);
-    return err;
+    return err || !whole || !lane->open || lane->blocked ? err : lane_close(lane);
+}
+
+/* The document is refused as one, and nothing of it goes out. */
+static enum err job_refuse(struct lane *lane)
+{
+    struct job *job = lane->job;
+    char message[256];
+    snprintf(message, sizeof message,
+             "is sent with rollback or validate_only and has more than %" PRIu64
+             " bytes as read (--rollback-max-bytes): right are several documents, or to proceed",
+             lane->shared->options->rollback_max_bytes);
+    const struct parser_error error = {
+        .code = "ROLLBACK_LIMIT", .message = message, .field = "", .value = "", .path = ""};
+    batch_free(lane->open);
+    lane->open = NULL;
+    job->items = job->events = 0;
+    return job_finish(lane, &error);
 }
 
 static enum err job_step(struct lane *lane)
@@ -370,6 +409,8 @@ static enum err job_step(struct lane *lane)
     }
     if (!err)
         err = parser_finish(job->parser);
+    if (err == ERR_STOPPED && job->too_large)
+        return job_refuse(lane);
     if (err == ERR_STOPPED) /* blocked, and logged */
         return ERR_OK;
     if (!err)
@@ -406,7 +447,7 @@ enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms)
             lane,
             "the documents of a recorded batch are not there, or hold fewer events than they did" CHANGED,
             ERR_CORRUPT);
-    if (!lane->open || lane->replay_items)
+    if (!lane->open || lane->replay_items || (lane->job && lane->job->whole))
         return ERR_OK;
     if (!lane->job && lane->outstanding == 0)
         return lane_close(lane);

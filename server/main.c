@@ -56,6 +56,7 @@ static struct settings settings = {
                   .batch_max_wait_ms = 5000,
                   .partition_max_bytes = 64 << 20,
                   .total_max_bytes = 256 << 20,
+                  .rollback_max_bytes = 16 << 20,
                   .limits = PARSER_LIMITS_INIT},
     .dispatcher = {.run_max_batches = 16, .run_max_bytes = 16 << 20, .lease_ms = 5000},
 };
@@ -86,6 +87,8 @@ static const struct option_entry options[] = {
      (uint64_t)1 << 40, "BYTES", "batches of one partner in memory"},
     {"total-max-bytes", OPTION_NUMBER, &settings.converter.total_max_bytes, 1 << 20, (uint64_t)1 << 40,
      "BYTES", "batches of all partners in memory"},
+    {"rollback-max-bytes", OPTION_NUMBER, &settings.converter.rollback_max_bytes, 1024, 256 << 20, "BYTES",
+     "of a document sent with rollback or validate_only, as read (ROLLBACK_LIMIT)"},
 #define LIMIT_OPTION(constant, field, value, least, most, option, unit, code, help)                          \
     {option, OPTION_NUMBER, &settings.converter.limits.field, least, most, unit, help " (" code ")"},
     PARSER_LIMITS(LIMIT_OPTION)

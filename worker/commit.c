@@ -267,12 +267,12 @@ static enum err write_batch(struct commit *commit, struct store_txn *txn, struct
     enum err err = ERR_OK;
     for (uint32_t i = 0; i < batch->event_count && !err; i++) {
         const struct work_event *event = &work->events[batch->first_event + i];
-        if (event->verdict == WORK_COMMITTED)
+        if (event->verdict == WORK_DEAD || (batch->validate_only && event->warning_count > 0))
+            err = dead_letter_write(txn, batch, event, &work->scratch);
+        else if (event->verdict == WORK_COMMITTED && !batch->validate_only)
             err = write_event(txn, &batch->batch, event);
-        else if (event->verdict == WORK_DEAD)
-            err = dead_letter_write(txn, &batch->batch, event, &work->scratch);
     }
-    if (!err)
+    if (!err && !batch->validate_only)
         err = write_captures(txn, work, batch);
     if (err)
         return err;
@@ -290,15 +290,66 @@ static enum err write_batch(struct commit *commit, struct store_txn *txn, struct
     return err ? err : store_batch_put(txn, batch->batch.partition, batch->batch.sequence, &record);
 }
 
-/* Decides all batches, in order; a batch that follows another one of this call is guarded against it. */
-static enum err decide_and_write(struct commit *commit, struct store_txn *txn, struct commit_result *totals)
+/* ---- transactions ---- */
+
+/* Forgets what an earlier transaction loaded and decided. */
+static void reset_state(struct work *work)
+{
+    for (size_t i = 0; i < work->item_count; i++)
+        work->items[i] = (struct store_item){.key = work->items[i].key,
+                                             .key_length = work->items[i].key_length,
+                                             .stateless = work->items[i].stateless};
+    for (size_t i = 0; i < work->row_count; i++) {
+        work->rows[i].sequence = 0;
+        work->rows[i].fresh = false;
+    }
+    for (size_t i = 0; i < work->event_id_count; i++) {
+        work->event_ids[i].sequence = 0;
+        work->event_ids[i].fresh = false;
+    }
+    lots_clear(&work->lots);
+    master_data_clear(&work->master);
+    work->committed_count = 0;
+}
+
+static enum err begin(struct commit *commit, struct store_txn **txn)
 {
     struct work *work = &commit->work;
-    enum err err = store_load(txn, work->items, work->item_count, work->rows, work->row_count, &work->arena);
+    enum err err = store_begin(commit->config.store, txn);
     if (!err)
-        err = store_event_ids_load(txn, work->event_ids, work->event_id_count);
-    work->first_sequence = store_next_sequence(txn);
-    for (size_t i = 0; i < work->batch_count && !err; i++) {
+        err = store_load(*txn, work->items, work->item_count, work->rows, work->row_count, &work->arena);
+    if (!err)
+        err = store_event_ids_load(*txn, work->event_ids, work->event_id_count);
+    if (!err)
+        work->first_sequence = store_next_sequence(*txn);
+    return err;
+}
+
+static enum err finish(struct commit *commit, struct store_txn **txn)
+{
+    struct work *work = &commit->work;
+    enum err err = store_write(*txn, work->items, work->item_count, work->rows, work->row_count);
+    if (!err)
+        err = store_event_ids_write(*txn, work->event_ids, work->event_id_count);
+    if (!err)
+        err = lots_write(&work->lots, *txn);
+    if (err)
+        return err;
+    fault_crash("worker.before_commit");
+    err = store_commit(txn);
+    if (!err)
+        fault_crash("worker.after_commit");
+    return err;
+}
+
+/* Batches that share a transaction, in order; one that follows another is guarded against it. */
+static enum err commit_together(struct commit *commit, size_t first, size_t count,
+                                struct commit_result *totals)
+{
+    struct work *work = &commit->work;
+    struct store_txn *txn = NULL;
+    enum err err = begin(commit, &txn);
+    for (size_t i = first; i < first + count && !err; i++) {
         struct work_batch *batch = &work->batches[i];
         if (batch->ack)
             continue;
@@ -310,10 +361,104 @@ static enum err decide_and_write(struct commit *commit, struct store_txn *txn, s
             err = write_batch(commit, txn, batch, totals);
     }
     if (!err)
-        err = store_write(txn, work->items, work->item_count, work->rows, work->row_count);
+        err = finish(commit, &txn);
+    store_abort(&txn);
+    return err;
+}
+
+/* The first refused item; NULL: none. */
+static const struct work_event *find_dead(const struct work *work, const struct work_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->event_count; i++)
+        if (work->events[batch->first_event + i].verdict == WORK_DEAD)
+            return &work->events[batch->first_event + i];
+    return NULL;
+}
+
+/* What would have been committed becomes dead letters because of `dead`. ERR_LIMIT. */
+static enum err roll_back(struct work *work, const struct work_batch *batch, const struct work_event *dead)
+{
+    char message[160] = "the document was sent with rollback, and it breaks off";
+    Epcis__V1__Finding *reason = arena_alloc(&work->arena, sizeof *reason);
+    Epcis__V1__Finding **reasons = arena_alloc(&work->arena, sizeof *reasons);
+    if (!dead->whole_document)
+        snprintf(message, sizeof message,
+                 "the document was sent with rollback, and its event %llu (from 0) is refused: %s",
+                 (unsigned long long)dead->event_index, dead->reasons[0]->code);
+    char *text = arena_copy(&work->arena, message, strlen(message));
+    if (!reason || !reasons || !text)
+        return ERR_LIMIT;
+    epcis__v1__finding__init(reason);
+    reason->code = (char *)"ROLLED_BACK";
+    reason->message = text;
+    reason->remedy = (char *)"Put right what is refused, and send the whole document again.";
+    *reasons = reason;
+    for (uint32_t i = 0; i < batch->event_count; i++) {
+        struct work_event *event = &work->events[batch->first_event + i];
+        bool repeats = event->verdict == WORK_DUPLICATE && event->sequence >= work->first_sequence;
+        if (event->verdict != WORK_COMMITTED && !repeats)
+            continue;
+        event->verdict = WORK_DEAD;
+        event->reasons = reasons;
+        event->reason_count = 1;
+    }
+    return ERR_OK;
+}
+
+/* A whole document: decided, and where nothing may be kept of it, undone before its outcome is written. */
+static enum err commit_alone(struct commit *commit, struct work_batch *batch, struct commit_result *totals)
+{
+    struct work *work = &commit->work;
+    struct store_txn *txn = NULL;
+    const struct work_event *dead = NULL;
+    enum err err = begin(commit, &txn);
     if (!err)
-        err = store_event_ids_write(txn, work->event_ids, work->event_id_count);
-    return err ? err : lots_write(&work->lots, txn);
+        err = guard_order(commit, txn, batch);
+    if (err || batch->ack)
+        goto out;
+    err = decide_batch(work, txn, batch);
+    if (!err && batch->rollback)
+        dead = find_dead(work, batch);
+    if (!err && (dead || batch->validate_only)) {
+        store_abort(&txn);
+        err = dead ? roll_back(work, batch, dead) : ERR_OK;
+        reset_state(work);
+        if (!err)
+            err = begin(commit, &txn);
+        if (!err)
+            err = guard_order(commit, txn, batch); /* another worker may have been here */
+    }
+    if (!err && !batch->ack)
+        err = write_batch(commit, txn, batch, totals);
+    if (!err)
+        err = finish(commit, &txn);
+out:
+    store_abort(&txn);
+    return err;
+}
+
+static bool is_alone(const struct work_batch *batch)
+{
+    return !batch->ack && (batch->rollback || batch->validate_only);
+}
+
+static enum err commit_all(struct commit *commit, struct commit_result *totals)
+{
+    struct work *work = &commit->work;
+    enum err err = ERR_OK;
+    for (size_t i = 0, count; i < work->batch_count && !err; i += count) {
+        if (i > 0)
+            reset_state(work);
+        count = 1;
+        if (is_alone(&work->batches[i])) {
+            err = commit_alone(commit, &work->batches[i], totals);
+            continue;
+        }
+        while (i + count < work->batch_count && !is_alone(&work->batches[i + count]))
+            count++;
+        err = commit_together(commit, i, count, totals);
+    }
+    return err;
 }
 
 /* ---- one call ---- */
@@ -348,22 +493,13 @@ static enum err prepare_all(struct commit *commit, const struct buffer *const *f
 enum err commit_frames(struct commit *commit, const struct buffer *const *frames, size_t count,
                        struct commit_result *out)
 {
-    struct store_txn *txn = NULL;
     struct commit_result totals = {0};
     *out = (struct commit_result){0};
     enum err err = prepare_all(commit, frames, count);
+    if (!err)
+        err = commit_all(commit, &totals);
     if (err)
         return err;
-    err = store_begin(commit->config.store, &txn);
-    if (!err)
-        err = decide_and_write(commit, txn, &totals);
-    if (err)
-        goto out;
-    fault_crash("worker.before_commit");
-    err = store_commit(&txn);
-    if (err)
-        goto out;
-    fault_crash("worker.after_commit");
     for (size_t i = 0; i < count; i++) {
         const struct work_batch *batch = &commit->work.batches[i];
         commit->acks[i] = batch->batch.sequence ? batch->ack : NULL;
@@ -371,9 +507,7 @@ enum err commit_frames(struct commit *commit, const struct buffer *const *frames
     totals.acks = commit->acks;
     totals.count = count;
     *out = totals;
-out:
-    store_abort(&txn);
-    return err;
+    return ERR_OK;
 }
 
 void commit_refuse(struct commit *commit, const struct buffer *const *frames, size_t count, enum err err,

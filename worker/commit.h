@@ -35,8 +35,9 @@ struct commit_result {
 };
 
 /* Validates and commits; returns once the outcome is durable. Whatever is wrong with the input is in the
- * acks, and ERR_OK the answer. ERR_LIMIT: too much for one call, nothing happened, fewer frames may do.
- * ERR_DISK, ERR_CORRUPT, ERR_MEMORY, ERR_SYSTEM (the store must be opened again): nothing happened.
+ * acks, and ERR_OK the answer. ERR_LIMIT: too much for one call, fewer frames may do. ERR_DISK,
+ * ERR_CORRUPT, ERR_MEMORY, ERR_SYSTEM (the store must be opened again). After an error nothing happened, but
+ * that batches before one with rollback or validate_only may be committed: sent again, they are answered.
  * After an error `out` is empty: commit_refuse has acks. */
 enum err commit_frames(struct commit *commit, const struct buffer *const *frames, size_t count,
                        struct commit_result *out);

@@ -15,11 +15,11 @@ struct gtins {
     size_t count;
 };
 
-/* Where the first reason's field stands in an XML document; event positions count from 1 there. */
+/* Where the first finding's field stands in an XML document; event positions count from 1 there. */
 static void write_path(const struct work_event *event, char out[PATH_BYTES])
 {
     static const char root[] = "/EPCISDocument", header[] = "EPCISHeader";
-    const char *field = event->reasons[0]->field;
+    const char *field = event->reason_count > 0 ? event->reasons[0]->field : event->warnings[0]->field;
     int length = snprintf(out, PATH_BYTES, "%s", root);
     if (strncmp(field, header, sizeof header - 1) != 0) /* not of the document as a whole */
         length =
@@ -91,17 +91,17 @@ static void describe(const struct work_event *event, struct arena *scratch, stru
         letter->event_time = unpacked->event_time;
 }
 
-enum err dead_letter_write(struct store_txn *txn, const struct batch *batch, const struct work_event *event,
-                           struct arena *scratch)
+enum err dead_letter_write(struct store_txn *txn, const struct work_batch *batch,
+                           const struct work_event *event, struct arena *scratch)
 {
-    const Epcis__Wire__V1__BatchSegment *segment = batch->segments[event->segment];
+    const Epcis__Wire__V1__BatchSegment *segment = batch->batch.segments[event->segment];
     const uint8_t *capture_id = segment->capture_id.data;
     struct gtins gtins = {.count = 0};
     char capture_text[UUID_TEXT + 1], batch_text[DIGEST_HEX + 1], path[PATH_BYTES];
     Epcis__Store__V1__DeadLetterRecord record = EPCIS__STORE__V1__DEAD_LETTER_RECORD__INIT;
     Epcis__V1__DeadLetter letter = EPCIS__V1__DEAD_LETTER__INIT;
     uuid_text(capture_id, capture_text);
-    digest_hex(batch->batch_id, DIGEST_BYTES, batch_text);
+    digest_hex(batch->batch.batch_id, DIGEST_BYTES, batch_text);
     write_path(event, path);
     letter.capture_id = capture_text;
     if (!event->whole_document) {
@@ -110,6 +110,11 @@ enum err dead_letter_write(struct store_txn *txn, const struct batch *batch, con
     }
     letter.reasons = event->reasons;
     letter.n_reasons = event->reason_count;
+    if (batch->validate_only) {
+        letter.validate_only = true;
+        letter.warnings = event->warnings;
+        letter.n_warnings = event->warning_count;
+    }
     letter.line = event->item->line;
     letter.byte_offset = event->item->byte_offset;
     letter.path = path;

@@ -5,9 +5,9 @@
 #include "common/base/err.h"
 #include "worker/work.h"
 
-/* Writes the refused event, its reasons, where it stood, and what people look for it by. `scratch` is reset.
- * What the store answers. */
-enum err dead_letter_write(struct store_txn *txn, const struct batch *batch, const struct work_event *event,
-                           struct arena *scratch);
+/* Writes the refused event (with validate_only: any event of which something was found), its reasons, where
+ * it stood, and what people look for it by. `scratch` is reset. What the store answers. */
+enum err dead_letter_write(struct store_txn *txn, const struct work_batch *batch,
+                           const struct work_event *event, struct arena *scratch);
 
 #endif

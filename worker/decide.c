@@ -71,6 +71,7 @@ static enum err check_event_id(struct work *work, struct store_txn *txn, struct 
         return err;
     if (same) {
         event->verdict = WORK_DUPLICATE;
+        event->sequence = sequence;
         return ERR_OK;
     }
     finder_init(&finder, work, event);
@@ -197,6 +198,7 @@ static enum err decide_event(struct work *work, struct store_txn *txn, struct wo
         return err;
     if (duplicate) {
         event->verdict = WORK_DUPLICATE;
+        event->sequence = work->rows[taken->row].sequence;
         return ERR_OK;
     }
     if (taken)

@@ -15,6 +15,11 @@ struct scene {
     struct finder finder;
 };
 
+static bool is_on(const struct scene *scene, enum rule rule)
+{
+    return rules_severity(scene->work->rules, rule) != RULES_OFF;
+}
+
 static enum err report(struct scene *scene, enum rule rule, const struct work_ref *ref, const char *message)
 {
     struct rules_epc epc;
@@ -235,6 +240,12 @@ struct cargo {
     size_t incomplete; /* leaves without lot or expiry */
 };
 
+static bool looks_at_cargo(const struct scene *scene)
+{
+    return is_on(scene, RULE_TI_UNRESOLVED) || is_on(scene, RULE_DECOMM_SHIPPED) ||
+           is_on(scene, RULE_EXPIRED_SHIPPED);
+}
+
 /* `item` is shipped: as such, or as content. */
 static enum err check_cargo_item(struct cargo *cargo, const struct store_item *item, bool inside)
 {
@@ -300,13 +311,14 @@ static enum err check_shipping(struct scene *scene)
 
 static enum err check_return(struct scene *scene)
 {
+    struct ledger_shipments known = {0};
     enum err err = ERR_OK;
     for (uint32_t i = 0; i < scene->event->ref_count && !err; i++) {
         bool shipped;
         if (scene->refs[i].list != RULES_EPC_LIST || work_item(scene->work, &scene->refs[i])->stateless)
             continue;
         err = ledger_was_shipped(scene->work, scene->txn, key_of(work_item(scene->work, &scene->refs[i])),
-                                 &shipped);
+                                 &known, &shipped);
         if (!err && !shipped)
             err = report(scene, RULE_RETURN_UNLINKED, &scene->refs[i],
                          "comes back, but no event that ships it is known");
@@ -327,11 +339,11 @@ enum err item_rules_check(struct work *work, struct store_txn *txn, struct work_
         err = check_commissioned(&scene);
     if (!err && packs)
         err = check_packing(&scene);
-    if (!err && facts->unpacks)
+    if (!err && facts->unpacks && is_on(&scene, RULE_DISAGG_UNKNOWN))
         err = check_unpacking(&scene);
-    if (!err && facts->ships)
+    if (!err && facts->ships && looks_at_cargo(&scene))
         err = check_shipping(&scene);
-    if (!err && facts->returns)
+    if (!err && facts->returns && is_on(&scene, RULE_RETURN_UNLINKED))
         err = check_return(&scene);
     return err ? err : work_keep(work, event, &scene.finder.report);
 }

@@ -14,7 +14,7 @@ static int compare_keys(const uint8_t *a, size_t a_length, const uint8_t *b, siz
     return a_length == b_length ? 0 : a_length < b_length ? -1 : 1;
 }
 
-static bool find_in_work(const struct work *work, const uint8_t *key, size_t length, size_t *out)
+bool ledger_in_work(const struct work *work, const uint8_t *key, size_t length, size_t *out)
 {
     size_t low = 0, high = work->item_count;
     while (low < high) {
@@ -51,7 +51,7 @@ uint64_t ledger_row(const struct work *work, const uint8_t *key, size_t length)
 enum err ledger_find(const struct work *work, struct store_txn *txn, const uint8_t *key, size_t length,
                      struct ledger_item *out)
 {
-    out->in_work = find_in_work(work, key, length, &out->index);
+    out->in_work = ledger_in_work(work, key, length, &out->index);
     if (out->in_work) {
         out->item = work->items[out->index];
         return ERR_OK;
@@ -193,7 +193,8 @@ struct walk {
     struct store_txn *txn;
     enum err (*use)(void *context, const struct store_item *item);
     void *context;
-    struct buffer open; /* keys of containers, each with its length (2 bytes) behind */
+    struct store_text root; /* the container whose content is asked for */
+    struct buffer open;     /* keys of containers, each with its length (2 bytes) behind */
     struct packings packings;
     size_t items;
     bool stopped; /* at LEDGER_CONTENT_MAX */
@@ -220,7 +221,9 @@ static enum err visit_children(struct walk *walk, const struct ledger_item *cont
         struct ledger_item child;
         err = ledger_find(work, walk->txn, key, length, &child);
         const struct store_link *link = &child.item.links[STORE_AGGREGATION];
+        /* Rules may be off that refuse a circle. An item has one container, so a circle leads to the root. */
         if (err || link->sequence != sequence ||
+            ledger_same(walk->root, (struct store_text){key, (uint32_t)length}) ||
             !ledger_same(link->parent, (struct store_text){container->item.key, container->item.key_length}))
             continue;
         walk->stopped = ++walk->items > LEDGER_CONTENT_MAX;
@@ -241,9 +244,12 @@ static enum err open_container(struct walk *walk, const uint8_t *key, size_t len
     container.item.key = key;
     container.item.key_length = (uint16_t)length;
     err = find_packings(walk->work, walk->txn, &container, key, length, &walk->packings);
-    for (size_t i = 0; !err && i < packing_count(&walk->packings) && !walk->stopped; i++)
-        if (sequence_at(&walk->packings, i) > container.item.emptied_sequence[STORE_AGGREGATION])
-            err = visit_children(walk, &container, sequence_at(&walk->packings, i));
+    for (size_t i = 0; !err && i < packing_count(&walk->packings) && !walk->stopped; i++) {
+        uint64_t sequence = sequence_at(&walk->packings, i);
+        if (sequence > container.item.emptied_sequence[STORE_AGGREGATION] &&
+            sequence != container.item.links[STORE_AGGREGATION].sequence) /* there it is a child itself */
+            err = visit_children(walk, &container, sequence);
+    }
     return err;
 }
 
@@ -262,7 +268,7 @@ enum err ledger_content(struct work *work, struct store_txn *txn, struct store_t
                         enum err (*use)(void *context, const struct store_item *item), void *context,
                         bool *complete)
 {
-    struct walk walk = {.work = work, .txn = txn, .use = use, .context = context};
+    struct walk walk = {.work = work, .txn = txn, .use = use, .context = context, .root = container};
     enum err err = ERR_OK;
     push_container(&walk.open, container.data, container.length);
     while (!err && walk.open.length > 0 && !walk.stopped) {
@@ -300,22 +306,61 @@ static enum err push_former_parents(struct walk *walk, const struct ledger_item 
     return !err && walk->open.failed ? ERR_MEMORY : err;
 }
 
-enum err ledger_was_shipped(struct work *work, struct store_txn *txn, struct store_text item, bool *out)
+/* Whether the container was ever shipped, or something that it was packed into at some time. */
+static enum err container_was_shipped(struct work *work, struct store_txn *txn, const uint8_t *key,
+                                      size_t length, bool *out)
 {
     struct walk walk = {.work = work, .txn = txn};
     enum err err = ERR_OK;
-    *out = false;
-    push_container(&walk.open, item.data, item.length);
+    push_container(&walk.open, key, length);
     while (!err && walk.open.length > 0 && !*out && walk.items++ < SHIPMENTS_MAX) {
-        uint8_t key[EPC_KEY_MAX];
+        uint8_t next[EPC_KEY_MAX];
         struct ledger_item found;
-        uint16_t length = pop_container(&walk.open, key);
-        err = ledger_find(work, txn, key, length, &found);
+        uint16_t next_length = pop_container(&walk.open, next);
+        err = ledger_find(work, txn, next, next_length, &found);
         *out = !err && (found.item.flags & STORE_ITEM_SHIPPED);
         if (!err && !*out)
-            err = push_former_parents(&walk, &found, key, length);
+            err = push_former_parents(&walk, &found, next, next_length);
     }
     buffer_free(&walk.open);
     buffer_free(&walk.packings.sequences);
+    return err;
+}
+
+/* Whether what the event packed the item into was ever shipped. */
+static enum err packing_was_shipped(struct work *work, struct store_txn *txn, struct store_text item,
+                                    uint64_t sequence, struct ledger_shipments *known, bool *out)
+{
+    struct ledger_shipment *shipment = &known->of[sequence % LEDGER_SHIPMENTS];
+    Epcis__V1__Event *event;
+    uint8_t key[EPC_KEY_MAX];
+    if (shipment->sequence == sequence) {
+        *out = shipment->shipped;
+        return ERR_OK;
+    }
+    enum err err = unpack_event(work, txn, sequence, &event);
+    if (err)
+        return err;
+    size_t length = epc_key(event->parent_id, strlen(event->parent_id), key);
+    if (ledger_same(item, (struct store_text){key, (uint32_t)length})) /* it is the container */
+        return ERR_OK;
+    err = container_was_shipped(work, txn, key, length, out);
+    if (!err)
+        *shipment = (struct ledger_shipment){sequence, *out};
+    return err;
+}
+
+enum err ledger_was_shipped(struct work *work, struct store_txn *txn, struct store_text item,
+                            struct ledger_shipments *known, bool *out)
+{
+    struct packings packings = {.first_of_work = work->first_sequence};
+    struct ledger_item found;
+    enum err err = ledger_find(work, txn, item.data, item.length, &found);
+    *out = !err && (found.item.flags & STORE_ITEM_SHIPPED);
+    if (!err && !*out)
+        err = find_packings(work, txn, &found, item.data, item.length, &packings);
+    for (size_t i = 0; !err && !*out && i < packing_count(&packings); i++)
+        err = packing_was_shipped(work, txn, item, sequence_at(&packings, i), known, out);
+    buffer_free(&packings.sequences);
     return err;
 }

@@ -13,6 +13,9 @@ struct ledger_item {
     size_t index; /* in the work's items, where in_work */
 };
 
+/* The item's place in the work's items, where it stands there. */
+bool ledger_in_work(const struct work *work, const uint8_t *key, size_t length, size_t *out);
+
 /* `known` is false where nothing ever named it. What the store answers. */
 enum err ledger_find(const struct work *work, struct store_txn *txn, const uint8_t *key, size_t length,
                      struct ledger_item *out);
@@ -47,8 +50,20 @@ enum err ledger_content(struct work *work, struct store_txn *txn, struct store_t
                         enum err (*use)(void *context, const struct store_item *item), void *context,
                         bool *complete);
 
+/* What was found out about events that packed, by sequence: items of one event were mostly packed together.
+ * Zero: nothing. Valid until the next event is committed. */
+enum { LEDGER_SHIPMENTS = 64 };
+struct ledger_shipment {
+    uint64_t sequence;
+    bool shipped;
+};
+struct ledger_shipments {
+    struct ledger_shipment of[LEDGER_SHIPMENTS];
+};
+
 /* Whether the item was ever shipped: itself, or something that it was packed into at some time. */
-enum err ledger_was_shipped(struct work *work, struct store_txn *txn, struct store_text item, bool *out);
+enum err ledger_was_shipped(struct work *work, struct store_txn *txn, struct store_text item,
+                            struct ledger_shipments *known, bool *out);
 
 bool ledger_same(struct store_text a, struct store_text b);
 

@@ -206,6 +206,10 @@ enum err prepare_frame(struct work *work, const uint8_t *frame, size_t bytes)
         return ERR_OK;
     }
     batch->detail = NULL;
+    if (!err && batch->batch.segment_count > 0) {
+        batch->rollback = batch->batch.segments[0]->rollback;
+        batch->validate_only = batch->batch.segments[0]->validate_only;
+    }
     return err ? err : prepare_events(work, batch);
 }
 

@@ -32,11 +32,6 @@ static enum err read_event(struct work *work, struct store_txn *txn, uint64_t se
     return err ? err : facts_take(&out->subject, &work->arena, &out->facts);
 }
 
-static bool is_key(const struct rules_epc *epc, const struct store_item *item)
-{
-    return rules_key_length(epc) == item->key_length && memcmp(epc->key, item->key, item->key_length) == 0;
-}
-
 /* A copy that lasts: it goes into an item's state. */
 static enum err parent_of(struct work *work, const struct reading *reading, struct store_text *out)
 {
@@ -49,13 +44,33 @@ static enum err parent_of(struct work *work, const struct reading *reading, stru
     return out->data ? ERR_OK : ERR_LIMIT;
 }
 
-/* What one event of its history does to the item. */
-static enum err replay_event(struct work *work, struct store_txn *txn, uint64_t sequence,
-                             struct store_item *item)
+/* That an event named an item, which stands in the work. */
+struct naming {
+    uint64_t sequence;
+    size_t item;
+};
+
+static int compare_namings(const void *a, const void *b)
+{
+    const struct naming *left = a, *right = b;
+    if (left->sequence != right->sequence)
+        return left->sequence < right->sequence ? -1 : 1;
+    return left->item < right->item ? -1 : left->item > right->item;
+}
+
+static bool names_item(const struct naming *namings, size_t count, size_t item)
+{
+    const struct naming wanted = {namings->sequence, item};
+    return bsearch(&wanted, namings, count, sizeof wanted, compare_namings) != NULL;
+}
+
+/* What one event does to those of its items that are told anew. */
+static enum err replay_event(struct work *work, struct store_txn *txn, const struct naming *namings,
+                             size_t count)
 {
     struct reading reading;
     struct store_text parent;
-    uint64_t declaration;
+    uint64_t sequence = namings->sequence, declaration;
     enum err err = read_event(work, txn, sequence, &reading);
     if (!err)
         err = parent_of(work, &reading, &parent);
@@ -65,43 +80,59 @@ static enum err replay_event(struct work *work, struct store_txn *txn, uint64_t 
     if (err && err != ERR_NOT_FOUND)
         return err;
     reading.facts.declares_error |= err == ERR_OK;
-    for (size_t i = 0; i < reading.subject.epc_count; i++)
-        if (is_key(&reading.subject.epcs[i], item))
-            facts_apply(&reading.facts, sequence, reading.subject.epcs[i].list, parent, item);
-    return ERR_OK;
-}
-
-static enum err note_sequence(void *context, const struct store_history *entry)
-{
-    buffer_append(context, &entry->sequence, sizeof entry->sequence);
-    return ERR_OK;
-}
-
-static int compare_sequences(const void *a, const void *b)
-{
-    uint64_t left, right;
-    memcpy(&left, a, sizeof left);
-    memcpy(&right, b, sizeof right);
-    return left < right ? -1 : left > right;
-}
-
-static enum err replay_item(struct work *work, struct store_txn *txn, struct store_item *item)
-{
-    struct buffer sequences = {0};
-    struct store_item anew = {.key = item->key, .key_length = item->key_length};
-    enum err err = store_item_rows(txn, item->key, item->key_length, note_sequence, &sequences);
-    if (!err && sequences.failed)
-        err = ERR_MEMORY;
-    if (!err)
-        qsort(sequences.data, sequences.length / sizeof(uint64_t), sizeof(uint64_t), compare_sequences);
-    for (size_t at = 0; at < sequences.length && !err; at += sizeof(uint64_t)) {
-        uint64_t sequence;
-        memcpy(&sequence, sequences.data + at, sizeof sequence);
-        err = replay_event(work, txn, sequence, &anew);
+    for (size_t i = 0; i < reading.subject.epc_count; i++) {
+        const struct rules_epc *epc = &reading.subject.epcs[i];
+        size_t item;
+        if (ledger_in_work(work, epc->key, rules_key_length(epc), &item) && names_item(namings, count, item))
+            facts_apply(&reading.facts, sequence, epc->list, parent, &work->items[item]);
     }
-    buffer_free(&sequences);
-    if (!err)
-        *item = anew;
+    return ERR_OK;
+}
+
+struct history {
+    struct buffer namings;
+    size_t item; /* whose rows are read */
+};
+
+static enum err note_naming(void *context, const struct store_history *entry)
+{
+    struct history *history = context;
+    struct naming naming = {entry->sequence, history->item};
+    buffer_append(&history->namings, &naming, sizeof naming);
+    return history->namings.failed ? ERR_MEMORY : ERR_OK;
+}
+
+/* Forgets what is known of the declaration's items, and notes what was told of them. */
+static enum err read_histories(struct work *work, struct store_txn *txn, const struct work_event *declaration,
+                               struct history *out)
+{
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < declaration->ref_count && !err; i++) {
+        struct store_item *item = work_item(work, &work_refs(work, declaration)[i]);
+        if (item->stateless || !item->known) /* else it stood in the event before */
+            continue;
+        *item = (struct store_item){.key = item->key, .key_length = item->key_length};
+        out->item = (size_t)(item - work->items);
+        err = store_item_rows(txn, item->key, item->key_length, note_naming, out);
+    }
+    return err;
+}
+
+/* Each event is read once, whatever it names: its items have most of their histories in common. */
+static enum err replay_items(struct work *work, struct store_txn *txn, const struct work_event *declaration)
+{
+    struct history history = {.item = 0};
+    enum err err = read_histories(work, txn, declaration, &history);
+    struct naming *namings = (struct naming *)(void *)history.namings.data; /* as malloc aligned it */
+    size_t count = history.namings.length / sizeof *namings, next;
+    if (!err && count > 1)
+        qsort(namings, count, sizeof *namings, compare_namings);
+    for (size_t i = 0; i < count && !err; i = next) {
+        for (next = i + 1; next < count && namings[next].sequence == namings[i].sequence; next++)
+            ;
+        err = replay_event(work, txn, &namings[i], next - i);
+    }
+    buffer_free(&history.namings);
     return err;
 }
 
@@ -140,10 +171,5 @@ enum err replay_without(struct work *work, struct store_txn *txn, const struct w
         err = release_lots(work, txn, declaration, wrong);
     if (!err) /* what this work has decided so far has to be found in the histories */
         err = store_write(txn, work->items, work->item_count, work->rows, work->row_count);
-    for (uint32_t i = 0; i < declaration->ref_count && !err; i++) {
-        struct store_item *item = work_item(work, &work_refs(work, declaration)[i]);
-        if (!item->stateless)
-            err = replay_item(work, txn, item);
-    }
-    return err;
+    return err ? err : replay_items(work, txn, declaration);
 }

@@ -42,7 +42,7 @@ struct work_event {
     enum work_verdict verdict;
     bool whole_document;  /* a refusal that is no event of its document */
     uint64_t event_index; /* of no meaning for what is no event */
-    uint64_t sequence;    /* where committed */
+    uint64_t sequence;    /* where committed; where a duplicate, of the event that it repeats */
 
     Epcis__Wire__V1__Refusal *refusal;
     struct master_element *element; /* of master data */
@@ -66,6 +66,8 @@ struct work_batch {
     struct partner_terms *terms;          /* one a segment */
     uint32_t first_event;
     uint32_t event_count;
+    bool rollback; /* all events or none; then, and with validate_only, it is decided by itself */
+    bool validate_only;
 };
 
 struct work {

@@ -42,6 +42,7 @@ struct store_letter_filter {
     const uint8_t *capture_id;
     const char *partner, *code, *gtin;
     int64_t from_ms, until_ms; /* refused in [from_ms, until_ms) */
+    bool validated;            /* what became of a document sent with validate_only, too: no dead letters */
     /* What only the caller knows, asked last; what it answers other than ERR_OK ends the call. */
     enum err (*wanted)(void *context, uint64_t number, bool *out);
     void *context;

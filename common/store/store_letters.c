@@ -128,7 +128,8 @@ static bool has_gtin(const Epcis__V1__DeadLetter *letter, const char *gtin)
 
 static bool letter_fits(const Epcis__V1__DeadLetter *letter, const struct store_letter_filter *filter)
 {
-    return (!filter->partner || strcmp(letter->partner, filter->partner) == 0) &&
+    return (!letter->validate_only || filter->validated) &&
+           (!filter->partner || strcmp(letter->partner, filter->partner) == 0) &&
            (!filter->code || has_code(letter, filter->code)) &&
            (!filter->gtin || has_gtin(letter, filter->gtin)) && letter->refused_ms >= filter->from_ms &&
            (!filter->until_ms || letter->refused_ms < filter->until_ms);

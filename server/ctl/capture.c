@@ -5,6 +5,8 @@
 #include "common/base/clock.h"
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
+#include "server/ctl/dead_letters.h"
+#include "server/ctl/letter.h"
 #include "server/ctl/output.h"
 #include "server/ctl/progress.h"
 #include "server/ctl/status.h"
@@ -26,6 +28,21 @@ static const char usage[] =
     "Exit codes: 0 all received (with --wait: all committed or duplicate), 3 something was\n"
     "refused (see 'epcisctl dead-letters'), 1 error, 2 wrong usage.\n";
 
+static const char validate_usage[] =
+    "Usage: epcisctl validate [OPTIONS] FILE...\n"
+    "\n"
+    "Lets the server judge EPCIS documents as 'epcisctl capture' would have it: by the same\n"
+    "rules, against all that is committed and the documents' own events, one after the other.\n"
+    "Nothing is committed. Prints the counts as they would be, and what was found in each\n"
+    "event. FILE '-' is standard input. A document has to be judged as one, so there is a\n"
+    "limit to its size (epcis-server --rollback-max-bytes).\n"
+    "\n"
+    "Example:\n"
+    "  epcisctl validate shipment.xml && epcisctl capture --wait shipment.xml\n"
+    "\n"
+    "Exit codes: 0 all would be committed or duplicate, 3 something would be refused, 1 error,\n"
+    "2 wrong usage.\n";
+
 enum {
     PAUSE_FIRST_MS = 10,
     PAUSE_MOST_MS = 200,
@@ -44,6 +61,8 @@ struct job {
 struct command {
     struct ctl_common common;
     const char *partner;
+    bool rollback;
+    bool validate_only;
     bool wait;
     struct client *client;
     int64_t deadline_ms;
@@ -60,9 +79,14 @@ static int worse(int a, int b)
 static int send_job(const struct command *command, struct job *job)
 {
     struct client_status status;
+    Epcis__V1__CaptureStart start = EPCIS__V1__CAPTURE_START__INIT;
+    start.partner = (char *)(uintptr_t)command->partner;
+    if (command->rollback)
+        start.error_behaviour = EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK;
+    start.validate_only = command->validate_only;
     progress_init(&job->progress, job->file);
-    enum err err = upload_file(command->client, job->file, command->partner, command->deadline_ms,
-                               &job->progress, &job->receipt, &status);
+    enum err err = upload_file(command->client, job->file, &start, command->deadline_ms, &job->progress,
+                               &job->receipt, &status);
     progress_clear(&job->progress);
     if (err == ERR_MEMORY)
         fprintf(stderr, "epcisctl: out of memory\n");
@@ -144,6 +168,34 @@ static int print_job(const struct command *command, const struct job *job)
     return err ? CTL_ERROR : status_exit_code(&known);
 }
 
+static int print_findings(const struct letters_command *command,
+                          const Epcis__V1__ListDeadLettersResponse *page, void *context)
+{
+    struct buffer *out = context;
+    for (size_t i = 0; i < page->n_dead_letters; i++) {
+        if (command->common.json)
+            letter_append_json(out, page->dead_letters[i]);
+        else
+            output_dead_letter_text(out, page->dead_letters[i]);
+        if (command->common.json)
+            buffer_append_text(out, "\n");
+    }
+    return output_flush(out) ? CTL_ERROR : CTL_OK;
+}
+
+/* What was found in a document that was validated: nothing of it is kept as a dead letter. */
+static int tell_findings(const struct command *command, const struct job *job)
+{
+    struct letters_command letters = {
+        .common = command->common, .client = command->client, .deadline_ms = command->deadline_ms};
+    struct buffer out = {0};
+    epcis__v1__list_dead_letters_request__init(&letters.filter);
+    letters.filter.capture_id = job->receipt->receipt->capture_id;
+    int code = letters_each_page(&letters, print_findings, &out);
+    buffer_free(&out);
+    return code;
+}
+
 static int finish_job(const struct command *command, struct job *job)
 {
     int code = CTL_OK;
@@ -153,7 +205,8 @@ static int finish_job(const struct command *command, struct job *job)
     else
         poll_job(command, job, &status); /* a repetition may be done long since */
     progress_clear(&job->progress);
-    return worse(code, print_job(command, job));
+    code = worse(code, print_job(command, job));
+    return command->validate_only ? worse(code, tell_findings(command, job)) : code;
 }
 
 static int run(struct command *command, struct job *jobs, int count)
@@ -170,31 +223,23 @@ static int run(struct command *command, struct job *jobs, int count)
     return code;
 }
 
-int ctl_capture(int argc, char **argv)
+/* The files on the command line, whose options are read. */
+static int run_files(struct command *command, int argc, char **argv)
 {
-    struct command command = {.common = ctl_common_default(), .partner = ""};
-    const struct option_entry options[] = {
-        {"partner", OPTION_TEXT, &command.partner, 0, 0, "GLN",
-         "who sent it, where the document does not say"},
-        {"wait", OPTION_FLAG, &command.wait, 0, 0, NULL, "wait until all events are seen to"},
-        CTL_COMMON_OPTIONS(command.common),
-    };
     struct job *jobs = NULL;
     int code = CTL_ERROR;
-
-    options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
     if (argc < 2)
         options_fail(argv[0], "a FILE is expected ('-' is standard input)");
     int count = argc - 1;
     jobs = calloc((size_t)count, sizeof *jobs);
-    if (!jobs || client_open(command.common.server, &command.client)) {
+    if (!jobs || client_open(command->common.server, &command->client)) {
         fprintf(stderr, "epcisctl: out of memory\n");
         goto out;
     }
     for (int i = 0; i < count; i++)
         jobs[i].file = argv[1 + i];
-    command.deadline_ms = ctl_deadline_ms(&command.common);
-    code = run(&command, jobs, count);
+    command->deadline_ms = ctl_deadline_ms(&command->common);
+    code = run(command, jobs, count);
 out:
     for (int i = 0; jobs && i < count; i++) {
         if (jobs[i].receipt)
@@ -203,6 +248,35 @@ out:
             epcis__v1__get_capture_response__free_unpacked(jobs[i].last, NULL);
     }
     free(jobs);
-    client_close(&command.client);
+    client_close(&command->client);
     return code;
+}
+
+int ctl_capture(int argc, char **argv)
+{
+    struct command command = {.common = ctl_common_default(), .partner = ""};
+    const struct option_entry options[] = {
+        {"partner", OPTION_TEXT, &command.partner, 0, 0, "GLN",
+         "who sent it, where the document does not say"},
+        {"rollback", OPTION_FLAG, &command.rollback, 0, 0, NULL,
+         "all events of a document or none (it has a limit: epcis-server --rollback-max-bytes)"},
+        {"wait", OPTION_FLAG, &command.wait, 0, 0, NULL, "wait until all events are seen to"},
+        CTL_COMMON_OPTIONS(command.common),
+    };
+    options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
+    return run_files(&command, argc, argv);
+}
+
+int ctl_validate(int argc, char **argv)
+{
+    struct command command = {
+        .common = ctl_common_default(), .partner = "", .validate_only = true, .wait = true};
+    const struct option_entry options[] = {
+        {"partner", OPTION_TEXT, &command.partner, 0, 0, "GLN",
+         "who would send it, where the document does not say"},
+        {"rollback", OPTION_FLAG, &command.rollback, 0, 0, NULL, "as capture --rollback would take it"},
+        CTL_COMMON_OPTIONS(command.common),
+    };
+    options_parse(&argc, argv, options, sizeof options / sizeof options[0], validate_usage);
+    return run_files(&command, argc, argv);
 }

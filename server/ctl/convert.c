@@ -12,6 +12,7 @@
 #include "common/epcis/parser.h"
 #include "common/epcis/writer.h"
 #include "server/ctl/ctl.h"
+#include "server/ctl/output.h"
 
 enum { PIECE_BYTES = 64 * 1024 };
 
@@ -125,7 +126,7 @@ static enum err write_vocabulary_element(void *context, const Epcis__V1__Vocabul
     enum err err = writer_vocabulary_element(conversion->writer, element, &reason);
     if (err != ERR_INPUT)
         return err;
-    fprintf(stderr, "%s: master data of %s left out: %s\n", conversion->name, element->id, reason);
+    output_complain("%s: master data of %s left out: %s", conversion->name, element->id, reason);
     conversion->left_out = true;
     return ERR_OK;
 }
@@ -136,12 +137,12 @@ static enum err write_event(void *context, const struct parser_event *event)
     const char *reason = event->error ? event->error->message : NULL;
     enum err err = event->event ? writer_event(conversion->writer, event->event, &reason) : ERR_INPUT;
     if (err == ERR_OK && event->error)
-        fprintf(stderr, "%s:%llu: event %llu mended: %s\n", conversion->name, (unsigned long long)event->line,
-                (unsigned long long)event->index, event->error->message);
+        output_complain("%s:%llu: event %llu mended: %s", conversion->name, (unsigned long long)event->line,
+                        (unsigned long long)event->index, event->error->message);
     if (err != ERR_INPUT)
         return err;
-    fprintf(stderr, "%s:%llu: event %llu left out: %s\n", conversion->name, (unsigned long long)event->line,
-            (unsigned long long)event->index, reason);
+    output_complain("%s:%llu: event %llu left out: %s", conversion->name, (unsigned long long)event->line,
+                    (unsigned long long)event->index, reason);
     conversion->left_out = true;
     return ERR_OK;
 }
@@ -163,9 +164,9 @@ static void print_error(const struct conversion *conversion, const struct parser
     fflush(stdout);
     if (err == ERR_INPUT || err == ERR_LIMIT) {
         const struct parser_error *error = parser_error(parser);
-        fprintf(stderr, "%s:%llu: byte %llu: %s: %s (at %s)\n", conversion->name,
-                (unsigned long long)error->line, (unsigned long long)error->byte_offset, error->code,
-                error->message, error->path[0] ? error->path : "/");
+        output_complain("%s:%llu: byte %llu: %s: %s (at %s)", conversion->name,
+                        (unsigned long long)error->line, (unsigned long long)error->byte_offset, error->code,
+                        error->message, error->path[0] ? error->path : "/");
     } else if (err == ERR_DISK || err == ERR_SYSTEM) {
         fprintf(stderr, "epcisctl: %s: %s\n", err == ERR_DISK ? conversion->name : "standard output",
                 strerror(errno));

@@ -2,12 +2,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/base/clock.h"
 #include "common/epcis/event_text.h"
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
+#include "server/ctl/output.h"
 
 struct ctl_common ctl_common_default(void)
 {
@@ -26,11 +28,13 @@ int64_t ctl_deadline_ms(const struct ctl_common *common)
 int64_t ctl_time_ms(const char *program, const char *option, const char *text)
 {
     Epcis__V1__Time time = EPCIS__V1__TIME__INIT;
+    char whole[48];
     if (!text[0])
         return 0;
-    if (event_time_parse(text, &time))
-        options_fail(program, "--%s: '%s' is no time: right is one like 2025-01-06T08:00:00-05:00", option,
-                     text);
+    int length = snprintf(whole, sizeof whole, "%s%s", text, strlen(text) == 10 ? "T00:00:00Z" : "");
+    if ((size_t)length >= sizeof whole || event_time_parse(whole, &time))
+        options_fail(program, "--%s: '%s' is no time: right is one like 2025-01-06T08:00:00-05:00, or a date",
+                     option, text);
     return event_time_us(&time) / 1000;
 }
 
@@ -55,7 +59,7 @@ int ctl_call_failed(const struct ctl_common *common, const char *what, const str
                 common->timeout_s, status->message);
         break;
     default:
-        fprintf(stderr, "epcisctl: %s: %s: %s\n", what, client_code_name(status->code), status->message);
+        output_complain("epcisctl: %s: %s: %s", what, client_code_name(status->code), status->message);
         break;
     }
     return CTL_ERROR;

@@ -53,6 +53,7 @@ struct client_status;
 int ctl_call_failed(const struct ctl_common *common, const char *what, const struct client_status *status);
 
 int ctl_capture(int argc, char **argv);
+int ctl_validate(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_trace(int argc, char **argv);
 int ctl_contains(int argc, char **argv);

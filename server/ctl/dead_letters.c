@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/epcis/event_text.h"
 #include "server/ctl/letter.h"
 #include "server/ctl/output.h"
 
@@ -21,7 +20,8 @@ static const char usage[] =
     "as it stands in the file CORRECTED (a document of one event, '-' for standard input);\n"
     "'discard' closes it without. Both can be done once, and are kept with who and why.\n"
     "'export' prints the events as one EPCIS 2.0 JSON-LD document with the reasons beside\n"
-    "each, to be sent to the partner.\n"
+    "each, to be sent to the partner. TIME is like 2025-01-06T08:00:00-05:00 or 2025-01-06;\n"
+    "without an offset it is UTC.\n"
     "\n"
     "Examples:\n"
     "  epcisctl dead-letters --capture 0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10\n"
@@ -139,19 +139,6 @@ static int show(const struct letters_command *command)
 
 /* ---- the command line --------------------------------------------------------------------------------- */
 
-static int64_t read_time(const char *option, const char *text)
-{
-    Epcis__V1__Time time = EPCIS__V1__TIME__INIT;
-    char whole[40];
-    if (!text)
-        return 0;
-    snprintf(whole, sizeof whole, "%s%s", text, strlen(text) == 10 ? "T00:00:00Z" : "");
-    if (strlen(text) >= sizeof whole || event_time_parse(whole, &time))
-        options_fail("epcisctl dead-letters",
-                     "--%s takes a time as 2025-01-31T12:00:00Z, or a date, not '%s'", option, text);
-    return event_time_us(&time) / 1000;
-}
-
 static Epcis__V1__DeadLetterState read_state(const char *text)
 {
     if (!text)
@@ -176,7 +163,7 @@ int ctl_dead_letters(int argc, char **argv)
 {
     struct letters_command command = {.common = ctl_common_default()};
     epcis__v1__list_dead_letters_request__init(&command.filter);
-    const char *from = NULL, *until = NULL, *state = NULL;
+    const char *from = "", *to = "", *state = NULL;
     const char *capture = NULL, *partner = NULL, *code = NULL, *gtin = NULL;
     const struct option_entry options[] = {
         {"capture", OPTION_TEXT, &capture, 0, 0, "CAPTURE_ID", "only those of one document"},
@@ -184,7 +171,7 @@ int ctl_dead_letters(int argc, char **argv)
         {"code", OPTION_TEXT, &code, 0, 0, "CODE", "only those refused for this reason, among others"},
         {"gtin", OPTION_TEXT, &gtin, 0, 0, "GTIN", "only those that name this product (14 digits)"},
         {"from", OPTION_TEXT, &from, 0, 0, "TIME", "only those refused at this time or later"},
-        {"until", OPTION_TEXT, &until, 0, 0, "TIME", "only those refused before this time"},
+        {"to", OPTION_TEXT, &to, 0, 0, "TIME", "only those refused before this time"},
         {"state", OPTION_TEXT, &state, 0, 0, "STATE", "only those open, resubmitted or discarded"},
         {"file", OPTION_TEXT, &command.file, 0, 0, "CORRECTED", "resubmit: the event, corrected"},
         {"by", OPTION_TEXT, &command.by, 0, 0, "NAME", "resubmit, discard: who does it"},
@@ -193,14 +180,14 @@ int ctl_dead_letters(int argc, char **argv)
         CTL_COMMON_OPTIONS(command.common),
     };
     options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
-    command.filter.refused_from_ms = read_time("from", from);
-    command.filter.refused_until_ms = read_time("until", until);
+    command.filter.refused_from_ms = ctl_time_ms(argv[0], "from", from);
+    command.filter.refused_until_ms = ctl_time_ms(argv[0], "to", to);
     command.filter.state = read_state(state);
     command.filter.capture_id = (char *)(uintptr_t)(capture ? capture : "");
     command.filter.partner = (char *)(uintptr_t)(partner ? partner : "");
     command.filter.code = (char *)(uintptr_t)(code ? code : "");
     command.filter.gtin = (char *)(uintptr_t)(gtin ? gtin : "");
-    command.filtered = capture || partner || code || gtin || from || until || state;
+    command.filtered = capture || partner || code || gtin || from[0] || to[0] || state;
     const char *action = argc > 1 ? argv[1] : "list";
     command.ids = argv + 2;
     command.id_count = argc > 2 ? argc - 2 : 0;

@@ -12,7 +12,7 @@ static const char usage[] =
     "Lists the committed events of one document, those that made items of a lot, or those\n"
     "at a place: its GLN, or its SGLN. Events of a place come by event time, from --from on\n"
     "and before --to; others in the order in which they were committed. TIME is like\n"
-    "2025-01-06T08:00:00-05:00; without an offset it is UTC.\n"
+    "2025-01-06T08:00:00-05:00 or 2025-01-06; without an offset it is UTC.\n"
     "\n"
     "Examples:\n"
     "  epcisctl events --capture 0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10\n"

@@ -12,6 +12,7 @@ static const char usage[] =
     "Usage: epcisctl [OPTIONS] COMMAND ...\n"
     "\n"
     "  capture FILE...     send EPCIS documents\n"
+    "  validate FILE...    what would become of EPCIS documents; nothing is committed\n"
     "  status CAPTURE_ID   what has become of a document\n"
     "  trace EPC           state and history of one item\n"
     "  contains EPC        what is in a container, or what an item is in\n"
@@ -36,6 +37,7 @@ struct command {
 
 static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture},
+    {"validate", "epcisctl validate", ctl_validate},
     {"status", "epcisctl status", ctl_status},
     {"trace", "epcisctl trace", ctl_trace},
     {"contains", "epcisctl contains", ctl_contains},
@@ -47,8 +49,8 @@ static const struct command commands[] = {
     {"convert", "epcisctl convert", ctl_convert},
 };
 
-static const char command_names[] =
-    "capture, status, trace, contains, events, dead-letters, master-data, partners, rules or convert";
+static const char command_names[] = "capture, validate, status, trace, contains, events, dead-letters, "
+                                    "master-data, partners, rules or convert";
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
@@ -61,7 +63,6 @@ static bool takes_value(const char *word)
                                         "--code",
                                         "--gtin",
                                         "--from",
-                                        "--until",
                                         "--state",
                                         "--file",
                                         "--by",

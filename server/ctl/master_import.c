@@ -8,6 +8,7 @@
 #include "common/base/buffer.h"
 #include "common/epcis/parser.h"
 #include "server/ctl/ctl.h"
+#include "server/ctl/output.h"
 
 /* What one request takes; an element that is larger goes alone, and the server decides. */
 enum { ELEMENTS_MAX = 1000, ELEMENT_BYTES = 512 << 10, PIECE_BYTES = 64 << 10 };
@@ -70,8 +71,8 @@ static void tell_error(const char *name, const struct parser *parser, enum err e
 {
     if (err == ERR_INPUT || err == ERR_LIMIT) {
         const struct parser_error *error = parser_error(parser);
-        fprintf(stderr, "%s:%llu: %s: %s\n", name, (unsigned long long)error->line, error->code,
-                error->message);
+        output_complain("%s:%llu: %s: %s", name, (unsigned long long)error->line, error->code,
+                        error->message);
     } else if (err != ERR_STOPPED) {
         fprintf(stderr, "epcisctl: %s: %s\n", name, err == ERR_DISK ? strerror(errno) : err_name(err));
     }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,6 +130,11 @@ void output_dead_letter_json(struct buffer *out, const Epcis__V1__DeadLetter *le
     optional(out, "partner", letter->partner);
     buffer_append_text(out, ", ");
     member(out, "state", output_letter_state_name(letter->state));
+    if (letter->validate_only && letter->n_warnings > 0) {
+        buffer_append_text(out, ", \"warning\": {");
+        finding_members(out, letter->warnings[0]);
+        buffer_append_text(out, "}");
+    }
     buffer_append_text(out, "}");
 }
 
@@ -203,6 +209,22 @@ void output_foreign_text(struct buffer *out, const char *text)
     }
 }
 
+void output_complain(const char *format, ...)
+{
+    enum { LINE_BYTES = 4096 };
+    char text[LINE_BYTES];
+    struct buffer line = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    output_foreign_text(&line, text);
+    buffer_append_text(&line, "\n");
+    if (!line.failed)
+        fwrite(line.data, 1, line.length, stderr);
+    buffer_free(&line);
+}
+
 /* "1 event", "2 events" */
 static void count(struct buffer *out, uint64_t number, const char *one, const char *many)
 {
@@ -213,8 +235,9 @@ void output_capture_text(struct buffer *out, const char *name, const Epcis__V1__
 {
     const Epcis__V1__Receipt *receipt = receipt_of(capture);
     output_foreign_text(out, name);
-    buffer_printf(out, ": %s%s: ", output_state_name(capture->state),
-                  receipt->duplicate_document ? " (received before)" : "");
+    buffer_printf(out, ": %s%s%s: ", output_state_name(capture->state),
+                  receipt->duplicate_document ? " (received before)" : "",
+                  capture->validate_only ? " (validated, nothing is kept)" : "");
     count(out, capture->events, "event", "events");
     buffer_printf(out, ", %" PRIu64 " committed, ", capture->committed);
     count(out, capture->duplicates, "duplicate, ", "duplicates, ");
@@ -236,6 +259,32 @@ void output_capture_text(struct buffer *out, const char *name, const Epcis__V1__
         buffer_printf(out, "  see      epcisctl dead-letters --capture %s\n", receipt->capture_id);
 }
 
+static void output_finding(struct buffer *out, const char *kind, const Epcis__V1__Finding *reason)
+{
+    buffer_printf(out, "    %s", kind);
+    output_foreign_text(out, reason->code);
+    if (reason->field[0]) {
+        buffer_append_text(out, "  ");
+        output_foreign_text(out, reason->field);
+    }
+    if (reason->value[0]) {
+        buffer_append_text(out, " = ");
+        output_foreign_text(out, reason->value);
+    }
+    buffer_append_text(out, "\n        ");
+    output_foreign_text(out, reason->message);
+    if (reason->remedy[0]) {
+        buffer_append_text(out, "\n        ");
+        output_foreign_text(out, reason->remedy);
+    }
+    if (reason->source[0]) {
+        buffer_append_text(out, " (");
+        output_foreign_text(out, reason->source);
+        buffer_append_text(out, ")");
+    }
+    buffer_append_text(out, "\n");
+}
+
 void output_dead_letter_text(struct buffer *out, const Epcis__V1__DeadLetter *letter)
 {
     buffer_printf(out, "%s  capture %s  ", letter->dead_letter_id, letter->capture_id);
@@ -252,31 +301,10 @@ void output_dead_letter_text(struct buffer *out, const Epcis__V1__DeadLetter *le
         output_foreign_text(out, letter->path);
     }
     buffer_append_text(out, "\n");
-    for (size_t i = 0; i < letter->n_reasons; i++) {
-        const Epcis__V1__Finding *reason = letter->reasons[i];
-        buffer_append_text(out, "    ");
-        output_foreign_text(out, reason->code);
-        if (reason->field[0]) {
-            buffer_append_text(out, "  ");
-            output_foreign_text(out, reason->field);
-        }
-        if (reason->value[0]) {
-            buffer_append_text(out, " = ");
-            output_foreign_text(out, reason->value);
-        }
-        buffer_append_text(out, "\n        ");
-        output_foreign_text(out, reason->message);
-        if (reason->remedy[0]) {
-            buffer_append_text(out, "\n        ");
-            output_foreign_text(out, reason->remedy);
-        }
-        if (reason->source[0]) {
-            buffer_append_text(out, " (");
-            output_foreign_text(out, reason->source);
-            buffer_append_text(out, ")");
-        }
-        buffer_append_text(out, "\n");
-    }
+    for (size_t i = 0; i < letter->n_reasons; i++)
+        output_finding(out, "", letter->reasons[i]);
+    for (size_t i = 0; i < letter->n_warnings; i++)
+        output_finding(out, "warning  ", letter->warnings[i]);
 }
 
 static void row(struct buffer *out, const char *name, const char *value)

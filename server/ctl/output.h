@@ -38,6 +38,9 @@ const char *output_letter_state_name(Epcis__V1__DeadLetterState state);
 /* Appends text that came from outside; control characters, which a terminal might obey, become "?". */
 void output_foreign_text(struct buffer *out, const char *text);
 
+/* Prints a line to standard error, in which text from outside may stand, as above. */
+void output_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Writes what was collected to standard output and empties the buffer. ERR_MEMORY: it was incomplete;
  * ERR_SYSTEM: standard output takes no more. Both are told on standard error. */
 enum err output_flush(struct buffer *out);

@@ -100,13 +100,11 @@ static enum err source_rewind(struct source *source)
     return ERR_OK;
 }
 
-static bool send_start(struct client_stream *stream, const char *partner)
+static bool send_start(struct client_stream *stream, const Epcis__V1__CaptureStart *start)
 {
-    Epcis__V1__CaptureStart start = EPCIS__V1__CAPTURE_START__INIT;
     Epcis__V1__CaptureStreamRequest request = EPCIS__V1__CAPTURE_STREAM_REQUEST__INIT;
-    start.partner = (char *)partner;
     request.step_case = EPCIS__V1__CAPTURE_STREAM_REQUEST__STEP_START;
-    request.start = &start;
+    request.start = (Epcis__V1__CaptureStart *)(uintptr_t)start;
     return client_stream_send(stream, &request.base);
 }
 
@@ -132,15 +130,15 @@ static bool send_finish(struct client_stream *stream, uint64_t length, struct di
 }
 
 /* Start, pieces, finish. ERR_OK also where the server ended the call before its end: the status tells. */
-static enum err send_all(struct client_stream *stream, struct source *source, const char *partner,
-                         struct progress *progress)
+static enum err send_all(struct client_stream *stream, struct source *source,
+                         const Epcis__V1__CaptureStart *start, struct progress *progress)
 {
     struct digest *digest = digest_new();
     uint64_t sent = 0;
     enum err err = ERR_OK;
     if (!digest)
         return ERR_MEMORY;
-    bool open = send_start(stream, partner);
+    bool open = send_start(stream, start);
     while (open && !(err = source_next(source))) {
         open = send_piece(stream, source);
         digest_update(digest, source->piece, source->piece_bytes);
@@ -153,7 +151,7 @@ static enum err send_all(struct client_stream *stream, struct source *source, co
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static enum err send_once(struct client *client, struct source *source, const char *partner,
+static enum err send_once(struct client *client, struct source *source, const Epcis__V1__CaptureStart *start,
                           int64_t deadline_ms, struct progress *progress,
                           Epcis__V1__CaptureStreamResponse **response, struct client_status *status)
 {
@@ -162,7 +160,7 @@ static enum err send_once(struct client *client, struct source *source, const ch
     enum err err = client_stream_open(client, "/epcis.v1.CaptureService/CaptureStream", deadline_ms, &stream);
     if (err)
         return err;
-    err = send_all(stream, source, partner, progress);
+    err = send_all(stream, source, start, progress);
     if (err) {
         client_stream_cancel(&stream);
         return err;
@@ -177,15 +175,15 @@ static enum err send_once(struct client *client, struct source *source, const ch
     return ERR_OK;
 }
 
-enum err upload_file(struct client *client, const char *file, const char *partner, int64_t deadline_ms,
-                     struct progress *progress, Epcis__V1__CaptureStreamResponse **response,
-                     struct client_status *status)
+enum err upload_file(struct client *client, const char *file, const Epcis__V1__CaptureStart *start,
+                     int64_t deadline_ms, struct progress *progress,
+                     Epcis__V1__CaptureStreamResponse **response, struct client_status *status)
 {
     struct source *source = NULL;
     *response = NULL;
     enum err err = source_open(file, &source);
     while (!err) {
-        err = send_once(client, source, partner, deadline_ms, progress, response, status);
+        err = send_once(client, source, start, deadline_ms, progress, response, status);
         bool busy = !err && status->code == CLIENT_RESOURCE_EXHAUSTED && status->retry_after_ms;
         if (!busy || clock_steady_ms() + status->retry_after_ms >= deadline_ms)
             break;

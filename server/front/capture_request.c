@@ -3,8 +3,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "epcis/v1/capture_service.pb-c.h"
+
 static const char why_malformed[] = "the request is not a well-formed protobuf message";
 static const char why_partner[] = "`partner` is no GLN: 13 digits are expected";
+static const char why_behaviour[] = "`error_behaviour` is none: PROCEED (1) or ROLLBACK (2) is expected";
 static const char why_sha256[] = "`finish.sha256` is not 32 bytes long";
 static const char why_steps[] = "a message holds exactly one of `start`, `piece` and `finish`";
 
@@ -20,9 +23,25 @@ static enum err read_partner(struct cursor *value, char out[CAPTURE_PARTNER_SIZE
     return memchr(out, '\0', length) ? ERR_INPUT : ERR_OK;
 }
 
+/* One of the terms, a varint. */
+static enum err read_term(struct cursor *cursor, bool behaviour, struct capture_terms *terms,
+                          const char **why)
+{
+    uint64_t value;
+    if (cursor_varint(cursor, &value))
+        return ERR_INPUT;
+    if (!behaviour) {
+        terms->validate_only = value != 0;
+        return ERR_OK;
+    }
+    *why = why_behaviour;
+    terms->rollback = value == EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK;
+    return value <= EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK ? ERR_OK : ERR_INPUT;
+}
+
 enum err capture_request_read(struct cursor *cursor, struct capture_request *out, const char **why)
 {
-    enum { DOCUMENT = 1, PARTNER = 2 };
+    enum { DOCUMENT = 1, PARTNER = 2, ERROR_BEHAVIOUR = 3, VALIDATE_ONLY = 4 };
     *out = (struct capture_request){.document = {.source = cursor->source}};
     for (;;) {
         uint32_t number;
@@ -38,6 +57,9 @@ enum err capture_request_read(struct cursor *cursor, struct capture_request *out
         } else if (type == CURSOR_BYTES && number == PARTNER) {
             if (cursor_bytes(cursor, &partner) || read_partner(&partner, out->partner, why))
                 return ERR_INPUT;
+        } else if (type == CURSOR_VARINT && (number == ERROR_BEHAVIOUR || number == VALIDATE_ONLY)) {
+            if (read_term(cursor, number == ERROR_BEHAVIOUR, &out->terms, why))
+                return ERR_INPUT;
         } else if (cursor_skip(cursor, type)) {
             return ERR_INPUT;
         }
@@ -46,7 +68,7 @@ enum err capture_request_read(struct cursor *cursor, struct capture_request *out
 
 static enum err read_start(struct cursor *cursor, struct capture_stream_request *out, const char **why)
 {
-    enum { PARTNER = 1 };
+    enum { PARTNER = 1, ERROR_BEHAVIOUR = 2, VALIDATE_ONLY = 3 };
     uint32_t number;
     enum cursor_type type;
     enum err err;
@@ -54,6 +76,9 @@ static enum err read_start(struct cursor *cursor, struct capture_stream_request 
         struct cursor partner;
         if (type == CURSOR_BYTES && number == PARTNER) {
             if (cursor_bytes(cursor, &partner) || read_partner(&partner, out->partner, why))
+                return ERR_INPUT;
+        } else if (type == CURSOR_VARINT && (number == ERROR_BEHAVIOUR || number == VALIDATE_ONLY)) {
+            if (read_term(cursor, number == ERROR_BEHAVIOUR, &out->terms, why))
                 return ERR_INPUT;
         } else if (cursor_skip(cursor, type)) {
             return ERR_INPUT;

@@ -8,6 +8,7 @@
 #include "common/base/digest.h"
 #include "common/base/err.h"
 #include "server/front/cursor.h"
+#include "server/journal.h"
 
 enum { CAPTURE_PARTNER_SIZE = 64 };
 
@@ -15,6 +16,7 @@ enum { CAPTURE_PARTNER_SIZE = 64 };
 struct capture_request {
     struct cursor document;
     char partner[CAPTURE_PARTNER_SIZE]; /* empty: not given */
+    struct capture_terms terms;
 };
 
 /* ERR_INPUT: `*why` says what is wrong, a constant text. */
@@ -26,6 +28,7 @@ enum capture_step { CAPTURE_STEP_START = 1, CAPTURE_STEP_PIECE = 2, CAPTURE_STEP
 struct capture_stream_request {
     enum capture_step step;
     char partner[CAPTURE_PARTNER_SIZE]; /* START */
+    struct capture_terms terms;         /* START */
     struct cursor piece;                /* PIECE */
     uint64_t length;                    /* FINISH */
     uint8_t sha256[DIGEST_BYTES];       /* FINISH */

@@ -136,6 +136,7 @@ static enum call_next capture_work(struct call *call, struct arena *arena)
     }
     if (begin(call, request.partner, &document))
         return CALL_ANSWER;
+    ingest_set_terms(document, request.terms);
     if (append_all(call, document, &request.document)) {
         ingest_abort(&document);
         return CALL_ANSWER;
@@ -176,6 +177,7 @@ static enum call_next upload_start(struct call *call, const struct capture_strea
     struct ingest_document *document = NULL;
     if (begin(call, request->partner, &document))
         return CALL_ANSWER;
+    ingest_set_terms(document, request->terms);
     call->state = document;
     return CALL_MORE;
 }

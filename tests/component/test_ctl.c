@@ -343,8 +343,27 @@ START_TEST(dead_letters_print_one_a_line)
     run("dead-letters", "--capture", known_capture, "--json");
     check_run(0, "\"dead_letter_id\": \"1\"");
     ck_assert_ptr_null(strstr(output, "\"dead_letter_id\": \"2\""));
+    run("dead-letters", "--from", "2025-01-06", "--to", "2025-01-07T00:00:00-05:00");
+    check_run(0, "capture ");
+    run("dead-letters", "--to", "2025-01-0");
+    check_run(2, "is no time");
     run("dead-letters", "more");
     check_run(2, "--capture");
+    end();
+}
+END_TEST
+
+/* What a partner wrote may be any text; what is said of it must not work the terminal. */
+START_TEST(complaints_hold_no_control_characters)
+{
+    begin();
+    put_file("a.json",
+             "{\"@context\": \"https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld\", "
+             "\"type\": \"EPCISDocument\", \"schemaVersion\": \"2.0\", \"epcisBody\": {\"eventList\": "
+             "[{\"type\": \"\\u001b[31mEvent\"}]}}",
+             1);
+    run("convert", "--to", "json", "a.json");
+    check_run(3, "?[31mEvent is no event of EPCIS");
     end();
 }
 END_TEST
@@ -371,6 +390,7 @@ int main(void)
     tcase_add_test(tests, contains_prints_all_pages);
     tcase_add_test(tests, events_prints_all_pages);
     tcase_add_test(tests, dead_letters_print_one_a_line);
+    tcase_add_test(tests, complaints_hold_no_control_characters);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -22,6 +22,7 @@ static void setup_items(void)
 /* "s1" is a bottle, "case1" and "pallet1" are SSCCs. */
 static char *epc(const char *name)
 {
+    ck_assert_ptr_nonnull(name);
     size_t digits = strcspn(name, "0123456789");
     unsigned number = (unsigned)atoi(name + digits);
     if (name[0] == 'c')
@@ -337,6 +338,77 @@ START_TEST(a_case_of_ten_thousand_is_looked_through)
 }
 END_TEST
 
+/* ---- large events: their cost grows as they do, not as its square ---- */
+
+enum { MANY = 20000 };
+
+/* "s0" to "s19999", or of another kind. */
+static const char *const *many(char kind)
+{
+    static char names[2][MANY][12];
+    static const char *lists[2][MANY + 1];
+    int at = kind != 's';
+    for (int i = 0; i < MANY; i++) {
+        snprintf(names[at][i], sizeof names[at][i], "%c%d", kind, i);
+        lists[at][i] = names[at][i];
+    }
+    return lists[at];
+}
+
+START_TEST(a_large_event_can_be_declared_wrong)
+{
+    Epcis__V1__Event *wrong = aggregation(ACTION(ADD), "pallet1", many('s'));
+    ck_assert_int_eq(take(commission("L1", "2030-01-31", many('s'))), COMMITTED);
+    ck_assert_int_eq(take(wrong), COMMITTED);
+    assert_refused(aggregation(ACTION(ADD), "pallet2", LIST("s19999")), "MULTI_PARENT");
+    assert_clean(declare_wrong(wrong), "ERRDECL_ORPHAN");
+    assert_clean(aggregation(ACTION(ADD), "pallet2", many('s')), "NOT_COMMISSIONED");
+}
+END_TEST
+
+START_TEST(many_that_were_packed_together_come_back)
+{
+    ck_assert_int_eq(take(commission("L1", "2030-01-31", many('s'))), COMMITTED);
+    ck_assert_int_eq(take(aggregation(ACTION(ADD), "case1", many('s'))), COMMITTED);
+    ck_assert_int_eq(take(ship(LIST("case1"))), COMMITTED);
+    assert_clean(object(ACTION(OBSERVE), "returning", many('s')), "RETURN_UNLINKED");
+}
+END_TEST
+
+START_TEST(many_cases_of_one_pallet_are_looked_through)
+{
+    const char *const *cases = many('c'), *const *bottles = many('s');
+    ck_assert_int_eq(take(commission("L1", "2030-01-31", bottles)), COMMITTED);
+    ck_assert_int_eq(take(commission(NULL, NULL, cases)), COMMITTED);
+    synthetic_segment(&world.made, document, 0);
+    for (int i = 0; i < MANY; i++)
+        synthetic_add(&world.made, aggregation(ACTION(ADD), cases[i], LIST(bottles[i])));
+    end_batch();
+    ck_assert_uint_eq(commit_batches(false).committed, MANY);
+    ck_assert_int_eq(take(aggregation(ACTION(ADD), "pallet30000", cases)), COMMITTED);
+    assert_clean(ship(LIST("pallet30000")), "TI_UNRESOLVED");
+}
+END_TEST
+
+/* ---- where rules are off ---- */
+
+START_TEST(a_circle_that_was_let_in_is_looked_through_once)
+{
+    struct rules_severities severities;
+    struct commit_config config = {
+        .store = world.store, .worker_id = "test:1", .severities = &severities, .memory_bytes = 256 << 20};
+    rules_severities_init(&severities, RULES_DSCSA);
+    ck_assert_int_eq(rules_severities_override(&severities, "AGG_CYCLE=off"), ERR_OK);
+    commit_close(&world.commit);
+    ck_assert_int_eq(commit_open(&config, &world.commit), ERR_OK);
+    ck_assert_int_eq(take(commission("L1", "2030-01-31", LIST("s1"))), COMMITTED);
+    ck_assert_int_eq(take(aggregation(ACTION(ADD), "case1", LIST("s1"))), COMMITTED);
+    ck_assert_int_eq(take(aggregation(ACTION(ADD), "pallet1", LIST("case1"))), COMMITTED);
+    ck_assert_int_eq(take(aggregation(ACTION(ADD), "case1", LIST("pallet1"))), COMMITTED);
+    assert_clean(ship(LIST("pallet1")), "TI_UNRESOLVED");
+}
+END_TEST
+
 static void setup_all(void)
 {
     arena_init(&answers, 64 << 20);
@@ -370,6 +442,10 @@ int main(void)
     tcase_add_test(tests, what_was_destroyed_is_not_shipped);
     tcase_add_test(tests, a_return_follows_a_shipment);
     tcase_add_test(tests, a_case_of_ten_thousand_is_looked_through);
+    tcase_add_test(tests, a_large_event_can_be_declared_wrong);
+    tcase_add_test(tests, many_that_were_packed_together_come_back);
+    tcase_add_test(tests, many_cases_of_one_pallet_are_looked_through);
+    tcase_add_test(tests, a_circle_that_was_let_in_is_looked_through_once);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

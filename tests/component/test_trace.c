@@ -528,9 +528,10 @@ static size_t events_of(struct store_events_query query, uint32_t limit, uint64_
 static void assert_events(struct store_events_query query, const uint64_t *wanted, size_t count)
 {
     for (uint32_t limit = 1; limit <= count + 1; limit++) {
-        uint64_t found[64];
+        uint64_t found[64] = {0};
         ck_assert_uint_eq(events_of(query, limit, found, 64), count);
-        ck_assert_mem_eq(found, wanted, count * sizeof *wanted);
+        for (size_t i = 0; i < count; i++)
+            ck_assert_uint_eq(found[i], wanted[i]);
     }
 }
 

@@ -213,9 +213,9 @@ class Client:
         except grpc.RpcError as error:
             raise Refused(error) from None
 
-    def capture(self, data, partner=""):
+    def capture(self, data, partner="", **terms):
         return self.call(self.captures.Capture,
-                         capture_pb.CaptureRequest(document=data, partner=partner)).receipt
+                         capture_pb.CaptureRequest(document=data, partner=partner, **terms)).receipt
 
     def capture_stream(self, steps):
         return self.call(self.captures.CaptureStream, iter(steps)).receipt

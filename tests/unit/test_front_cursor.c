@@ -101,11 +101,23 @@ START_TEST(the_last_of_several_counts)
 }
 END_TEST
 
+START_TEST(terms_are_read)
+{
+    struct capture_request request;
+    ck_assert_int_eq(read_request("\x18\x02\x20\x01", 4, &request), ERR_OK);
+    ck_assert(request.terms.rollback && request.terms.validate_only);
+    ck_assert_int_eq(read_request("\x18\x01", 2, &request), ERR_OK);
+    ck_assert(!request.terms.rollback && !request.terms.validate_only);
+    ck_assert_int_eq(read_request("\x18\x03", 2, &request), ERR_INPUT);
+    ck_assert_int_eq(read_request("\x20", 1, &request), ERR_INPUT);
+}
+END_TEST
+
 START_TEST(unknown_fields_are_passed_over)
 {
     struct capture_request request;
-    /* 3: varint, 4: fixed64, 5: bytes, 6: fixed32, 1 as a varint */
-    ck_assert_int_eq(read_request("\x18\x96\x01"
+    /* 15: varint, 4: fixed64, 5: bytes, 6: fixed32, 1 as a varint */
+    ck_assert_int_eq(read_request("\x78\x96\x01"
                                   "\x21"
                                   "12345678"
                                   "\x2a\x02"
@@ -191,6 +203,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, requests_are_read_however_they_are_cut);
     tcase_add_test(tests, the_last_of_several_counts);
+    tcase_add_test(tests, terms_are_read);
     tcase_add_test(tests, unknown_fields_are_passed_over);
     tcase_add_test(tests, malformed_requests_are_refused);
     tcase_add_test(tests, a_stream_message_holds_one_step);
