@@ -1,5 +1,6 @@
-/* What arrives on a worker's socket: the frame is read and proved, and what events it holds go through the
- * rules even where only the batch_id is wrong, as it is in nearly everything a fuzzer makes. */
+/* What arrives on a worker's socket: the frame is read and proved, and what it holds of partners and events
+ * goes through the rules even where only the batch_id is wrong, as it is in nearly everything a fuzzer makes.
+ */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 
 #include "worker/batch.h"
+#include "worker/partner.h"
 #include "worker/rules/rules.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,6 +28,26 @@ static void check_event(struct rules *rules, const struct batch_item *item, stru
         char path[256];
         rules_field_path(report.reasons[i]->field, path, sizeof path);
         if (strlen(report.reasons[i]->value) > RULES_VALUE_MAX)
+            abort();
+    }
+}
+
+/* What segments tell of their partners gives severities that exist, and at most one finding. */
+static void check_partners(struct rules *rules, const struct batch *batch, struct arena *arena)
+{
+    struct partner_terms *terms;
+    struct rules_report report;
+    if (partner_terms_of(rules, batch->segments, batch->segment_count, arena, &terms))
+        return;
+    for (size_t i = 0; i < batch->segment_count; i++) {
+        const struct rules_context context = {.severities = terms[i].severities};
+        rules_begin(rules, &context);
+        for (int rule = 0; rule < RULES; rule++)
+            if (rules_severity(rules, (enum rule)rule) > RULES_REJECT)
+                abort();
+        rules_report_init(&report, arena);
+        partner_check(rules, &terms[i], batch->segments[i]->partner, &report);
+        if (report.reason_count + report.warning_count > 1)
             abort();
     }
 }
@@ -50,6 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (peek && !err)
         abort();
     bool whole = !err || strcmp(detail, "batch_id is not that of the items") == 0;
+    if (whole)
+        check_partners(rules, &batch, &arena);
     for (size_t i = 0; whole && i < batch.item_count; i++)
         if (batch.items[i].event)
             check_event(rules, &batch.items[i], &arena);
