@@ -53,7 +53,7 @@ static void collect(struct json_parser *parser, enum json_kind kind, const char 
     enum json_place place = json_way_place(parser);
     bool in_object = first ? !json_way_is_list(place) : parser->value && parser->value->kind == JSON_OBJECT;
     if (first) {
-        parser->target = place == AT_ROOT ? &parser->root_arena : &parser->arena;
+        parser->target = json_way_is_lasting(place) ? &parser->root_arena : &parser->arena;
         parser->start_line = present_line(parser);
         parser->start_offset = present_offset(parser) - (container ? 1 : length);
         parser->value = place == AT_ROOT ? parser->root : NULL;

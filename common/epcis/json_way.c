@@ -44,6 +44,11 @@ bool json_way_is_list(enum json_place place)
     return place == AT_EVENT_LIST || place == AT_VOCABULARY_ELEMENTS || place == AT_VOCABULARY_LIST;
 }
 
+bool json_way_is_lasting(enum json_place place)
+{
+    return place != AT_EVENT_LIST && place != AT_VOCABULARY_ELEMENTS && place != AT_VOCABULARY;
+}
+
 static void give_member(struct json_parser *parser, const struct json_value *member)
 {
     json_event_give_member(parser->assembler, &parser->names, &parser->context, &parser->root_arena, member);

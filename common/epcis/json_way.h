@@ -75,6 +75,9 @@ enum json_place json_way_place(const struct json_parser *parser);
 /* True where values have no keys. */
 bool json_way_is_list(enum json_place place);
 
+/* True where values belong to the document, whose names live as long as the parser. */
+bool json_way_is_lasting(enum json_place place);
+
 /* Where the key leads from the present place; NULL: its value is to be collected. */
 const struct json_way *json_way_find(const struct json_parser *parser, const char *key);
 

@@ -651,6 +651,21 @@ END_TEST
     "\"epcList\":[\"urn:x:1\"],\"action\":\"ADD\"}"
 #define J_EVENT(content) "{\"type\":\"ObjectEvent\"," content "}"
 
+START_TEST(names_in_the_header_last)
+{
+    struct reading reading = {0};
+    run_text(&reading, NULL,
+             J_HEAD
+             "\"epcisHeader\":{\"x:first\":\"1\",\"x:other\":\"2\"},\"epcisBody\":{\"eventList\":[" J_GOOD
+                 J_CLOSE);
+    ck_assert_msg(reading.err == ERR_OK, "%s", (char *)reading.error.data);
+    ck_assert_uint_eq(reading.document->n_extensions, 2);
+    ck_assert_str_eq(reading.document->extensions[0]->local_name, "first");
+    ck_assert_str_eq(reading.document->extensions[1]->local_name, "other");
+    reading_free(&reading);
+}
+END_TEST
+
 static const struct {
     const char *event;
     const char *error;
@@ -887,6 +902,7 @@ int main(void)
     tcase_add_loop_test(tests, json_caps, 0, ROWS(json_swellings));
     tcase_add_test(tests, json_terms_are_capped);
     tcase_add_test(tests, json_fills_document_and_nodes);
+    tcase_add_test(tests, names_in_the_header_last);
     tcase_add_test(tests, json_tells_where_events_stand);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
