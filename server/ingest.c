@@ -9,12 +9,14 @@
 #include "common/base/clock.h"
 #include "common/gs1/epc.h"
 #include "server/journal.h"
+#include "server/journal_partner.h"
 #include "server/partner.h"
 
 enum {
     RETRY_AFTER_MS = 1000,
     COMPRESSION_LEVEL = 1,
     COMPRESSORS_KEPT = 4,
+    RECORD_BYTES = 1 << 20, /* memory for one partner's record */
 };
 
 struct ingest {
@@ -36,6 +38,7 @@ struct ingest_document {
     ZSTD_CCtx *compressor;
     struct buffer piece; /* raw bytes of the piece being filled */
     bool partner_known;
+    uint64_t max_bytes;            /* of the partner's record; 0: no limit of its own */
     struct journal_letter *letter; /* whose event it sends again; NULL: none's */
     ingest_done_fn *done;
     void *context;
@@ -138,13 +141,33 @@ static void piece_written(struct journal_op *op, enum err err)
     free(op);
 }
 
+/* With the first piece the partner is known, and by its record how long a document may be. */
+static enum err find_partner(struct ingest_document *document)
+{
+    struct arena arena;
+    Epcis__V1__TradingPartner *partner = NULL;
+    if (!document->partner_known)
+        partner_find(document->piece.data, document->piece.length, document->record.partner);
+    document->partner_known = true;
+    if (!*document->record.partner)
+        return ERR_OK;
+    arena_init(&arena, RECORD_BYTES);
+    enum err err =
+        journal_partner_by_gln(document->ingest->journal, document->record.partner, &arena, &partner);
+    if (!err)
+        document->max_bytes = partner->max_document_bytes;
+    arena_free(&arena);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
 /* Compresses the piece in hand and sends it to the journal. */
 static enum err document_flush(struct ingest_document *document)
 {
-    if (!document->partner_known) {
-        partner_find(document->piece.data, document->piece.length, document->record.partner);
-        document->partner_known = true;
-    }
+    enum err err = document->record.pieces == 0 ? find_partner(document) : ERR_OK;
+    if (err)
+        return err;
+    if (document->max_bytes && document->record.document_bytes > document->max_bytes)
+        return ERR_LIMIT;
     struct journal_op *op = calloc(1, sizeof *op);
     if (!op)
         return ERR_MEMORY;

@@ -49,7 +49,7 @@ enum err ingest_open(struct ingest *ingest, const char *partner, struct ingest_d
 void ingest_set_terms(struct ingest_document *document, struct capture_terms terms);
 
 /* The next bytes. May wait while the journal is behind. ERR_DISK, ERR_FULL (the high-water mark was passed
- * meanwhile), ERR_MEMORY, ERR_STOPPED. */
+ * meanwhile), ERR_LIMIT (longer than its partner's record allows), ERR_MEMORY, ERR_STOPPED. */
 enum err ingest_append(struct ingest_document *document, const void *data, size_t bytes);
 
 /* Length and SHA-256 of what was appended so far. */

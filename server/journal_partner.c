@@ -115,6 +115,8 @@ static size_t changed_fields(const Epcis__V1__TradingPartner *old, const Epcis__
         out[count++] = "overrides";
     if (!same_contact(old->contact, new->contact))
         out[count++] = "contact";
+    if (old->max_document_bytes != new->max_document_bytes)
+        out[count++] = "max_document_bytes";
     if (old->active != new->active)
         out[count++] = "active";
     return count;

@@ -55,12 +55,32 @@ static const char command_names[] = "capture, validate, status, trace, contains,
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
 {
-    static const char *const names[] = {
-        "--server",     "--timeout",    "--partner",      "--capture",       "--to",
-        "--code",       "--gtin",       "--from",         "--state",         "--file",
-        "--by",         "--why",        "--name",         "--glns",          "--prefixes",
-        "--profile",    "--overrides",  "--contact-name", "--contact-email", "--contact-phone",
-        "--if-version", "--changed-by", "--at",           "--lot",           "--gln"};
+    static const char *const names[] = {"--server",
+                                        "--timeout",
+                                        "--partner",
+                                        "--capture",
+                                        "--to",
+                                        "--code",
+                                        "--gtin",
+                                        "--from",
+                                        "--state",
+                                        "--file",
+                                        "--by",
+                                        "--why",
+                                        "--name",
+                                        "--glns",
+                                        "--prefixes",
+                                        "--profile",
+                                        "--overrides",
+                                        "--contact-name",
+                                        "--contact-email",
+                                        "--contact-phone",
+                                        "--if-version",
+                                        "--changed-by",
+                                        "--max-document-bytes",
+                                        "--at",
+                                        "--lot",
+                                        "--gln"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(word, names[i]) == 0)
             return true;

@@ -1,5 +1,6 @@
 #include "server/ctl/partner_edit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/options.h"
@@ -10,7 +11,8 @@ typedef Epcis__V1__TradingPartner__OverridesEntry override_entry;
 bool partner_edit_is_empty(const struct partner_edit *edit)
 {
     return !edit->name && !edit->glns && !edit->prefixes && !edit->profile && !edit->overrides &&
-           !edit->contact_name && !edit->contact_email && !edit->contact_phone && !edit->activate;
+           !edit->contact_name && !edit->contact_email && !edit->contact_phone && !edit->max_document_bytes &&
+           !edit->activate;
 }
 
 /* The parts of a list, each a text of its own; an empty text has none. */
@@ -87,6 +89,14 @@ static enum err apply_overrides(const char *text, const char *program, struct ar
     return ERR_OK;
 }
 
+static uint64_t bytes_of(const char *program, const char *text)
+{
+    size_t digits = strlen(text);
+    if (digits == 0 || digits > 18 || strspn(text, "0123456789") != digits)
+        options_fail(program, "--max-document-bytes takes a number, 0 for no limit, not '%s'", text);
+    return strtoull(text, NULL, 10);
+}
+
 static enum err apply_contact(const struct partner_edit *edit, struct arena *arena,
                               Epcis__V1__TradingPartner *partner)
 {
@@ -118,6 +128,8 @@ enum err partner_edit_apply(const struct partner_edit *edit, const char *program
         partner->profile = profile_of(program, edit->profile);
     if (edit->activate)
         partner->active = true;
+    if (edit->max_document_bytes)
+        partner->max_document_bytes = bytes_of(program, edit->max_document_bytes);
     if (edit->glns)
         err = split(edit->glns, arena, &partner->glns, &partner->n_glns);
     if (!err && edit->prefixes)

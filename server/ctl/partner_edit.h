@@ -12,6 +12,7 @@
 struct partner_edit {
     const char *name, *glns, *prefixes, *profile, *overrides;
     const char *contact_name, *contact_email, *contact_phone;
+    const char *max_document_bytes;
     bool activate;
 };
 

@@ -84,10 +84,11 @@ void partner_output_json(struct buffer *out, const Epcis__V1__TradingPartner *pa
     member(out, "", "name", contact->name);
     member(out, ", ", "email", contact->email);
     member(out, ", ", "phone", contact->phone);
-    buffer_printf(
-        out,
-        "}, \"active\": %s, \"created_ms\": %" PRId64 ", \"updated_ms\": %" PRId64 ", \"version\": %" PRIu64,
-        partner->active ? "true" : "false", partner->created_ms, partner->updated_ms, partner->version);
+    buffer_printf(out,
+                  "}, \"max_document_bytes\": %" PRIu64 ", \"active\": %s, \"created_ms\": %" PRId64
+                  ", \"updated_ms\": %" PRId64 ", \"version\": %" PRIu64,
+                  partner->max_document_bytes, partner->active ? "true" : "false", partner->created_ms,
+                  partner->updated_ms, partner->version);
     if (changes) {
         buffer_append_text(out, ", \"changes\": [");
         for (size_t i = 0; i < changes->n_changes; i++) {
@@ -184,6 +185,8 @@ void partner_output_text(struct buffer *out, const Epcis__V1__TradingPartner *pa
         buffer_printf(out, "%s=%s\n", partner->overrides[i]->key,
                       partner_severity_name(partner->overrides[i]->value));
     }
+    if (partner->max_document_bytes)
+        buffer_printf(out, "%-11s%" PRIu64 " bytes a document\n", "limit", partner->max_document_bytes);
     line(out, "contact", contact->name);
     line(out, "email", contact->email);
     line(out, "phone", contact->phone);

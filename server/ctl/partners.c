@@ -254,6 +254,8 @@ int ctl_partners(int argc, char **argv)
         {"contact-name", OPTION_TEXT, &run.edit.contact_name, 0, 0, "NAME", "whom to ask"},
         {"contact-email", OPTION_TEXT, &run.edit.contact_email, 0, 0, "ADDRESS", "and where"},
         {"contact-phone", OPTION_TEXT, &run.edit.contact_phone, 0, 0, "NUMBER", "and where"},
+        {"max-document-bytes", OPTION_TEXT, &run.edit.max_document_bytes, 0, 0, "BYTES",
+         "longer documents are refused; 0: none is too long"},
         {"activate", OPTION_FLAG, &run.edit.activate, 0, 0, NULL, "update: take its documents again"},
         {"if-version", OPTION_NUMBER, &run.if_version, 0, INT64_MAX, "N",
          "only if the record still has this version; 0: whichever it has"},

@@ -16,6 +16,13 @@ enum { RETRY_MS = 500 };
 /* ---- receipts ------------------------------------------------------------------------------------------ */
 
 /* On the journal's thread: packs a few dozen bytes and goes. */
+static void fail_length(struct call *call)
+{
+    reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
+               "the document is longer than the record of its partner allows (max_document_bytes), and was "
+               "not kept: send several");
+}
+
 static void on_durable(void *context, enum err err, const struct receipt *receipt)
 {
     struct call *call = context;
@@ -25,6 +32,8 @@ static void on_durable(void *context, enum err err, const struct receipt *receip
         if (err == ERR_INPUT)
             reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
                        "the document is empty: send an EPCIS document");
+        else if (err == ERR_LIMIT)
+            fail_length(call);
         else
             reply_err(&call->reply, err, "the document was not kept");
         call_wake(call);
@@ -58,7 +67,10 @@ static void fail_ingest(struct call *call, enum err err)
             retry_after_ms = RETRY_MS;
         call->reply.retry_after_ms = retry_after_ms;
     }
-    reply_err(&call->reply, err, "the document was not kept");
+    if (err == ERR_LIMIT)
+        fail_length(call);
+    else
+        reply_err(&call->reply, err, "the document was not kept");
 }
 
 /* Before the body is read: a server that has no room must not take in 64 MiB to say so. */

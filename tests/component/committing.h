@@ -26,18 +26,29 @@ static struct committing {
     size_t frame_count;
 } world;
 
-static inline void setup(void)
+static inline void open_store(void)
 {
     char url[128];
-    world = (struct committing){.folder = "/tmp/epcisd-commit-XXXXXX", .chain = {.partition = 3}};
-    ck_assert_ptr_nonnull(mkdtemp(world.folder));
     snprintf(url, sizeof url, "lmdb:%s/store", world.folder);
-    arena_init(&world.events, 256 << 20);
-    synthetic_init(&world.made);
     ck_assert_int_eq(store_open(url, 256 << 20, &world.store), ERR_OK);
     struct commit_config config = {
         .store = world.store, .worker_id = "test:1", .profile = RULES_DSCSA, .memory_bytes = 256 << 20};
     ck_assert_int_eq(commit_open(&config, &world.commit), ERR_OK);
+}
+
+static inline void close_store(void)
+{
+    commit_close(&world.commit);
+    store_close(&world.store);
+}
+
+static inline void setup(void)
+{
+    world = (struct committing){.folder = "/tmp/epcisd-commit-XXXXXX", .chain = {.partition = 3}};
+    ck_assert_ptr_nonnull(mkdtemp(world.folder));
+    arena_init(&world.events, 256 << 20);
+    synthetic_init(&world.made);
+    open_store();
 }
 
 static inline int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
@@ -48,8 +59,7 @@ static inline int remove_entry(const char *path, const struct stat *info, int ty
 
 static inline void teardown(void)
 {
-    commit_close(&world.commit);
-    store_close(&world.store);
+    close_store();
     synthetic_free(&world.made);
     arena_free(&world.events);
     for (size_t i = 0; i < FRAMES_MAX; i++)

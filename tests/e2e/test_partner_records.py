@@ -10,7 +10,8 @@ from epcis.v1 import partner_service_pb2 as pb
 from epcis.v1 import partner_service_pb2_grpc
 
 UNKNOWN_ID = "0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10"
-PARTNER_KEYS = ["partner_id", "name", "glns", "company_prefixes", "profile", "overrides", "contact", "active",
+PARTNER_KEYS = ["partner_id", "name", "glns", "company_prefixes", "profile", "overrides", "contact",
+                "max_document_bytes", "active",
                 "created_ms", "updated_ms", "version"]
 CHANGE_KEYS = ["changed_ms", "changed_by", "action", "fields", "version_before", "version_after"]
 
@@ -90,6 +91,26 @@ class PartnerRecords(EndToEnd):
             if capture_id == capture.receipt.capture_id:
                 found += [(index, warning.code) for warning in server.client.event(sequence).warnings]
         return found
+
+    def test_a_document_may_be_too_long_for_its_partner(self):
+        short, long = make(events=5, seed=7801, company=78), make(events=400, seed=7802, company=78)
+        server = self.start(workers=1)
+        register = Register(server)
+        partner = register.create("Small", short.partner, max_document_bytes=2 * len(short.data))
+        self.assertGreater(len(long.data), partner.max_document_bytes)
+        for given in ("", short.partner):  # the header names it, or the caller
+            with self.assertRaises(Refused) as caught:
+                server.client.capture(long.data, partner=given)
+            self.assertEqual(caught.exception.code, "RESOURCE_EXHAUSTED")
+            self.assertIn("max_document_bytes", caught.exception.details)
+        self.assertEqual(server.client.wait(server.client.capture(short.data).capture_id).committed, 5)
+        partner.max_document_bytes = 0
+        self.assertEqual(list(register.answer(register.update(partner).partner_id).changes[0].fields),
+                         ["max_document_bytes"])
+        receipt = server.client.capture(long.data)
+        self.assertFalse(receipt.duplicate_document, "what was refused was not kept")
+        self.assertEqual(server.client.wait(receipt.capture_id).committed, 400)
+        self.stop_cleanly(server)
 
     def test_a_record_is_made_read_changed_and_listed(self):
         server = self.start(workers=0)
