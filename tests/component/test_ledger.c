@@ -1,5 +1,6 @@
 /* The item ledger against a model of a few dozen lines: random histories, cut into batches and transactions
- * at random and sent again at random, end in the model's verdicts and states. */
+ * at random, sent again and taken over by another worker at random, end in the model's verdicts and states.
+ */
 #include <check.h>
 #include <stdlib.h>
 
@@ -266,6 +267,10 @@ static void commit_now(void)
         ck_assert_uint_eq(result.committed + result.duplicates + result.dead_letters, 0);
     }
     world.frame_count = 0;
+    if (below(20) == 0) { /* another worker goes on */
+        close_store();
+        open_store();
+    }
 }
 
 /* ---- comparing ---- */
