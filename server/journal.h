@@ -6,7 +6,7 @@
  * number; `unfinished` number -> nothing; `upload` -> pieces written of documents not yet sealed; `piece`
  * upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence -> BatchRecord;
  * `partition` -> PartitionRecord; `meta`.
- * Those of trading partners are journal_partner.h's.
+ * Those of trading partners are journal_partner.h's; `identity` name -> IdentityRecord.
  *
  * A transaction that fails refuses the documents in it. What the pipeline itself has to record (batches,
  * acknowledgments) is tried again until it succeeds, and meanwhile no document is taken. */
@@ -77,6 +77,7 @@ enum journal_kind {
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
     JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
     JOURNAL_PARTNER_PUT,  /* a trading partner's record is made or replaced */
+    JOURNAL_IDENTITY,     /* an identity's record is written */
 };
 
 struct journal_partner_put;
@@ -92,7 +93,7 @@ struct journal_op {
     enum err refused;                  /* the journal's: why this one alone was not applied */
     uint64_t upload;                   /* PIECE, DISCARD */
     uint32_t piece;                    /* PIECE */
-    struct buffer data;                /* PIECE: compressed bytes; BATCH: packed BatchRecord */
+    struct buffer data;                /* PIECE: compressed bytes; BATCH, IDENTITY: packed record */
     struct journal_document *document; /* SEAL */
     struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */
     uint32_t partition;                /* BATCH, ACKNOWLEDGED */
@@ -104,6 +105,7 @@ struct journal_op {
     uint64_t items;
     const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */
     struct journal_partner_put *partner;   /* PARTNER_PUT */
+    const char *name;                      /* IDENTITY */
 };
 
 /* Hands the operation over. Waits while too many bytes are waiting; pieces may wait a little for company. */

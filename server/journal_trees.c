@@ -23,6 +23,7 @@ static const char *const tree_names[TREE_COUNT] = {
     [TREE_PARTNER] = "partner",
     [TREE_PARTNER_GLN] = "partner_gln",
     [TREE_PARTNER_CHANGE] = "partner_change",
+    [TREE_IDENTITY] = "identity",
     [TREE_LETTER] = "letter",
 };
 
@@ -415,6 +416,8 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
         return apply_converted(trees, txn, op, scratch, finished_bytes);
     case JOURNAL_PARTNER_PUT:
         return journal_partner_apply(trees, txn, op, scratch);
+    case JOURNAL_IDENTITY:
+        return journal_identity_apply(trees, txn, op);
     }
     return ERR_CORRUPT;
 }

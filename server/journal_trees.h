@@ -21,6 +21,7 @@ enum journal_tree {
     TREE_PARTNER,
     TREE_PARTNER_GLN,
     TREE_PARTNER_CHANGE,
+    TREE_IDENTITY,
     TREE_COUNT,
 };
 
@@ -52,6 +53,9 @@ enum err journal_letter_apply(struct journal_trees *trees, MDB_txn *txn, struct 
 /* Applies JOURNAL_PARTNER_PUT. */
 enum err journal_partner_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
                                struct arena *scratch);
+
+/* Applies JOURNAL_IDENTITY. */
+enum err journal_identity_apply(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op);
 
 /* The trees of an open journal, for reading. */
 const struct journal_trees *journal_trees_of(const struct journal *journal);
