@@ -85,6 +85,7 @@ void call_wake(struct call *call)
 static void run_work(struct pool_job *job, struct arena *arena)
 {
     struct call *call = call_of(job);
+    access_note(call);
     enum call_next next = call->method->work(call, arena);
     if (next == CALL_LATER)
         return; /* the call may be gone by now */
@@ -97,6 +98,15 @@ static void run_drop(struct pool_job *job, struct arena *arena)
     (void)arena;
     struct call *call = call_of(job);
     call->method->drop(call);
+    call_wake(call);
+}
+
+/* The loop must not log, which a full pipe would hold up. */
+static void run_refused(struct pool_job *job, struct arena *arena)
+{
+    (void)arena;
+    struct call *call = call_of(job);
+    access_log(call);
     call_wake(call);
 }
 
@@ -206,8 +216,9 @@ static void answer(struct call *call)
 
 /* ---- beginning --------------------------------------------------------------------------------------- */
 
-/* True: it may be received, now or when its turn comes. False: the reply says why not. */
-static bool admit(struct call *call)
+/* True: it may be received, now or when its turn comes. False: the reply says why not, and *log_due: that is
+ * to be logged before. */
+static bool admit(struct call *call, bool *log_due)
 {
     struct reply *reply = &call->reply;
     const struct front_limits *limits = &call->loop->limits;
@@ -227,13 +238,18 @@ static bool admit(struct call *call)
         gpr_free(path);
         return false;
     }
-    return !call->method->admit || call->method->admit(call);
+    return access_admit(call, log_due) && (!call->method->admit || call->method->admit(call));
 }
 
 static void begin(struct call *call)
 {
-    if (!admit(call)) {
-        answer(call);
+    bool log_due = false;
+    if (!admit(call, &log_due)) {
+        call->phase = CALL_WORKING;
+        if (log_due)
+            submit(call, run_refused);
+        else
+            answer(call);
         return;
     }
     switch (room_enter(&call->loop->rooms[call->method->room], call)) {
