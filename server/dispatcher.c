@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/wire/wire.h"
 #include "server/batch.h"
@@ -95,7 +96,8 @@ static void route_send(struct dispatcher *dispatcher, struct route *route, int64
 {
     bool again = route->out > 0;
     uint32_t count = again ? route->out : run_length(dispatcher, route);
-    enum err err = send_run(dispatcher, route, count);
+    fault_end(FAULT_DISPATCHER_BEFORE_PUSH);
+    enum err err = fault_hit(FAULT_DISPATCHER_PUSH) ? ERR_SYSTEM : send_run(dispatcher, route, count);
     if (err == ERR_FULL) {
         dispatcher->want_send = true;
         return;
@@ -105,6 +107,7 @@ static void route_send(struct dispatcher *dispatcher, struct route *route, int64
         route->hold_until_ms = now_ms + RETRY_MS;
         return;
     }
+    fault_end(FAULT_DISPATCHER_AFTER_PUSH);
     if (again)
         log_warning("run_sent_again", "partition=%u batch=%" PRIu64 " batches=%u attempt=%u worker=%s",
                     route->first->partition, route->first->sequence, count, route->attempts + 1,
@@ -157,6 +160,7 @@ static int64_t send_due(struct dispatcher *dispatcher, bool draining)
 static void acknowledgment_recorded(struct journal_op *op, enum err err)
 {
     (void)err; /* stopping: the batch is sent again at the next start, and the store says that it has it */
+    fault_end(FAULT_DISPATCHER_RECORDED);
     batch_free(op->context);
 }
 
@@ -164,6 +168,7 @@ static void acknowledgment_recorded(struct journal_op *op, enum err err)
 static void route_advance(struct dispatcher *dispatcher, struct route *route,
                           const Epcis__Wire__V1__Acknowledgment *ack)
 {
+    fault_end(FAULT_DISPATCHER_ACKNOWLEDGED);
     struct batch *batch = route->first;
     for (size_t i = 0; i < batch->span_count; i++) {
         const Epcis__Wire__V1__SegmentResult *result = ack->segments[i];

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/program.h"
 
@@ -78,6 +79,7 @@ static enum err child_start(struct supervisor *supervisor, struct child *child)
         log_error("worker_not_started", "program=\"%s\" detail=\"%s\"", supervisor->program, strerror(code));
         return code == ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM;
     }
+    fault_end(FAULT_SUPERVISOR_STARTED);
     log_info("worker_started", "pid=%d", (int)child->pid);
     return ERR_OK;
 }
@@ -107,6 +109,7 @@ static void reap(struct supervisor *supervisor)
         struct child *child = child_of_pid(supervisor, pid);
         if (!child)
             continue;
+        fault_end(FAULT_SUPERVISOR_GONE);
         child->pid = 0;
         child_plan_start(child, clock_steady_ms());
         if (WIFSIGNALED(status))

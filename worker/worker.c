@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/base/fault.h"
 #include "common/base/log.h"
 
 enum { PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 5000 };
@@ -84,6 +85,7 @@ enum err worker_run(const struct worker_config *config)
     struct queue_run *runs;
     enum err err = ERR_OK;
     while (err != ERR_SYSTEM && (runs = queue_take(config->queue, config->transaction_max_bytes))) {
+        fault_end(FAULT_WORKER_TAKEN);
         err = commit_runs(&worker, runs);
         queue_answer(config->queue, &runs);
         if (!err) {

@@ -8,6 +8,7 @@
 #include <grpc/support/alloc.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "server/front/loop.h"
 
 enum { RETRY_MS = 1000 };
@@ -163,6 +164,7 @@ void call_receive(struct call *call)
 static void on_sent(struct call *call, bool ok)
 {
     (void)ok; /* whether the client still listened makes no difference */
+    fault_end(FAULT_FRONT_AFTER_ANSWER);
     call->pending--;
     release_call(call);
 }
@@ -186,6 +188,7 @@ static void answer(struct call *call)
     call->phase = CALL_ANSWERING;
     call->phase_until_ms = clock_steady_ms() + call->loop->limits.answer_ms;
     call->answered = true;
+    fault_end(FAULT_FRONT_BEFORE_ANSWER);
     call->pending++;
 
     ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
