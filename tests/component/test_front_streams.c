@@ -141,14 +141,20 @@ static enum call_next once_work(struct call *call, struct arena *arena)
 }
 
 static const struct method methods[] = {
-    {.path = "/t/Watch", .room = ROOM_QUERIES, .sending = true, .work = watch_work, .drop = watch_drop},
+    {.path = "/t/Watch",
+     .need = NEED_NOTHING,
+     .room = ROOM_QUERIES,
+     .sending = true,
+     .work = watch_work,
+     .drop = watch_drop},
     {.path = "/t/Echo",
+     .need = NEED_NOTHING,
      .room = ROOM_QUERIES,
      .streaming = true,
      .sending = true,
      .work = echo_work,
      .drop = echo_drop},
-    {.path = "/t/Once", .room = ROOM_QUERIES, .sending = true, .work = once_work},
+    {.path = "/t/Once", .need = NEED_NOTHING, .room = ROOM_QUERIES, .sending = true, .work = once_work},
 };
 
 /* ---- the loop, and clients ------------------------------------------------------------------------------
