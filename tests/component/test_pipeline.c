@@ -227,7 +227,7 @@ static void core_open(void)
     ck_assert_int_eq(converter_open(&converter, core.journal, core.dispatcher, on_fatal, &core.converter),
                      ERR_OK);
     ck_assert_int_eq(converter_start(core.converter), ERR_OK);
-    ck_assert_int_eq(ingest_init(core.journal, 1 << 30, on_received, NULL, &core.ingest), ERR_OK);
+    ck_assert_int_eq(ingest_init(core.journal, NULL, on_received, NULL, &core.ingest), ERR_OK);
 }
 
 static void core_close(void)
@@ -250,8 +250,9 @@ struct sent {
     struct receipt receipt;
 };
 
-static void sent_done(void *context, enum err err, const struct receipt *receipt)
+static void sent_done(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
 {
+    (void)why;
     struct sent *sent = context;
     pthread_mutex_lock(&sent->mutex);
     sent->done = true;
