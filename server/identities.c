@@ -48,139 +48,141 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : (int)left->kind - (int)right->kind;
 }
 
-static void add_key(struct identities *self, uint32_t entry, enum key_kind kind, ProtobufCBinaryData sha256)
+static void add_key(struct identities *identities, uint32_t entry, enum key_kind kind,
+                    ProtobufCBinaryData sha256)
 {
     if (sha256.len != DIGEST_BYTES)
         return;
-    struct key *key = &self->keys[self->key_count++];
+    struct key *key = &identities->keys[identities->key_count++];
     *key = (struct key){.kind = kind, .entry = entry};
     memcpy(key->sha256, sha256.data, DIGEST_BYTES);
 }
 
-static void rebuild_keys(struct identities *self)
+static void rebuild_keys(struct identities *identities)
 {
-    self->key_count = 0;
-    for (uint32_t i = 0; i < self->count; i++) {
-        const Epcis__Store__V1__IdentityRecord *record = self->entries[i].record;
+    identities->key_count = 0;
+    for (uint32_t i = 0; i < identities->count; i++) {
+        const Epcis__Store__V1__IdentityRecord *record = identities->entries[i].record;
         const Epcis__V1__Identity *identity = record->identity;
         uint8_t sha256[DIGEST_BYTES];
-        add_key(self, i, KEY_TOKEN, record->token_sha256);
-        add_key(self, i, KEY_PREVIOUS_TOKEN, record->previous_token_sha256);
+        add_key(identities, i, KEY_TOKEN, record->token_sha256);
+        add_key(identities, i, KEY_PREVIOUS_TOKEN, record->previous_token_sha256);
         if (!identity->certificate[0] || identity->revoked_ms)
             continue; /* what a revoked identity had may be another's by now */
         digest_of(identity->certificate, strlen(identity->certificate), sha256);
-        add_key(self, i, KEY_CERTIFICATE, (ProtobufCBinaryData){DIGEST_BYTES, sha256});
+        add_key(identities, i, KEY_CERTIFICATE, (ProtobufCBinaryData){DIGEST_BYTES, sha256});
     }
-    qsort(self->keys, self->key_count, sizeof *self->keys, compare_keys);
+    qsort(identities->keys, identities->key_count, sizeof *identities->keys, compare_keys);
 }
 
 /* Where the name is, or would stand. */
-static uint32_t place_of(const struct identities *self, const char *name, bool *found)
+static uint32_t place_of(const struct identities *identities, const char *name, bool *found)
 {
-    uint32_t low = 0, high = self->count;
+    uint32_t low = 0, high = identities->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (strcmp(self->entries[middle].record->identity->name, name) < 0)
+        if (strcmp(identities->entries[middle].record->identity->name, name) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    *found = low < self->count && strcmp(self->entries[low].record->identity->name, name) == 0;
+    *found = low < identities->count && strcmp(identities->entries[low].record->identity->name, name) == 0;
     return low;
 }
 
-static enum err reserve_one(struct identities *self)
+static enum err reserve_one(struct identities *identities)
 {
-    if (self->count < self->capacity)
+    if (identities->count < identities->capacity)
         return ERR_OK;
-    uint32_t capacity = self->capacity ? 2 * self->capacity : 16;
-    struct entry *entries = realloc(self->entries, capacity * sizeof *entries);
+    uint32_t capacity = identities->capacity ? 2 * identities->capacity : 16;
+    struct entry *entries = realloc(identities->entries, capacity * sizeof *entries);
     if (entries)
-        self->entries = entries;
-    struct key *keys = entries ? realloc(self->keys, 2 * (size_t)capacity * sizeof *keys) : NULL;
+        identities->entries = entries;
+    struct key *keys = entries ? realloc(identities->keys, 2 * (size_t)capacity * sizeof *keys) : NULL;
     if (!keys)
         return ERR_MEMORY;
-    self->keys = keys;
-    self->capacity = capacity;
+    identities->keys = keys;
+    identities->capacity = capacity;
     return ERR_OK;
 }
 
 /* Takes the record, in the place of the one of that name; there is room for it. */
-static void install(struct identities *self, Epcis__Store__V1__IdentityRecord *record)
+static void install(struct identities *identities, Epcis__Store__V1__IdentityRecord *record)
 {
     bool found;
-    uint32_t place = place_of(self, record->identity->name, &found);
-    struct entry *entry = &self->entries[place];
+    uint32_t place = place_of(identities, record->identity->name, &found);
+    struct entry *entry = &identities->entries[place];
     if (found) {
         int64_t used_ms = entry->record->identity->last_used_ms;
         if (used_ms > record->identity->last_used_ms)
             record->identity->last_used_ms = used_ms;
         epcis__store__v1__identity_record__free_unpacked(entry->record, NULL);
     } else {
-        memmove(entry + 1, entry, (self->count - place) * sizeof *entry);
-        self->count++;
+        memmove(entry + 1, entry, (identities->count - place) * sizeof *entry);
+        identities->count++;
     }
     *entry = (struct entry){.record = record, .written_ms = record->identity->last_used_ms};
-    rebuild_keys(self);
+    rebuild_keys(identities);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------- */
 
 static enum err load_record(void *context, Epcis__Store__V1__IdentityRecord *record)
 {
-    struct identities *self = context;
-    enum err err = reserve_one(self);
+    struct identities *identities = context;
+    enum err err = reserve_one(identities);
     if (err)
         epcis__store__v1__identity_record__free_unpacked(record, NULL);
     else
-        install(self, record);
+        install(identities, record);
     return err;
 }
 
-static void free_all(struct identities *self)
+static void free_all(struct identities *identities)
 {
-    for (uint32_t i = 0; i < self->count; i++)
-        epcis__store__v1__identity_record__free_unpacked(self->entries[i].record, NULL);
-    free(self->entries);
-    free(self->keys);
-    pthread_mutex_destroy(&self->changing);
-    pthread_mutex_destroy(&self->mutex);
-    free(self);
+    for (uint32_t i = 0; i < identities->count; i++)
+        epcis__store__v1__identity_record__free_unpacked(identities->entries[i].record, NULL);
+    free(identities->entries);
+    free(identities->keys);
+    pthread_mutex_destroy(&identities->changing);
+    pthread_mutex_destroy(&identities->mutex);
+    free(identities);
 }
 
 enum err identities_open(struct journal *journal, struct identities **out)
 {
-    struct identities *self = calloc(1, sizeof *self);
-    if (!self)
+    struct identities *identities = calloc(1, sizeof *identities);
+    if (!identities)
         return ERR_MEMORY;
-    self->journal = journal;
-    pthread_mutex_init(&self->changing, NULL);
-    pthread_mutex_init(&self->mutex, NULL);
-    enum err err = journal_identities(journal, load_record, self);
+    identities->journal = journal;
+    pthread_mutex_init(&identities->changing, NULL);
+    pthread_mutex_init(&identities->mutex, NULL);
+    enum err err = journal_identities(journal, load_record, identities);
     if (err)
-        free_all(self);
+        free_all(identities);
     else
-        *out = self;
+        *out = identities;
     return err;
 }
 
-bool identities_are_none(struct identities *self)
+bool identities_are_none(struct identities *identities)
 {
-    pthread_mutex_lock(&self->mutex);
-    bool none = self->count == 0;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_lock(&identities->mutex);
+    bool none = identities->count == 0;
+    pthread_mutex_unlock(&identities->mutex);
     return none;
 }
 
 /* ---- finding ----------------------------------------------------------------------------------------- */
 
-static const struct key *find_key(const struct identities *self, const uint8_t sha256[DIGEST_BYTES],
+static const struct key *find_key(const struct identities *identities, const uint8_t sha256[DIGEST_BYTES],
                                   enum key_kind kind)
 {
     struct key wanted = {.kind = kind};
     memcpy(wanted.sha256, sha256, DIGEST_BYTES);
-    return self->key_count ? bsearch(&wanted, self->keys, self->key_count, sizeof wanted, compare_keys)
-                           : NULL;
+    return identities->key_count
+               ? bsearch(&wanted, identities->keys, identities->key_count, sizeof wanted, compare_keys)
+               : NULL;
 }
 
 static enum identity_state state_of(const Epcis__V1__Identity *identity, enum key_kind kind, int64_t now_ms)
@@ -191,10 +193,10 @@ static enum identity_state state_of(const Epcis__V1__Identity *identity, enum ke
     return (until_ms || kind == KEY_PREVIOUS_TOKEN) && now_ms >= until_ms ? IDENTITY_EXPIRED : IDENTITY_GOOD;
 }
 
-static enum identity_state prove(struct identities *self, const struct key *key, int64_t now_ms,
+static enum identity_state prove(struct identities *identities, const struct key *key, int64_t now_ms,
                                  struct identity_proof *out)
 {
-    struct entry *entry = &self->entries[key->entry];
+    struct entry *entry = &identities->entries[key->entry];
     Epcis__V1__Identity *identity = entry->record->identity;
     enum identity_state state = state_of(identity, key->kind, now_ms);
     snprintf(out->name, sizeof out->name, "%s", identity->name);
@@ -210,31 +212,31 @@ static enum identity_state prove(struct identities *self, const struct key *key,
     return state;
 }
 
-static enum identity_state find(struct identities *self, const void *proof, size_t bytes, bool certificate,
-                                int64_t now_ms, struct identity_proof *out)
+static enum identity_state find(struct identities *identities, const void *proof, size_t bytes,
+                                bool certificate, int64_t now_ms, struct identity_proof *out)
 {
     uint8_t sha256[DIGEST_BYTES];
     *out = (struct identity_proof){.roles = 0};
     digest_of(proof, bytes, sha256);
-    pthread_mutex_lock(&self->mutex);
-    const struct key *key = find_key(self, sha256, certificate ? KEY_CERTIFICATE : KEY_TOKEN);
+    pthread_mutex_lock(&identities->mutex);
+    const struct key *key = find_key(identities, sha256, certificate ? KEY_CERTIFICATE : KEY_TOKEN);
     if (!key && !certificate)
-        key = find_key(self, sha256, KEY_PREVIOUS_TOKEN);
-    enum identity_state state = key ? prove(self, key, now_ms, out) : IDENTITY_UNKNOWN;
-    pthread_mutex_unlock(&self->mutex);
+        key = find_key(identities, sha256, KEY_PREVIOUS_TOKEN);
+    enum identity_state state = key ? prove(identities, key, now_ms, out) : IDENTITY_UNKNOWN;
+    pthread_mutex_unlock(&identities->mutex);
     return state;
 }
 
-enum identity_state identities_by_token(struct identities *self, const void *token, size_t bytes,
+enum identity_state identities_by_token(struct identities *identities, const void *token, size_t bytes,
                                         int64_t now_ms, struct identity_proof *out)
 {
-    return find(self, token, bytes, false, now_ms, out);
+    return find(identities, token, bytes, false, now_ms, out);
 }
 
-enum identity_state identities_by_certificate(struct identities *self, const char *entry, int64_t now_ms,
-                                              struct identity_proof *out)
+enum identity_state identities_by_certificate(struct identities *identities, const char *entry,
+                                              int64_t now_ms, struct identity_proof *out)
 {
-    return find(self, entry, strlen(entry), true, now_ms, out);
+    return find(identities, entry, strlen(entry), true, now_ms, out);
 }
 
 /* ---- changing ---------------------------------------------------------------------------------------- */
@@ -265,17 +267,17 @@ static struct journal_op *make_note(const struct entry *entry)
 }
 
 /* What changes the identity next is submitted after this. */
-void identities_note(struct identities *self, const char *name)
+void identities_note(struct identities *identities, const char *name)
 {
     bool found;
-    pthread_mutex_lock(&self->changing);
-    pthread_mutex_lock(&self->mutex);
-    uint32_t place = place_of(self, name, &found);
-    struct journal_op *op = found ? make_note(&self->entries[place]) : NULL;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_lock(&identities->changing);
+    pthread_mutex_lock(&identities->mutex);
+    uint32_t place = place_of(identities, name, &found);
+    struct journal_op *op = found ? make_note(&identities->entries[place]) : NULL;
+    pthread_mutex_unlock(&identities->mutex);
     if (op)
-        journal_submit(self->journal, op);
-    pthread_mutex_unlock(&self->changing);
+        journal_submit(identities->journal, op);
+    pthread_mutex_unlock(&identities->changing);
 }
 
 void identities_close(struct identities **identities)
@@ -295,22 +297,22 @@ void identities_close(struct identities **identities)
 }
 
 /* Writes the record, and once it is on disk it holds. */
-static enum err keep(struct identities *self, const Epcis__Store__V1__IdentityRecord *record)
+static enum err keep(struct identities *identities, const Epcis__Store__V1__IdentityRecord *record)
 {
     struct journal_op op = {.kind = JOURNAL_IDENTITY, .name = record->identity->name};
     buffer_append_message(&op.data, &record->base);
     op.bytes = op.data.capacity;
     Epcis__Store__V1__IdentityRecord *copy =
         op.data.failed ? NULL : epcis__store__v1__identity_record__unpack(NULL, op.data.length, op.data.data);
-    pthread_mutex_lock(&self->mutex);
-    enum err err = copy ? reserve_one(self) : ERR_MEMORY;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_lock(&identities->mutex);
+    enum err err = copy ? reserve_one(identities) : ERR_MEMORY;
+    pthread_mutex_unlock(&identities->mutex);
     if (!err)
-        err = journal_wait(self->journal, &op);
+        err = journal_wait(identities->journal, &op);
     if (!err) {
-        pthread_mutex_lock(&self->mutex);
-        install(self, copy);
-        pthread_mutex_unlock(&self->mutex);
+        pthread_mutex_lock(&identities->mutex);
+        install(identities, copy);
+        pthread_mutex_unlock(&identities->mutex);
         copy = NULL;
     }
     epcis__store__v1__identity_record__free_unpacked(copy, NULL);
@@ -330,38 +332,40 @@ static ProtobufCMessage *copy_message(const ProtobufCMessage *message, struct ar
 }
 
 /* A copy of the record that has the name, to be changed. ERR_NOT_FOUND, ERR_LIMIT. */
-static enum err copy_record(struct identities *self, const char *name, struct arena *arena,
+static enum err copy_record(struct identities *identities, const char *name, struct arena *arena,
                             Epcis__Store__V1__IdentityRecord **out)
 {
     bool found;
-    pthread_mutex_lock(&self->mutex);
-    uint32_t place = place_of(self, name, &found);
-    *out = found ? (Epcis__Store__V1__IdentityRecord *)copy_message(&self->entries[place].record->base, arena)
+    pthread_mutex_lock(&identities->mutex);
+    uint32_t place = place_of(identities, name, &found);
+    *out = found ? (Epcis__Store__V1__IdentityRecord *)copy_message(&identities->entries[place].record->base,
+                                                                    arena)
                  : NULL;
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&identities->mutex);
     return *out ? ERR_OK : found ? ERR_LIMIT : ERR_NOT_FOUND;
 }
 
-static enum err check_new(struct identities *self, const Epcis__V1__Identity *wanted, char why[IDENTITY_WHY])
+static enum err check_new(struct identities *identities, const Epcis__V1__Identity *wanted,
+                          char why[IDENTITY_WHY])
 {
     uint8_t sha256[DIGEST_BYTES];
     bool found;
     digest_of(wanted->certificate, strlen(wanted->certificate), sha256);
-    pthread_mutex_lock(&self->mutex);
-    place_of(self, wanted->name, &found);
-    const struct key *key = wanted->certificate[0] ? find_key(self, sha256, KEY_CERTIFICATE) : NULL;
+    pthread_mutex_lock(&identities->mutex);
+    place_of(identities, wanted->name, &found);
+    const struct key *key = wanted->certificate[0] ? find_key(identities, sha256, KEY_CERTIFICATE) : NULL;
     if (found)
         snprintf(why, IDENTITY_WHY,
                  "`name` is \"%s\": an identity has or had this name; choose another, or rotate its token",
                  wanted->name);
     else if (key)
         snprintf(why, IDENTITY_WHY, "`certificate` is that of \"%s\": revoke it first",
-                 self->entries[key->entry].record->identity->name);
-    pthread_mutex_unlock(&self->mutex);
+                 identities->entries[key->entry].record->identity->name);
+    pthread_mutex_unlock(&identities->mutex);
     return found || key ? ERR_EXISTS : ERR_OK;
 }
 
-enum err identities_create(struct identities *self, const Epcis__V1__Identity *wanted,
+enum err identities_create(struct identities *identities, const Epcis__V1__Identity *wanted,
                            const uint8_t token_sha256[DIGEST_BYTES], const char *who, struct arena *arena,
                            Epcis__V1__Identity **out, char why[IDENTITY_WHY])
 {
@@ -386,11 +390,11 @@ enum err identities_create(struct identities *self, const Epcis__V1__Identity *w
     *out = (Epcis__V1__Identity *)copy_message(&identity.base, arena);
     if (!*out)
         return ERR_LIMIT;
-    pthread_mutex_lock(&self->changing);
-    err = check_new(self, wanted, why);
+    pthread_mutex_lock(&identities->changing);
+    err = check_new(identities, wanted, why);
     if (!err)
-        err = keep(self, &record);
-    pthread_mutex_unlock(&self->changing);
+        err = keep(identities, &record);
+    pthread_mutex_unlock(&identities->changing);
     return err;
 }
 
@@ -418,7 +422,7 @@ static enum err rotate_record(Epcis__Store__V1__IdentityRecord *record,
     return ERR_OK;
 }
 
-enum err identities_rotate(struct identities *self, const Epcis__V1__RotateTokenRequest *wanted,
+enum err identities_rotate(struct identities *identities, const Epcis__V1__RotateTokenRequest *wanted,
                            const uint8_t token_sha256[DIGEST_BYTES], const char *who, struct arena *arena,
                            Epcis__V1__Identity **out, char why[IDENTITY_WHY])
 {
@@ -432,54 +436,54 @@ enum err identities_rotate(struct identities *self, const Epcis__V1__RotateToken
     }
     if (err)
         return err;
-    pthread_mutex_lock(&self->changing);
-    err = copy_record(self, wanted->name, arena, &record);
+    pthread_mutex_lock(&identities->changing);
+    err = copy_record(identities, wanted->name, arena, &record);
     if (!err)
         err = rotate_record(record, wanted, who, now_ms, token_sha256, why);
     if (!err)
-        err = keep(self, record);
-    pthread_mutex_unlock(&self->changing);
+        err = keep(identities, record);
+    pthread_mutex_unlock(&identities->changing);
     *out = err ? NULL : record->identity;
     return err;
 }
 
-enum err identities_revoke(struct identities *self, const char *name, const char *who, struct arena *arena,
-                           Epcis__V1__Identity **out)
+enum err identities_revoke(struct identities *identities, const char *name, const char *who,
+                           struct arena *arena, Epcis__V1__Identity **out)
 {
     Epcis__Store__V1__IdentityRecord *record = NULL;
-    pthread_mutex_lock(&self->changing);
-    enum err err = copy_record(self, name, arena, &record);
+    pthread_mutex_lock(&identities->changing);
+    enum err err = copy_record(identities, name, arena, &record);
     if (!err && !record->identity->revoked_ms) {
         record->identity->revoked_ms = clock_wall_ms();
         record->identity->revoked_by = (char *)(uintptr_t)who;
-        err = keep(self, record);
+        err = keep(identities, record);
     }
-    pthread_mutex_unlock(&self->changing);
+    pthread_mutex_unlock(&identities->changing);
     *out = err ? NULL : record->identity;
     return err;
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------- */
 
-enum err identities_list(struct identities *self, const char *after, uint32_t limit, struct arena *arena,
-                         Epcis__V1__ListIdentitiesResponse *out, bool *more)
+enum err identities_list(struct identities *identities, const char *after, uint32_t limit,
+                         struct arena *arena, Epcis__V1__ListIdentitiesResponse *out, bool *more)
 {
     bool found;
     enum err err = ERR_OK;
-    pthread_mutex_lock(&self->mutex);
-    uint32_t from = place_of(self, after, &found);
+    pthread_mutex_lock(&identities->mutex);
+    uint32_t from = place_of(identities, after, &found);
     from += found;
-    uint32_t count = self->count - from < limit ? self->count - from : limit;
-    *more = self->count - from > limit;
+    uint32_t count = identities->count - from < limit ? identities->count - from : limit;
+    *more = identities->count - from > limit;
     out->identities = arena_alloc(arena, (count + 1) * sizeof(Epcis__V1__Identity *));
     if (!out->identities)
         err = ERR_LIMIT;
     for (uint32_t i = 0; !err && i < count; i++) {
         out->identities[i] =
-            (Epcis__V1__Identity *)copy_message(&self->entries[from + i].record->identity->base, arena);
+            (Epcis__V1__Identity *)copy_message(&identities->entries[from + i].record->identity->base, arena);
         err = out->identities[i] ? ERR_OK : ERR_LIMIT;
         out->n_identities += !err;
     }
-    pthread_mutex_unlock(&self->mutex);
+    pthread_mutex_unlock(&identities->mutex);
     return err;
 }

@@ -355,7 +355,8 @@ int main(int argc, char **argv)
         options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
     log_init("epcis-server", strcmp(settings.log_format, "json") == 0 ? LOG_AS_JSON : LOG_AS_TEXT);
     check_listen(argv[0]);
-    fault_init();
+    if (fault_init())
+        return EXIT_USAGE;
     block_signals();
     raise_file_limit();
 
@@ -378,6 +379,7 @@ int main(int argc, char **argv)
         while ((signal = supervisor_run(server.supervisor)) == SIGHUP)
             front_reload(server.front);
         log_info("stopping", "signal=%d", signal);
+        fault_end(FAULT_SERVER_STOPPING);
     }
     server_close(&server);
     log_info("stopped", "failed=%d", atomic_load(&failed));

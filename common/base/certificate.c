@@ -6,7 +6,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-/* OpenSSL would ask the terminal. */
+/* OpenSSL would ask the terminal. The type is OpenSSL's: NOLINTNEXTLINE(readability-non-const-parameter) */
 static int no_passphrase(char *out, int size, int writing, void *context)
 {
     (void)out, (void)size, (void)writing, (void)context;

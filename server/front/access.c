@@ -192,11 +192,10 @@ static void refuse(struct call *call)
     }
 }
 
-bool access_admit(struct call *call, bool *log_due)
+bool access_admit(struct call *call)
 {
     struct access *access = &call->services->access;
     struct identity_proof proof = {.roles = IDENTITY_ALL_ROLES};
-    *log_due = false;
     if (call->method->need == NEED_NOTHING || !access->identities)
         return true;
     call->refusal = prove(access, call, &proof);
@@ -214,8 +213,7 @@ bool access_admit(struct call *call, bool *log_due)
     refuse(call);
     access->refused++;
     int64_t now_ms = clock_steady_ms();
-    *log_due = now_ms >= access->log_due_ms;
-    if (*log_due) {
+    if (now_ms >= access->log_due_ms) {
         access->log_due_ms = now_ms + LOG_MS;
         call->refused = access->refused - access->refused_logged;
         access->refused_logged = access->refused;

@@ -58,9 +58,9 @@ struct access {
 };
 
 /* Sets call->caller, or refuses in the reply. On the loop, before a byte of the body is asked for: nothing
- * here waits. Sets call->refusal; *log_due: access_log is to be called, on a pool thread, before the answer.
+ * here waits. Where it sets call->refused, access_log is to be called, on a pool thread, before the answer.
  */
-bool access_admit(struct call *call, bool *log_due);
+bool access_admit(struct call *call);
 
 /* Logs the refusal, with how many there were since the last that was logged. */
 void access_log(const struct call *call);
