@@ -30,6 +30,7 @@ void batch_free(struct batch *batch)
     release_facts(batch);
     buffer_free(&batch->frame);
     buffer_free(&batch->leaves);
+    pack_free(&batch->pack);
     buffer_free(&batch->op.data);
     free(batch->spans);
     free(batch->results);
@@ -58,53 +59,27 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span)
     return ERR_OK;
 }
 
-static uint8_t *put_varint(uint8_t *out, uint64_t value)
-{
-    while (value >= 0x80) {
-        *out++ = (uint8_t)(value | 0x80);
-        value >>= 7;
-    }
-    *out++ = (uint8_t)value;
-    return out;
-}
-
-static size_t varint_bytes(uint64_t value)
-{
-    size_t bytes = 1;
-    while (value >>= 7)
-        bytes++;
-    return bytes;
-}
-
-/* Packs `Batch.items` with the content packed in place: through protobuf-c alone every event would be packed
- * and copied twice. */
-static enum err pack_item(struct batch *batch, Epcis__Wire__V1__BatchItem *item,
+/* Appends `Batch.items` with the content packed in place. */
+static enum err pack_item(struct batch *batch, const Epcis__Wire__V1__BatchItem *item,
                           const ProtobufCMessage *content)
 {
-    enum { ITEMS_TAG = 6 << 3 | 2, EVENT_TAG = 3 << 3 | 2, VOCABULARY_TAG = 7 << 3 | 2, HEADERS = 24 };
-    size_t rest = protobuf_c_message_get_packed_size(&item->base);
-    size_t content_bytes = content ? protobuf_c_message_get_packed_size(content) : 0;
-    size_t item_bytes = rest + (content ? 1 + varint_bytes(content_bytes) + content_bytes : 0);
-    uint8_t *start = buffer_reserve(&batch->frame, item_bytes + HEADERS);
-    if (!start)
+    enum { ITEMS = 6, EVENT = 3, VOCABULARY_ELEMENT = 7 };
+    struct pack *pack = &batch->pack;
+    bool is_event = content && content->descriptor == &epcis__v1__event__descriptor;
+    pack_clear(pack);
+    if (content && !pack_message(pack, is_event ? EVENT : VOCABULARY_ELEMENT, content))
         return ERR_MEMORY;
-    uint8_t *end = start;
-    *end++ = ITEMS_TAG;
-    end = put_varint(end, item_bytes);
-    uint8_t *item_start = end;
-    end += protobuf_c_message_pack(&item->base, end);
-    if (content) {
-        *end++ = content->descriptor == &epcis__v1__event__descriptor ? EVENT_TAG : VOCABULARY_TAG;
-        end = put_varint(end, content_bytes);
-        end += protobuf_c_message_pack(content, end);
-    }
-    batch->frame.length += (size_t)(end - start);
+    if (!pack_fields(pack, &item->base))
+        return ERR_MEMORY;
     uint8_t *leaf = buffer_reserve(&batch->leaves, DIGEST_BYTES);
     if (!leaf)
         return ERR_MEMORY;
-    digest_of(item_start, item_bytes, leaf);
+    digest_of(pack_data(pack), pack_bytes(pack), leaf);
     batch->leaves.length += DIGEST_BYTES;
-    return ERR_OK;
+    if (!pack_head(pack, ITEMS, pack_bytes(pack)))
+        return ERR_MEMORY;
+    buffer_append(&batch->frame, pack_data(pack), pack_bytes(pack));
+    return batch->frame.failed ? ERR_MEMORY : ERR_OK;
 }
 
 enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
@@ -152,6 +127,7 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
     memcpy(batch->parent, parent, DIGEST_BYTES);
     wire_batch_id(parent, batch->partition, sequence, (const uint8_t(*)[DIGEST_BYTES])batch->leaves.data,
                   batch->items, batch->id);
+    pack_free(&batch->pack);
     batch->results = calloc(batch->span_count, sizeof *batch->results);
     if (!batch->results)
         return ERR_MEMORY;

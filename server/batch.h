@@ -8,6 +8,7 @@
 #include "common/base/buffer.h"
 #include "common/base/digest.h"
 #include "common/base/err.h"
+#include "common/base/pack.h"
 #include "epcis/wire/v1/wire.pb-c.h"
 #include "server/document_facts.h"
 #include "server/journal.h"
@@ -37,6 +38,7 @@ struct batch {
     uint8_t parent[DIGEST_BYTES];
     struct buffer frame;  /* packed items; once closed the packed epcis.wire.v1.Batch */
     struct buffer leaves; /* digests of the items, until recorded */
+    struct pack pack;     /* for one item, until closed */
     struct batch_span *spans;
     size_t span_count, span_capacity;
     uint32_t items;

@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "server/journal_letter.h"
+#include "server/journal_upload.h"
 #include "server/outcome.h"
 
 enum { JOURNAL_VERSION = 2, READERS = 64 };
@@ -76,27 +77,26 @@ void journal_key_piece(uint64_t upload, uint32_t piece, uint8_t out[12])
 
 /* ---- records ---------------------------------------------------------------------------------------- */
 
-static MDB_val val_of(const void *data, size_t bytes)
+MDB_val journal_val(const void *data, size_t bytes)
 {
     return (MDB_val){.mv_size = bytes, .mv_data = (void *)(uintptr_t)data};
 }
 
-static enum err tree_put(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree, MDB_val key,
-                         MDB_val value, unsigned flags)
+enum err journal_trees_put(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree, MDB_val key,
+                           MDB_val value, unsigned flags)
 {
     int code = mdb_put(txn, trees->dbi[tree], &key, &value, flags);
     return code ? journal_trees_error(tree_names[tree], code) : ERR_OK;
 }
 
-static enum err tree_delete(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree, MDB_val key)
+enum err journal_trees_delete(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree, MDB_val key)
 {
     int code = mdb_del(txn, trees->dbi[tree], &key, NULL);
     return code && code != MDB_NOTFOUND ? journal_trees_error(tree_names[tree], code) : ERR_OK;
 }
 
-/* Packs straight into the page. */
-static enum err tree_put_message(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
-                                 MDB_val key, const ProtobufCMessage *message)
+enum err journal_trees_put_message(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
+                                   MDB_val key, const ProtobufCMessage *message)
 {
     MDB_val value = {.mv_size = protobuf_c_message_get_packed_size(message)};
     int code = mdb_put(txn, trees->dbi[tree], &key, &value, MDB_RESERVE);
@@ -106,9 +106,9 @@ static enum err tree_put_message(struct journal_trees *trees, MDB_txn *txn, enum
     return ERR_OK;
 }
 
-static enum err tree_get_message(const struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
-                                 MDB_val key, const ProtobufCMessageDescriptor *type, struct arena *arena,
-                                 void *out)
+enum err journal_trees_get_message(const struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
+                                   MDB_val key, const ProtobufCMessageDescriptor *type, struct arena *arena,
+                                   void *out)
 {
     MDB_val value;
     int code = mdb_get(txn, trees->dbi[tree], &key, &value);
@@ -134,75 +134,9 @@ enum err journal_trees_read(const struct journal_trees *trees, enum journal_tree
     int code = mdb_txn_begin(trees->env, NULL, MDB_RDONLY, &txn);
     if (code)
         return journal_trees_error("read", code);
-    enum err err = tree_get_message(trees, txn, tree, val_of(key, key_bytes), type, arena, out);
+    enum err err = journal_trees_get_message(trees, txn, tree, journal_val(key, key_bytes), type, arena, out);
     mdb_txn_abort(txn);
     return err;
-}
-
-/* ---- uploads ---------------------------------------------------------------------------------------- */
-
-static enum err upload_count(struct journal_trees *trees, MDB_txn *txn, uint64_t upload, uint32_t *out)
-{
-    uint8_t key_bytes[8];
-    journal_key_u64(upload, key_bytes);
-    MDB_val key = val_of(key_bytes, sizeof key_bytes), value;
-    int code = mdb_get(txn, trees->dbi[TREE_UPLOAD], &key, &value);
-    if (code == MDB_NOTFOUND) {
-        *out = 0;
-        return ERR_OK;
-    }
-    if (code)
-        return journal_trees_error("upload", code);
-    if (value.mv_size != sizeof *out)
-        return ERR_CORRUPT;
-    memcpy(out, value.mv_data, sizeof *out);
-    return ERR_OK;
-}
-
-static enum err apply_piece(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op)
-{
-    uint32_t pieces = 0;
-    enum err err = upload_count(trees, txn, op->upload, &pieces);
-    if (err)
-        return err;
-    uint8_t piece_key[12], upload_key[8];
-    journal_key_piece(op->upload, op->piece, piece_key);
-    journal_key_u64(op->upload, upload_key);
-    err = tree_put(trees, txn, TREE_PIECE, val_of(piece_key, sizeof piece_key),
-                   val_of(op->data.data, op->data.length), 0);
-    pieces++;
-    if (!err)
-        err = tree_put(trees, txn, TREE_UPLOAD, val_of(upload_key, sizeof upload_key),
-                       val_of(&pieces, sizeof pieces), 0);
-    return err;
-}
-
-/* Removes an upload's pieces, however many there are: some may never have been written. */
-static enum err delete_pieces(struct journal_trees *trees, MDB_txn *txn, uint64_t upload)
-{
-    MDB_cursor *cursor;
-    int code = mdb_cursor_open(txn, trees->dbi[TREE_PIECE], &cursor);
-    if (code)
-        return journal_trees_error("discard", code);
-    uint8_t first[12];
-    journal_key_piece(upload, 0, first);
-    while (!code) {
-        MDB_val key = val_of(first, sizeof first), value;
-        code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-        if (code || journal_key_read_u64(key.mv_data) != upload)
-            break;
-        code = mdb_cursor_del(cursor, 0);
-    }
-    mdb_cursor_close(cursor);
-    return code && code != MDB_NOTFOUND ? journal_trees_error("discard", code) : ERR_OK;
-}
-
-static enum err apply_discard(struct journal_trees *trees, MDB_txn *txn, uint64_t upload)
-{
-    uint8_t key[8];
-    journal_key_u64(upload, key);
-    enum err err = delete_pieces(trees, txn, upload);
-    return err ? err : tree_delete(trees, txn, TREE_UPLOAD, val_of(key, sizeof key));
 }
 
 /* ---- documents -------------------------------------------------------------------------------------- */
@@ -212,8 +146,8 @@ static enum err capture_get(const struct journal_trees *trees, MDB_txn *txn, uin
 {
     uint8_t key[8];
     journal_key_u64(number, key);
-    return tree_get_message(trees, txn, TREE_CAPTURE, val_of(key, sizeof key),
-                            &epcis__store__v1__capture_record__descriptor, arena, out);
+    return journal_trees_get_message(trees, txn, TREE_CAPTURE, journal_val(key, sizeof key),
+                                     &epcis__store__v1__capture_record__descriptor, arena, out);
 }
 
 static enum err capture_put(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
@@ -221,7 +155,7 @@ static enum err capture_put(struct journal_trees *trees, MDB_txn *txn, uint64_t 
 {
     uint8_t key[8];
     journal_key_u64(number, key);
-    return tree_put_message(trees, txn, TREE_CAPTURE, val_of(key, sizeof key), &record->base);
+    return journal_trees_put_message(trees, txn, TREE_CAPTURE, journal_val(key, sizeof key), &record->base);
 }
 
 /* SHA-256 and the partner as the client named it. */
@@ -249,7 +183,7 @@ static enum err seal_duplicate(struct journal_trees *trees, MDB_txn *txn, struct
     document->received_ms = first->received_ms;
     document->number = number;
     document->duplicate = true;
-    return apply_discard(trees, txn, document->upload);
+    return journal_upload_discard(trees, txn, document->upload);
 }
 
 static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op)
@@ -276,15 +210,17 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
     uint8_t number[8], upload[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];
     journal_key_u64(document->number, number);
     journal_key_u64(document->upload, upload);
-    MDB_val number_val = val_of(number, sizeof number);
+    MDB_val number_val = journal_val(number, sizeof number);
     if (!err)
-        err = tree_put(trees, txn, TREE_CAPTURE_ID, val_of(document->capture_id, UUID_BYTES), number_val, 0);
+        err = journal_trees_put(trees, txn, TREE_CAPTURE_ID, journal_val(document->capture_id, UUID_BYTES),
+                                number_val, 0);
     if (!err && !document->terms.validate_only)
-        err = tree_put(trees, txn, TREE_DIGEST, val_of(digest, digest_key(document, digest)), number_val, 0);
+        err = journal_trees_put(trees, txn, TREE_DIGEST, journal_val(digest, digest_key(document, digest)),
+                                number_val, 0);
     if (!err)
-        err = tree_put(trees, txn, TREE_UNFINISHED, number_val, val_of("", 0), 0);
+        err = journal_trees_put(trees, txn, TREE_UNFINISHED, number_val, journal_val("", 0), 0);
     if (!err)
-        err = tree_delete(trees, txn, TREE_UPLOAD, val_of(upload, sizeof upload));
+        err = journal_trees_delete(trees, txn, TREE_UPLOAD, journal_val(upload, sizeof upload));
     return err;
 }
 
@@ -293,15 +229,15 @@ static enum err apply_seal(struct journal_trees *trees, MDB_txn *txn, struct jou
 {
     struct journal_document *document = op->document;
     uint32_t pieces = 0;
-    enum err err = upload_count(trees, txn, document->upload, &pieces);
+    enum err err = journal_upload_pieces(trees, txn, document->upload, &pieces);
     if (err)
         return err;
     if (pieces != document->pieces) { /* one of them met a disk that was full */
         op->refused = ERR_DISK;
-        return apply_discard(trees, txn, document->upload);
+        return journal_upload_discard(trees, txn, document->upload);
     }
     uint8_t key_bytes[DIGEST_BYTES + JOURNAL_PARTNER];
-    MDB_val key = val_of(key_bytes, digest_key(document, key_bytes)), value;
+    MDB_val key = journal_val(key_bytes, digest_key(document, key_bytes)), value;
     int code =
         document->terms.validate_only ? MDB_NOTFOUND : mdb_get(txn, trees->dbi[TREE_DIGEST], &key, &value);
     if (code == 0)
@@ -311,7 +247,7 @@ static enum err apply_seal(struct journal_trees *trees, MDB_txn *txn, struct jou
     if (op->letter) {
         err = journal_letter_apply(trees, txn, op, scratch);
         if (err || op->refused)
-            return err ? err : apply_discard(trees, txn, document->upload);
+            return err ? err : journal_upload_discard(trees, txn, document->upload);
     }
     *received_bytes += document->document_bytes;
     return seal_new(trees, txn, op);
@@ -328,7 +264,7 @@ static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64
         *finished_bytes += record->document_bytes;
         uint8_t key[8];
         journal_key_u64(number, key);
-        enum err err = tree_delete(trees, txn, TREE_UNFINISHED, val_of(key, sizeof key));
+        enum err err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
         if (err)
             return err;
     } else {
@@ -364,8 +300,8 @@ static enum err partition_get(const struct journal_trees *trees, MDB_txn *txn, u
 {
     uint8_t key[4];
     key_u32(partition, key);
-    return tree_get_message(trees, txn, TREE_PARTITION, val_of(key, sizeof key),
-                            &epcis__store__v1__partition_record__descriptor, arena, out);
+    return journal_trees_get_message(trees, txn, TREE_PARTITION, journal_val(key, sizeof key),
+                                     &epcis__store__v1__partition_record__descriptor, arena, out);
 }
 
 static enum err partition_put(struct journal_trees *trees, MDB_txn *txn, uint32_t partition,
@@ -373,7 +309,7 @@ static enum err partition_put(struct journal_trees *trees, MDB_txn *txn, uint32_
 {
     uint8_t key[4];
     key_u32(partition, key);
-    return tree_put_message(trees, txn, TREE_PARTITION, val_of(key, sizeof key), &record->base);
+    return journal_trees_put_message(trees, txn, TREE_PARTITION, journal_val(key, sizeof key), &record->base);
 }
 
 /* Notes where the document's batches begin, and shows progress while it is still being read: its final count
@@ -401,11 +337,11 @@ static enum err apply_batch(struct journal_trees *trees, MDB_txn *txn, const str
 {
     uint8_t key[12];
     journal_key_pair(op->partition, op->sequence, key);
-    enum err err = tree_put(trees, txn, TREE_BATCH, val_of(key, sizeof key),
-                            val_of(op->data.data, op->data.length), MDB_NOOVERWRITE);
+    enum err err = journal_trees_put(trees, txn, TREE_BATCH, journal_val(key, sizeof key),
+                                     journal_val(op->data.data, op->data.length), MDB_NOOVERWRITE);
     if (!err)
-        err = tree_put(trees, txn, TREE_LEAF, val_of(key, sizeof key),
-                       val_of(op->leaves->data, op->leaves->length), 0);
+        err = journal_trees_put(trees, txn, TREE_LEAF, journal_val(key, sizeof key),
+                                journal_val(op->leaves->data, op->leaves->length), 0);
     Epcis__Store__V1__BatchRecord *batch =
         epcis__store__v1__batch_record__unpack(&scratch->allocator, op->data.length, op->data.data);
     if (!err && !batch)
@@ -446,11 +382,11 @@ static enum err apply_acknowledged(struct journal_trees *trees, MDB_txn *txn, co
 {
     uint8_t key[12];
     journal_key_pair(op->partition, op->sequence, key);
-    MDB_val key_val = val_of(key, sizeof key);
+    MDB_val key_val = journal_val(key, sizeof key);
     Epcis__Store__V1__BatchRecord *batch = NULL;
     Epcis__Store__V1__PartitionRecord *partition = NULL;
-    enum err err = tree_get_message(trees, txn, TREE_BATCH, key_val,
-                                    &epcis__store__v1__batch_record__descriptor, scratch, &batch);
+    enum err err = journal_trees_get_message(trees, txn, TREE_BATCH, key_val,
+                                             &epcis__store__v1__batch_record__descriptor, scratch, &batch);
     if (err || batch->acknowledged)
         return err;
     if (batch->n_spans != op->result_count || batch->batch_id.len != DIGEST_BYTES)
@@ -469,7 +405,7 @@ static enum err apply_acknowledged(struct journal_trees *trees, MDB_txn *txn, co
     batch->rule_pack = (char *)(uintptr_t)op->rule_pack;
     partition->acknowledged_sequence = op->sequence;
     partition->outcome_id = batch->outcome_id;
-    err = tree_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
+    err = journal_trees_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
     if (!err)
         err = partition_put(trees, txn, op->partition, partition);
     for (size_t i = 0; !err && i < batch->n_spans; i++)
@@ -483,11 +419,11 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
     arena_reset(scratch);
     switch (op->kind) {
     case JOURNAL_PIECE:
-        return apply_piece(trees, txn, op);
+        return journal_upload_piece(trees, txn, op);
     case JOURNAL_SEAL:
         return apply_seal(trees, txn, op, scratch, received_bytes);
     case JOURNAL_DISCARD:
-        return apply_discard(trees, txn, op->upload);
+        return journal_upload_discard(trees, txn, op->upload);
     case JOURNAL_LETTER:
         return journal_letter_apply(trees, txn, op, scratch);
     case JOURNAL_BATCH:
@@ -522,11 +458,11 @@ static enum err next_key(const struct journal_trees *trees, MDB_txn *txn, enum j
 static enum err check_version(struct journal_trees *trees, MDB_txn *txn)
 {
     static const char name[] = "version";
-    MDB_val key = val_of(name, strlen(name)), value;
+    MDB_val key = journal_val(name, strlen(name)), value;
     uint32_t version = JOURNAL_VERSION;
     int code = mdb_get(txn, trees->dbi[TREE_META], &key, &value);
     if (code == MDB_NOTFOUND)
-        return tree_put(trees, txn, TREE_META, key, val_of(&version, sizeof version), 0);
+        return journal_trees_put(trees, txn, TREE_META, key, journal_val(&version, sizeof version), 0);
     if (code)
         return journal_trees_error("meta", code);
     if (value.mv_size != sizeof version)
@@ -540,26 +476,6 @@ static enum err check_version(struct journal_trees *trees, MDB_txn *txn)
         return ERR_VERSION;
     }
     return ERR_OK;
-}
-
-/* Uploads that no receipt was given for go away. */
-static enum err drop_cut_off_uploads(struct journal_trees *trees, MDB_txn *txn)
-{
-    for (;;) {
-        MDB_cursor *cursor;
-        MDB_val key, value;
-        int code = mdb_cursor_open(txn, trees->dbi[TREE_UPLOAD], &cursor);
-        if (code)
-            return journal_trees_error("open", code);
-        code = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-        uint64_t upload = code ? 0 : journal_key_read_u64(key.mv_data);
-        mdb_cursor_close(cursor);
-        if (code == MDB_NOTFOUND)
-            return ERR_OK;
-        enum err err = code ? journal_trees_error("open", code) : apply_discard(trees, txn, upload);
-        if (err)
-            return err;
-    }
 }
 
 static enum err sum_unfinished(struct journal_trees *trees, MDB_txn *txn)
@@ -593,7 +509,7 @@ static enum err prepare(struct journal_trees *trees, MDB_txn *txn)
     }
     enum err err = check_version(trees, txn);
     if (!err)
-        err = drop_cut_off_uploads(trees, txn);
+        err = journal_upload_discard_all(trees, txn);
     if (!err)
         err = next_key(trees, txn, TREE_CAPTURE, &trees->next_number);
     if (!err)

@@ -62,6 +62,20 @@ enum err journal_trees_read(const struct journal_trees *trees, enum journal_tree
                             size_t key_bytes, const ProtobufCMessageDescriptor *type, struct arena *arena,
                             void *out);
 
+/* The same inside a transaction, and the changes. Failures but ERR_NOT_FOUND are logged. A record that is
+ * not there is as good as deleted; a message is packed straight into the page. */
+enum err journal_trees_get_message(const struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
+                                   MDB_val key, const ProtobufCMessageDescriptor *type, struct arena *arena,
+                                   void *out);
+enum err journal_trees_put(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree, MDB_val key,
+                           MDB_val value, unsigned flags);
+enum err journal_trees_put_message(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
+                                   MDB_val key, const ProtobufCMessage *message);
+enum err journal_trees_delete(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree, MDB_val key);
+
+/* Borrows. */
+MDB_val journal_val(const void *data, size_t bytes);
+
 /* Big-endian keys: LMDB then orders them as numbers. */
 void journal_key_u64(uint64_t value, uint8_t out[8]);
 uint64_t journal_key_read_u64(const uint8_t key[8]);

@@ -12,6 +12,7 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include "common/base/arena.h"
+#include "server/front/access.h"
 #include "server/front/cursor.h"
 #include "server/front/pool.h"
 #include "server/front/reply.h"
@@ -58,6 +59,7 @@ struct call {
     const struct method *method; /* NULL: a method that we do not have */
     grpc_byte_buffer *request;   /* the message received; NULL: the client sends no more */
     void *state;                 /* the method's own between messages */
+    struct caller caller;        /* who it is, see access.h */
     struct reply reply;
 
     /* For the loop. */
@@ -88,6 +90,7 @@ struct call {
 /* One entry a method: all that tells it from others. */
 struct method {
     const char *path; /* "/package.Service/Method" */
+    enum need need;   /* what the caller must be allowed to do */
     enum room_kind room;
     bool streaming; /* the client sends several messages */
 

@@ -65,6 +65,6 @@ static enum call_next check_work(struct call *call, struct arena *arena)
 }
 
 const struct method health_methods[] = {
-    {.path = "/grpc.health.v1.Health/Check", .room = ROOM_QUERIES, .work = check_work},
+    {.path = "/grpc.health.v1.Health/Check", .need = NEED_NOTHING, .room = ROOM_QUERIES, .work = check_work},
 };
 const size_t health_count = sizeof health_methods / sizeof health_methods[0];

@@ -20,6 +20,7 @@ enum err loop_register(struct loop *loop, const struct method *methods, size_t c
     for (size_t i = 0; i < count; i++) {
         if (loop->method_count == LOOP_METHODS_MAX)
             return ERR_LIMIT;
+        CHECK(methods[i].need != NEED_UNDECLARED);
         struct loop_method *entry = &loop->methods[loop->method_count];
         entry->method = &methods[i];
         entry->registered =

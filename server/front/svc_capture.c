@@ -95,9 +95,13 @@ bool svc_capture_admit(struct call *call)
     }
 }
 
-static enum err begin(struct call *call, const char *partner, struct ingest_document **out)
+static enum err begin(struct call *call, const char *named, struct ingest_document **out)
 {
-    enum err err = ingest_open(call->services->ingest, partner, out);
+    const char *partner;
+    enum err err = access_sender(call, named, &partner);
+    if (err)
+        return err;
+    err = ingest_open(call->services->ingest, partner, out);
     if (err == ERR_INPUT)
         reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
                    "`partner` is \"%s\": a GLN of 13 digits with its check digit is expected, or nothing",
@@ -292,6 +296,8 @@ static const ProtobufCMessage *get_capture(struct call *call, const ProtobufCMes
     }
     epcis__v1__get_capture_response__init(response);
     enum err err = capture_get(call->services->journal, capture_id, arena, &response->capture);
+    if (!err)
+        err = access_sees(call, response->capture->receipt->partner);
     if (err) {
         reply_err(&call->reply, err, "capture %s", text);
         return NULL;
@@ -301,16 +307,19 @@ static const ProtobufCMessage *get_capture(struct call *call, const ProtobufCMes
 
 const struct method svc_capture_methods[] = {
     {.path = "/epcis.v1.CaptureService/Capture",
+     .need = NEED_SUBMIT,
      .room = ROOM_DOCUMENTS,
      .admit = svc_capture_admit,
      .work = capture_work},
     {.path = "/epcis.v1.CaptureService/CaptureStream",
+     .need = NEED_SUBMIT,
      .room = ROOM_UPLOADS,
      .streaming = true,
      .admit = svc_capture_admit,
      .work = upload_work,
      .drop = upload_drop},
     {.path = "/epcis.v1.CaptureService/GetCapture",
+     .need = NEED_READ,
      .room = ROOM_QUERIES,
      .work = query_work,
      .request = &epcis__v1__get_capture_request__descriptor,
