@@ -89,8 +89,9 @@ static void discard(const struct dead_letters *letters, struct closing *closing)
 
 /* ---- resubmitting ----------------------------------------------------------------------------------- */
 
-static void on_sealed(void *context, enum err err, const struct receipt *receipt)
+static void on_sealed(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
 {
+    (void)why;
     struct closing *closing = context;
     if (!err)
         uuid_text(receipt->capture_id, closing->capture_id);
@@ -158,8 +159,8 @@ static enum err resubmit(const struct dead_letters *letters, const char *dead_le
     Epcis__V1__GetDeadLetterResponse *found;
     Epcis__Store__V1__CaptureRecord *original = NULL;
     struct buffer bytes = {0};
-    uint32_t retry_after_ms;
-    enum err err = ingest_admit(letters->ingest, &retry_after_ms);
+    struct refusal why;
+    enum err err = ingest_admit(letters->ingest, &why);
     if (!err)
         err = store_dead_letter_get(letters->store, dead_letter_id, arena, &found);
     if (!err)

@@ -1,5 +1,6 @@
 #include "server/ingest.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,9 @@
 #include "server/journal.h"
 #include "server/journal_partner.h"
 #include "server/partner.h"
+#include "server/pressure.h"
 
 enum {
-    RETRY_AFTER_MS = 1000,
     COMPRESSION_LEVEL = 1,
     COMPRESSORS_KEPT = 4,
     RECORD_BYTES = 1 << 20, /* memory for one partner's record */
@@ -21,7 +22,7 @@ enum {
 
 struct ingest {
     struct journal *journal;
-    uint64_t high_water_bytes;
+    struct pressure *pressure;
     ingest_received_fn *received;
     void *context;
 
@@ -39,19 +40,20 @@ struct ingest_document {
     struct buffer piece; /* raw bytes of the piece being filled */
     bool partner_known;
     uint64_t max_bytes;            /* of the partner's record; 0: no limit of its own */
+    struct refusal why;            /* for what call it was refused */
     struct journal_letter *letter; /* whose event it sends again; NULL: none's */
     ingest_done_fn *done;
     void *context;
 };
 
-enum err ingest_init(struct journal *journal, uint64_t high_water_bytes, ingest_received_fn *received,
+enum err ingest_init(struct journal *journal, struct pressure *pressure, ingest_received_fn *received,
                      void *context, struct ingest **out)
 {
     struct ingest *ingest = calloc(1, sizeof *ingest);
     if (!ingest)
         return ERR_MEMORY;
-    *ingest = (struct ingest){
-        .journal = journal, .high_water_bytes = high_water_bytes, .received = received, .context = context};
+    *ingest =
+        (struct ingest){.journal = journal, .pressure = pressure, .received = received, .context = context};
     pthread_mutex_init(&ingest->mutex, NULL);
     *out = ingest;
     return ERR_OK;
@@ -89,13 +91,10 @@ static void compressor_give_back(struct ingest *ingest, ZSTD_CCtx *compressor)
     ZSTD_freeCCtx(compressor);
 }
 
-enum err ingest_admit(struct ingest *ingest, uint32_t *retry_after_ms)
+enum err ingest_admit(struct ingest *ingest, struct refusal *why)
 {
-    *retry_after_ms = RETRY_AFTER_MS;
     enum err err = journal_health(ingest->journal);
-    if (!err && journal_unfinished_bytes(ingest->journal) >= ingest->high_water_bytes)
-        err = ERR_FULL;
-    return err;
+    return err || !ingest->pressure ? err : pressure_admit(ingest->pressure, why);
 }
 
 static void document_free(struct ingest_document *document)
@@ -166,8 +165,14 @@ static enum err document_flush(struct ingest_document *document)
     enum err err = document->record.pieces == 0 ? find_partner(document) : ERR_OK;
     if (err)
         return err;
-    if (document->max_bytes && document->record.document_bytes > document->max_bytes)
+    if (document->max_bytes && document->record.document_bytes > document->max_bytes) {
+        refusal_set(&document->why, REFUSAL_DOCUMENT_BYTES, 0,
+                    "the document is longer than the %" PRIu64
+                    " bytes that the record of its partner %s allows "
+                    "(max_document_bytes), and was not kept: send several",
+                    document->max_bytes, document->record.partner);
         return ERR_LIMIT;
+    }
     struct journal_op *op = calloc(1, sizeof *op);
     if (!op)
         return ERR_MEMORY;
@@ -209,10 +214,17 @@ enum err ingest_append(struct ingest_document *document, const void *data, size_
         enum err err = document_flush(document);
         if (!err)
             err = journal_health(document->ingest->journal);
+        if (!err && document->ingest->pressure)
+            err = pressure_go_on(document->ingest->pressure, &document->why);
         if (err)
             return err;
     }
     return ERR_OK;
+}
+
+const struct refusal *ingest_refusal(const struct ingest_document *document)
+{
+    return &document->why;
 }
 
 uint64_t ingest_length(const struct ingest_document *document)
@@ -235,7 +247,7 @@ static void sealed(struct journal_op *op, enum err err)
     ingest_done_fn *done = document->done;
     void *context = document->context;
     document_free(document); /* first: whoever is told may free the ingest */
-    done(context, err, err ? NULL : &receipt);
+    done(context, err, err ? NULL : &receipt, NULL);
 }
 
 void ingest_digest(const struct ingest_document *document, uint8_t out[DIGEST_BYTES])
@@ -259,8 +271,9 @@ enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, 
     if (!err)
         err = uuid_make(record->capture_id);
     if (err) {
+        struct refusal why = self->why;
         ingest_abort(document);
-        done(context, err, NULL);
+        done(context, err, NULL, &why);
         return err;
     }
     record->partition = partner_partition(record->partner);

@@ -10,9 +10,11 @@
 #include "common/base/digest.h"
 #include "common/base/err.h"
 #include "server/journal.h"
+#include "server/refusal.h"
 
 struct journal;
 struct journal_letter;
+struct pressure;
 struct ingest;
 struct ingest_document;
 
@@ -26,21 +28,22 @@ struct receipt {
     int64_t received_ms;
 };
 
-/* Called once, on the journal's thread, so it must not block. `err`: ERR_OK; ERR_DISK (nothing was kept);
- * ERR_STOPPED. */
-typedef void ingest_done_fn(void *context, enum err err, const struct receipt *receipt);
+/* Called once, on the journal's thread, so it must not block. `err`: ERR_OK with the receipt; ERR_DISK
+ * (nothing was kept); ERR_STOPPED; those of ingest_append, for ERR_FULL and ERR_LIMIT with `why`. */
+typedef void ingest_done_fn(void *context, enum err err, const struct receipt *receipt,
+                            const struct refusal *why);
 
 /* Called on the journal's thread for each new document, before its receipt goes out; must not block. */
 typedef void ingest_received_fn(void *context, uint64_t number, uint32_t partition);
 
-/* `high_water_bytes`: no document is taken while so many bytes of documents are unfinished. ERR_MEMORY. */
-enum err ingest_init(struct journal *journal, uint64_t high_water_bytes, ingest_received_fn *received,
+/* `pressure` says when no document is taken; NULL: always. ERR_MEMORY. */
+enum err ingest_init(struct journal *journal, struct pressure *pressure, ingest_received_fn *received,
                      void *context, struct ingest **out);
 void ingest_free(struct ingest **ingest);
 
-/* Whether a further document may come in. ERR_FULL: over the high-water mark, come back after
- * *retry_after_ms; ERR_DISK: the journal refuses work; ERR_STOPPED. Cheap; any thread. */
-enum err ingest_admit(struct ingest *ingest, uint32_t *retry_after_ms);
+/* Whether a further document may come in. ERR_FULL: not now, and why; ERR_DISK: the journal refuses work;
+ * ERR_STOPPED. Cheap; any thread. */
+enum err ingest_admit(struct ingest *ingest, struct refusal *why);
 
 /* Begins a document. `partner`: GLN-13 or empty. ERR_INPUT: partner is no GLN; ERR_MEMORY. */
 enum err ingest_open(struct ingest *ingest, const char *partner, struct ingest_document **out);
@@ -48,9 +51,12 @@ enum err ingest_open(struct ingest *ingest, const char *partner, struct ingest_d
 /* How it wants to be taken; without this each event by itself. */
 void ingest_set_terms(struct ingest_document *document, struct capture_terms terms);
 
-/* The next bytes. May wait while the journal is behind. ERR_DISK, ERR_FULL (the high-water mark was passed
- * meanwhile), ERR_LIMIT (longer than its partner's record allows), ERR_MEMORY, ERR_STOPPED. */
+/* The next bytes. May wait while the journal is behind. ERR_DISK, ERR_FULL (there is no room for more),
+ * ERR_LIMIT (longer than its partner's record allows), ERR_MEMORY, ERR_STOPPED. */
 enum err ingest_append(struct ingest_document *document, const void *data, size_t bytes);
+
+/* Why the call before failed, where it did with ERR_FULL or ERR_LIMIT. Valid as long as the document. */
+const struct refusal *ingest_refusal(const struct ingest_document *document);
 
 /* Length and SHA-256 of what was appended so far. */
 uint64_t ingest_length(const struct ingest_document *document);

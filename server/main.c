@@ -23,6 +23,7 @@
 #include "server/front/front.h"
 #include "server/ingest.h"
 #include "server/journal.h"
+#include "server/pressure.h"
 #include "server/supervisor.h"
 
 static const char usage[] =
@@ -38,7 +39,8 @@ static const char usage[] =
 
 struct settings {
     const char *data_dir, *listen, *work_endpoint, *ack_endpoint, *log_format;
-    uint64_t workers, drain_ms, high_water_bytes, map_bytes;
+    uint64_t workers, drain_ms, map_bytes;
+    struct pressure_options pressure;
     struct option_list rules;
     struct converter_options converter;
     struct dispatcher_options dispatcher;
@@ -49,8 +51,10 @@ static struct settings settings = {
     .log_format = "text",
     .workers = 1,
     .drain_ms = 10000,
-    .high_water_bytes = (uint64_t)16 << 30,
     .map_bytes = (uint64_t)1 << 40,
+    .pressure = {.high_water_bytes = (uint64_t)16 << 30,
+                 .high_water_documents = 1000000,
+                 .disk_reserve_bytes = (uint64_t)1 << 30},
     .converter = {.batch_max_events = 1000,
                   .batch_max_bytes = 4 << 20,
                   .batch_max_wait_ms = 5000,
@@ -93,8 +97,14 @@ static const struct option_entry options[] = {
     {option, OPTION_NUMBER, &settings.converter.limits.field, least, most, unit, help " (" code ")"},
     PARSER_LIMITS(LIMIT_OPTION)
 #undef LIMIT_OPTION
-        {"high-water-bytes", OPTION_NUMBER, &settings.high_water_bytes, 1, UINT64_MAX, "BYTES",
+        {"high-water-bytes", OPTION_NUMBER, &settings.pressure.high_water_bytes, 1, UINT64_MAX, "BYTES",
          "documents are refused while so much is unfinished"},
+    {"high-water-documents", OPTION_NUMBER, &settings.pressure.high_water_documents, 1, UINT32_MAX, "N",
+     "or so many documents are, which take some memory each"},
+    {"max-backlog-ms", OPTION_NUMBER, &settings.pressure.max_backlog_ms, 0, (uint64_t)1 << 40, "MS",
+     "or the oldest unfinished one came longer ago; 0: however long"},
+    {"disk-reserve-bytes", OPTION_NUMBER, &settings.pressure.disk_reserve_bytes, 0, (uint64_t)1 << 60,
+     "BYTES", "or the disk has less left, or the map of journal or store (of which it is 1/8 at most)"},
     {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 1 << 20, (uint64_t)1 << 46, "BYTES",
      "most that journal and store may each grow to"},
     {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",
@@ -135,11 +145,13 @@ static void on_fatal(void)
 enum { FRONT_GRACE_MS = 2000, PATH_BYTES = PATH_MAX + 16 };
 
 struct server {
-    char journal_dir[PATH_BYTES], store_url[PATH_BYTES], work_endpoint[PATH_BYTES], ack_endpoint[PATH_BYTES];
+    char journal_dir[PATH_BYTES], store_dir[PATH_BYTES], store_url[PATH_BYTES];
+    char work_endpoint[PATH_BYTES], ack_endpoint[PATH_BYTES];
     struct journal *journal;
     struct store *store;
     struct dispatcher *dispatcher;
     struct converter *converter;
+    struct pressure *pressure;
     struct ingest *ingest;
     struct front *front;
     struct supervisor *supervisor;
@@ -205,6 +217,7 @@ static enum err server_prepare(struct server *server)
         return ERR_DISK;
     }
     snprintf(server->journal_dir, sizeof server->journal_dir, "%s/journal", data_dir);
+    snprintf(server->store_dir, sizeof server->store_dir, "%s/store", data_dir);
     snprintf(server->store_url, sizeof server->store_url, "lmdb:%s/store", data_dir);
     err = set_endpoint(settings.work_endpoint, data_dir, "work.sock", server->work_endpoint);
     if (!err)
@@ -217,6 +230,8 @@ static enum err open_pipeline(struct server *server)
     enum err err = journal_open(server->journal_dir, settings.map_bytes, &server->journal);
     if (!err)
         err = store_open(server->store_url, settings.map_bytes, &server->store);
+    settings.pressure.journal_dir = server->journal_dir;
+    settings.pressure.store_dir = server->store_dir;
     settings.dispatcher.work_endpoint = server->work_endpoint;
     settings.dispatcher.ack_endpoint = server->ack_endpoint;
     if (!err)
@@ -243,7 +258,9 @@ static enum err open_services(struct server *server)
     };
     enum err err = supervisor_open(&workers, on_worker_gone, server->dispatcher, &server->supervisor);
     if (!err)
-        err = ingest_init(server->journal, settings.high_water_bytes, on_received, NULL, &server->ingest);
+        err = pressure_open(&settings.pressure, server->journal, server->store, &server->pressure);
+    if (!err)
+        err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
     if (!err)
         err = front_open(settings.listen, server->ingest, server->journal, server->store, &server->front);
     return err;
@@ -260,6 +277,7 @@ static void server_close(struct server *server)
     if (server->dispatcher && !dispatcher_stop(server->dispatcher, settings.drain_ms))
         log_warning("drain_timed_out", "detail=\"what is in flight is sent again at the next start\"");
     supervisor_close(&server->supervisor, settings.drain_ms);
+    pressure_close(&server->pressure);
     journal_close(&server->journal);
     converter_free(&the_converter);
     dispatcher_close(&server->dispatcher);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/base/log.h"
+#include "common/store/map_space.h"
 #include "common/store/trees.h"
 
 static const uint32_t schema_version = 1;
@@ -144,4 +145,13 @@ void store_close(struct store **store)
     mdb_env_close((*store)->env);
     free(*store);
     *store = NULL;
+}
+
+enum err store_space(struct store *store, uint64_t *used_bytes, uint64_t *max_bytes)
+{
+    struct map_space space = {0};
+    enum err err = map_space_look(store->env, &space);
+    *used_bytes = space.used_bytes;
+    *max_bytes = space.max_bytes;
+    return err;
 }

@@ -25,6 +25,9 @@ struct store;
 enum err store_open(const char *url, uint64_t map_bytes, struct store **out);
 void store_close(struct store **store);
 
+/* How much of its map the store takes. ERR_DISK. */
+enum err store_space(struct store *store, uint64_t *used_bytes, uint64_t *max_bytes);
+
 /* Reading. Messages are built in `arena`. ERR_NOT_FOUND, ERR_LIMIT (the arena's budget), ERR_CORRUPT,
  * ERR_DISK. */
 

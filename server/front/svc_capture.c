@@ -11,31 +11,32 @@
 #include "server/front/query.h"
 #include "server/ingest.h"
 
-enum { RETRY_MS = 500 };
-
 /* ---- receipts ------------------------------------------------------------------------------------------ */
 
-/* On the journal's thread: packs a few dozen bytes and goes. */
-static void fail_length(struct call *call)
+static void fail_refused(struct call *call, const struct refusal *why)
 {
-    reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-               "the document is longer than the record of its partner allows (max_document_bytes), and was "
-               "not kept: send several");
+    call->reply.retry_after_ms = why->retry_after_ms;
+    reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED, "%s", why->text);
 }
 
-static void on_durable(void *context, enum err err, const struct receipt *receipt)
+/* `why` is looked at where `err` is of those that have one. */
+static void fail_ingest(struct call *call, enum err err, const struct refusal *why)
+{
+    if (err == ERR_FULL || err == ERR_LIMIT)
+        fail_refused(call, why);
+    else if (err == ERR_INPUT)
+        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
+                   "the document is empty: send an EPCIS document");
+    else
+        reply_err(&call->reply, err, "the document was not kept");
+}
+
+/* On the journal's thread: packs a few dozen bytes and goes. */
+static void on_durable(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
 {
     struct call *call = context;
     if (err) {
-        if (err == ERR_FULL)
-            call->reply.retry_after_ms = RETRY_MS;
-        if (err == ERR_INPUT)
-            reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                       "the document is empty: send an EPCIS document");
-        else if (err == ERR_LIMIT)
-            fail_length(call);
-        else
-            reply_err(&call->reply, err, "the document was not kept");
+        fail_ingest(call, err, why);
         call_wake(call);
         return;
     }
@@ -59,31 +60,15 @@ static void on_durable(void *context, enum err err, const struct receipt *receip
     call_wake(call);
 }
 
-static void fail_ingest(struct call *call, enum err err)
-{
-    if (err == ERR_FULL) {
-        uint32_t retry_after_ms = 0;
-        if (ingest_admit(call->services->ingest, &retry_after_ms) != ERR_FULL || !retry_after_ms)
-            retry_after_ms = RETRY_MS;
-        call->reply.retry_after_ms = retry_after_ms;
-    }
-    if (err == ERR_LIMIT)
-        fail_length(call);
-    else
-        reply_err(&call->reply, err, "the document was not kept");
-}
-
 /* Before the body is read: a server that has no room must not take in 64 MiB to say so. */
 bool svc_capture_admit(struct call *call)
 {
-    uint32_t retry_after_ms = RETRY_MS;
-    switch (ingest_admit(call->services->ingest, &retry_after_ms)) {
+    struct refusal why;
+    switch (ingest_admit(call->services->ingest, &why)) {
     case ERR_OK:
         return true;
     case ERR_FULL:
-        call->reply.retry_after_ms = retry_after_ms ? retry_after_ms : RETRY_MS;
-        reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "too many documents wait to be checked; try again after retry-after-ms");
+        fail_refused(call, &why);
         return false;
     case ERR_STOPPED:
         reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
@@ -107,7 +92,7 @@ static enum err begin(struct call *call, const char *named, struct ingest_docume
                    "`partner` is \"%s\": a GLN of 13 digits with its check digit is expected, or nothing",
                    partner);
     else if (err)
-        fail_ingest(call, err);
+        reply_err(&call->reply, err, "the document was not kept");
     return err;
 }
 
@@ -118,7 +103,7 @@ static enum err append_all(struct call *call, struct ingest_document *document, 
     while ((length = cursor_run(bytes, &data)) > 0) {
         enum err err = ingest_append(document, data, length);
         if (err) {
-            fail_ingest(call, err);
+            fail_ingest(call, err, ingest_refusal(document));
             return err;
         }
     }
@@ -169,7 +154,7 @@ enum call_next svc_capture_document(struct call *call, const char *partner, cons
         return CALL_ANSWER;
     enum err err = ingest_append(taken, document->data, document->length);
     if (err) {
-        fail_ingest(call, err);
+        fail_ingest(call, err, ingest_refusal(taken));
         ingest_abort(&taken);
         return CALL_ANSWER;
     }

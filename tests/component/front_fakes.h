@@ -69,7 +69,9 @@ static void *fake_journal(void *context)
         ingest->first = next->next;
         enum err err = (enum err)atomic_load(&ingest->synced);
         pthread_mutex_unlock(&ingest->lock);
-        next->done(next->context, err, err ? NULL : &next->receipt);
+        static const struct refusal full = {
+            .reason = REFUSAL_BACKLOG_BYTES, .retry_after_ms = 1, .text = "full"};
+        next->done(next->context, err, err ? NULL : &next->receipt, &full);
         free(next);
         pthread_mutex_lock(&ingest->lock);
     }
@@ -105,10 +107,10 @@ static void fake_ingest_free(struct ingest *ingest)
     free(ingest);
 }
 
-enum err ingest_admit(struct ingest *ingest, uint32_t *retry_after_ms)
+enum err ingest_admit(struct ingest *ingest, struct refusal *why)
 {
     unsigned retry = atomic_load(&ingest->retry_after_ms);
-    *retry_after_ms = retry ? retry : 1234;
+    refusal_set(why, REFUSAL_BACKLOG_BYTES, retry ? retry : 1234, "too much waits; come again");
     if (atomic_load(&ingest->refusals) > 0 && atomic_fetch_sub(&ingest->refusals, 1) > 0)
         return ERR_FULL;
     return (enum err)atomic_load(&ingest->admit);
@@ -141,6 +143,14 @@ enum err ingest_append(struct ingest_document *document, const void *data, size_
     return (enum err)atomic_load(&document->ingest->append);
 }
 
+const struct refusal *ingest_refusal(const struct ingest_document *document)
+{
+    static struct refusal why;
+    refusal_set(&why, REFUSAL_DISK_SPACE, 4321, "%zu bytes are too many; come again after retry-after-ms",
+                (size_t)document->length);
+    return &why;
+}
+
 uint64_t ingest_length(const struct ingest_document *document)
 {
     return document->length;
@@ -164,7 +174,7 @@ enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, 
     if ((*document)->length == 0) {
         atomic_fetch_add(&ingest->aborted, 1);
         free_document(document);
-        done(context, ERR_INPUT, NULL);
+        done(context, ERR_INPUT, NULL, NULL);
         return ERR_INPUT;
     }
     struct finished *finished = calloc(1, sizeof *finished);

@@ -83,8 +83,10 @@ static enum err run_op(struct journal *journal, struct journal_op *op)
     return waiter_wait(&waiter);
 }
 
-static void receipt_done(void *context, enum err err, const struct receipt *receipt)
+static void receipt_done(void *context, enum err err, const struct receipt *receipt,
+                         const struct refusal *why)
 {
+    (void)why;
     struct waiter *waiter = context;
     if (receipt)
         waiter->receipt = *receipt;
@@ -131,7 +133,7 @@ START_TEST(documents_survive_reopening)
     const size_t sizes[3] = {1, 5000, 3500000};
     received_count = 0;
     ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
-    ck_assert_int_eq(ingest_init(journal, 1 << 30, count_received, NULL, &ingest), ERR_OK);
+    ck_assert_int_eq(ingest_init(journal, NULL, count_received, NULL, &ingest), ERR_OK);
     for (unsigned i = 0; i < 3; i++)
         ck_assert_int_eq(send_document(ingest, i, sizes[i], &receipts[i]), ERR_OK);
     ck_assert_int_eq(send_document(ingest, 1, sizes[1], &again), ERR_OK);
@@ -181,7 +183,7 @@ START_TEST(cut_off_uploads_leave_nothing)
     struct ingest_document *document = NULL;
     char *data = calloc(1, 3 << 20);
     ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
-    ck_assert_int_eq(ingest_init(journal, 1 << 30, count_received, NULL, &ingest), ERR_OK);
+    ck_assert_int_eq(ingest_init(journal, NULL, count_received, NULL, &ingest), ERR_OK);
     ck_assert_int_eq(ingest_open(ingest, "", &document), ERR_OK);
     ck_assert_int_eq(ingest_append(document, data, 3 << 20), ERR_OK);
     ingest_abort(&document);
@@ -268,7 +270,7 @@ START_TEST(acknowledgments_add_up_once)
     Epcis__V1__Capture *capture = NULL;
     arena_init(&arena, 1 << 20);
     ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
-    ck_assert_int_eq(ingest_init(journal, 1 << 30, count_received, NULL, &ingest), ERR_OK);
+    ck_assert_int_eq(ingest_init(journal, NULL, count_received, NULL, &ingest), ERR_OK);
     ck_assert_int_eq(send_document(ingest, 0, 100, &receipt), ERR_OK);
     record_batch(journal, 1, 0, 10);
     record_batch(journal, 2, 10, 5);
@@ -328,15 +330,14 @@ static int send_one_with_failed_commit(void)
     struct journal *journal = NULL;
     struct ingest *ingest = NULL;
     struct receipt receipt;
-    uint32_t retry_ms;
-    if (journal_open(dir, map_bytes, &journal) ||
-        ingest_init(journal, 1 << 30, count_received, NULL, &ingest))
+    struct refusal why;
+    if (journal_open(dir, map_bytes, &journal) || ingest_init(journal, NULL, count_received, NULL, &ingest))
         return 1;
     if (send_document(ingest, 5, 1000, &receipt) != ERR_DISK)
         return 2;
-    if (ingest_admit(ingest, &retry_ms) != ERR_DISK)
+    if (ingest_admit(ingest, &why) != ERR_DISK)
         return 3;
-    for (int i = 0; ingest_admit(ingest, &retry_ms) && i < 1000; i++) /* until the probe succeeds */
+    for (int i = 0; ingest_admit(ingest, &why) && i < 1000; i++) /* until the probe succeeds */
         usleep(10000);
     if (send_document(ingest, 5, 1000, &receipt) || receipt.duplicate_document)
         return 4;
@@ -371,7 +372,7 @@ START_TEST(a_full_disk_refuses_documents_and_keeps_batches)
     struct journal_op op;
     struct waiter waiter = WAITER;
     ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
-    ck_assert_int_eq(ingest_init(journal, 1 << 30, count_received, NULL, &ingest), ERR_OK);
+    ck_assert_int_eq(ingest_init(journal, NULL, count_received, NULL, &ingest), ERR_OK);
     ck_assert_int_eq(send_document(ingest, 0, 100, &receipt), ERR_OK);
     let_files_grow(false);
     submit_batch(journal, 1, 0, 10, &op, &waiter);
@@ -394,8 +395,7 @@ static int send_one_and_tell(void)
     struct journal *journal = NULL;
     struct ingest *ingest = NULL;
     struct receipt receipt;
-    if (journal_open(dir, map_bytes, &journal) ||
-        ingest_init(journal, 1 << 30, count_received, NULL, &ingest))
+    if (journal_open(dir, map_bytes, &journal) || ingest_init(journal, NULL, count_received, NULL, &ingest))
         return 1;
     return send_document(ingest, 9, 1000, &receipt) ? 2 : 0;
 }

@@ -1,9 +1,12 @@
 /* The item ledger against a model of a few dozen lines: random histories, cut into batches and transactions
- * at random, sent again and taken over by another worker at random, end in the model's verdicts and states.
- */
+ * at random, sent again, taken over by another worker and cut short by a worker's death at random, end in the
+ * model's verdicts and states. */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
+#include "common/base/fault.h"
 #include "common/store/store_txn.h"
 #include "tests/component/committing.h"
 
@@ -254,14 +257,53 @@ static struct step random_step(const struct model *model)
 
 /* ---- the store ---- */
 
-static struct commit_result total;
+struct totals {
+    uint64_t committed, duplicates, dead_letters;
+};
+
+static struct totals total;
+
+/* By the acknowledgments, which a dead worker's successor has to give as well. */
+static void count_acknowledged(const struct commit_result *result)
+{
+    for (size_t i = 0; i < result->count; i++) {
+        const Epcis__Wire__V1__Acknowledgment *ack = result->acks[i];
+        ck_assert_int_eq(ack->result, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED);
+        for (size_t k = 0; k < ack->n_segments; k++) {
+            total.committed += ack->segments[k]->committed;
+            total.duplicates += ack->segments[k]->duplicates;
+            total.dead_letters += ack->segments[k]->dead_letters;
+        }
+    }
+}
+
+/* A worker, a process of its own, is killed while it commits what waits. LMDB survives no fork, so the store
+ * is closed meanwhile. */
+static void die_committing(const char *point)
+{
+    close_store();
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        setenv("EPCISD_FAULT", point, 1);
+        fault_init();
+        open_store();
+        commit_batches(true);
+        _exit(0); /* it should be dead */
+    }
+    int status;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "%s: status %d", point, status);
+    open_store();
+}
 
 static void commit_now(void)
 {
+    unsigned fate = below(30);
+    if (fate < 2)
+        die_committing(fate ? "worker.before_commit" : "worker.after_commit");
     struct commit_result result = commit_batches(true);
-    total.committed += result.committed;
-    total.duplicates += result.duplicates;
-    total.dead_letters += result.dead_letters;
+    count_acknowledged(&result);
     if (below(4) == 0) { /* the acknowledgment was lost: the same again changes nothing */
         result = commit_batches(true);
         ck_assert_uint_eq(result.committed + result.duplicates + result.dead_letters, 0);
@@ -327,7 +369,7 @@ static void assert_states(const struct model *model, unsigned seed)
 static void run_history(unsigned seed)
 {
     struct model model = {.count = 0};
-    total = (struct commit_result){0};
+    total = (struct totals){0};
     uint64_t expected[3] = {0};
     srand(seed);
     for (int i = 0; i < STEPS; i++) {

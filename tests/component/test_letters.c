@@ -42,7 +42,7 @@ static void open_all(void)
 {
     ck_assert_int_eq(store_open(store_url, MAP_BYTES, &letters.store), ERR_OK);
     ck_assert_int_eq(journal_open(journal_dir, MAP_BYTES, &letters.journal), ERR_OK);
-    ck_assert_int_eq(ingest_init(letters.journal, 1 << 30, ignore_received, NULL, &letters.ingest), ERR_OK);
+    ck_assert_int_eq(ingest_init(letters.journal, NULL, ignore_received, NULL, &letters.ingest), ERR_OK);
 }
 
 static void close_all(void)
@@ -59,8 +59,9 @@ struct waiter {
     struct receipt receipt;
 };
 
-static void on_receipt(void *context, enum err err, const struct receipt *receipt)
+static void on_receipt(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
 {
+    (void)why;
     struct waiter *waiter = context;
     pthread_mutex_lock(&waiter->mutex);
     if (!err)

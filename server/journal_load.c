@@ -1,0 +1,51 @@
+#include "server/journal_load.h"
+
+#include "common/store/map_space.h"
+#include "server/journal_trees.h"
+
+enum { RECORD_BYTES = 256 << 10 };
+
+static enum err count_unfinished(const struct journal_trees *trees, uint64_t *out)
+{
+    MDB_txn *txn;
+    MDB_stat stat;
+    int code = mdb_txn_begin(trees->env, NULL, MDB_RDONLY, &txn);
+    if (code)
+        return journal_trees_error("read", code);
+    code = mdb_stat(txn, trees->dbi[TREE_UNFINISHED], &stat);
+    mdb_txn_abort(txn);
+    *out = code ? 0 : stat.ms_entries;
+    return code ? journal_trees_error("read", code) : ERR_OK;
+}
+
+/* 0 where it was finished meanwhile: the next look finds the one after it. */
+static enum err oldest_received(struct journal *journal, int64_t *out)
+{
+    struct arena arena;
+    uint64_t number = 0;
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    *out = 0;
+    arena_init(&arena, RECORD_BYTES);
+    enum err err = journal_next_unfinished(journal, &number);
+    if (!err)
+        err = journal_capture(journal, number, &arena, &record);
+    if (!err)
+        *out = record->received_ms;
+    arena_free(&arena);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
+enum err journal_load_look(struct journal *journal, struct journal_load *out)
+{
+    const struct journal_trees *trees = journal_trees_of(journal);
+    struct map_space space = {0};
+    *out = (struct journal_load){.bytes = journal_unfinished_bytes(journal)};
+    enum err err = map_space_look(trees->env, &space);
+    if (!err)
+        err = count_unfinished(trees, &out->documents);
+    if (!err)
+        err = oldest_received(journal, &out->oldest_received_ms);
+    out->used_bytes = space.used_bytes;
+    out->max_bytes = space.max_bytes;
+    return err;
+}

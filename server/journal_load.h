@@ -1,0 +1,22 @@
+/* How much the journal holds: what waits in it, and how full it is. Reads only; any thread. */
+#ifndef EPCISD_SERVER_JOURNAL_LOAD_H
+#define EPCISD_SERVER_JOURNAL_LOAD_H
+
+#include <stdint.h>
+
+#include "common/base/err.h"
+
+struct journal;
+
+struct journal_load {
+    uint64_t documents;         /* not finished */
+    uint64_t bytes;             /* of them */
+    int64_t oldest_received_ms; /* when the first of them came; 0 where there is none */
+    uint64_t used_bytes;        /* of the journal's map */
+    uint64_t max_bytes;         /* its size */
+};
+
+/* ERR_DISK, ERR_CORRUPT, ERR_MEMORY. */
+enum err journal_load_look(struct journal *journal, struct journal_load *out);
+
+#endif
