@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/batch.h"
 #include "server/outcome.h"
@@ -13,6 +14,7 @@ enum { RETRY_MISMATCH_MS = 30000 }; /* after a refusal that trying again will ha
 
 static void acknowledgment_recorded(struct journal_op *op, enum err err)
 {
+    fault_end(FAULT_DISPATCHER_RECORDED);
     (void)err; /* stopping: the batch is sent again at the next start, and the store says that it has it */
     batch_free(op->context);
 }
@@ -21,6 +23,7 @@ static void acknowledgment_recorded(struct journal_op *op, enum err err)
 static void route_advance(struct routes *routes, struct route *route,
                           const Epcis__Wire__V1__Acknowledgment *ack)
 {
+    fault_end(FAULT_DISPATCHER_ACKNOWLEDGED);
     struct batch *batch = route->first;
     struct buffer outcomes = {0};
     buffer_append(&outcomes, ack->outcomes.data, ack->outcomes.len);
