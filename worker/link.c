@@ -61,12 +61,14 @@ static bool take_run(struct link *link)
     if (!link->spare || wire_receive_run(link->config->wire, link->spare->frames, &count) || count == 0)
         return false;
     struct queue_run *run = link->spare;
-    const uint8_t *batch_id;
+    struct batch first;
     run->count = count;
     run->bytes = sizeof *run;
     for (size_t i = 0; i < count; i++)
         run->bytes += run->frames[i].length;
-    batch_peek(run->frames[0].data, run->frames[0].length, &run->partition, &run->sequence, &batch_id);
+    batch_peek(run->frames[0].data, run->frames[0].length, &first);
+    run->partition = first.partition;
+    run->sequence = first.sequence;
     queue_put(link->config->queue, &link->spare);
     return true;
 }

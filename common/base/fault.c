@@ -9,10 +9,12 @@
 static const char *fault_name; /* NULL: none */
 static size_t fault_name_length;
 static atomic_long passages_left;
+static const char *poison; /* NULL: none */
 
 void fault_init(void)
 {
     const char *text = getenv("EPCISD_FAULT");
+    poison = getenv("EPCISD_FAULT_POISON");
     if (!text || !*text)
         return;
     const char *colon = strchr(text, ':');
@@ -28,6 +30,12 @@ bool fault_hit(const char *point)
     if (strlen(point) != fault_name_length || strncmp(point, fault_name, fault_name_length) != 0)
         return false;
     return atomic_fetch_sub(&passages_left, 1) == 1;
+}
+
+void fault_poison(const char *text)
+{
+    if (poison && strstr(text, poison))
+        kill(getpid(), SIGKILL);
 }
 
 void fault_crash(const char *point)

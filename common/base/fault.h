@@ -15,4 +15,7 @@ bool fault_hit(const char *point);
 /* Ends the process as kill -9 would at the passage that shall fail. */
 void fault_crash(const char *point);
 
+/* The same at every text that contains what EPCISD_FAULT_POISON says: an event that no worker survives. */
+void fault_poison(const char *text);
+
 #endif
