@@ -6,7 +6,7 @@
  * number; `unfinished` number -> nothing; `upload` -> pieces written of documents not yet sealed; `piece`
  * upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence -> BatchRecord;
  * `partition` -> PartitionRecord; `meta`.
- * Those of trading partners are journal_partner.h's.
+ * Those of trading partners are journal_partner.h's; `key` and `checkpoint`: see journal_audit.h.
  *
  * A transaction that fails refuses the documents in it. What the pipeline itself has to record (batches,
  * acknowledgments) is tried again until it succeeds, and meanwhile no document is taken. */
@@ -77,9 +77,12 @@ enum journal_kind {
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
     JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
     JOURNAL_PARTNER_PUT,  /* a trading partner's record is made or replaced */
+    JOURNAL_KEY,          /* a key signs from now on */
+    JOURNAL_CHECKPOINT,   /* how far everything has come is signed */
 };
 
 struct journal_partner_put;
+struct journal_key;
 
 /* One operation. The submitter owns it again once `done` is called, on the writer's thread, which it must
  * not keep waiting. */
@@ -104,6 +107,8 @@ struct journal_op {
     uint64_t items;
     const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */
     struct journal_partner_put *partner;   /* PARTNER_PUT */
+    const struct journal_key *key;         /* KEY */
+    bool always;                           /* CHECKPOINT: also where nothing has changed since the last */
 };
 
 /* Hands the operation over. Waits while too many bytes are waiting; pieces may wait a little for company. */
