@@ -66,11 +66,11 @@ static enum err introduce(struct signer *signer, const char *requested_by)
         err = key_file_write(signer->next_path, signer->next);
     if (err)
         return err;
-    fault_crash("key.after_file");
+    fault_end(FAULT_KEY_WRITTEN);
     err = hand_over(signer, signer->next, requested_by);
     if (err)
         return err;
-    fault_crash("key.after_record");
+    fault_end(FAULT_KEY_RECORDED);
     set_current(signer, &signer->next);
     log_info("key_signs", "key=%s", signature_key_id(signer->current));
     settle(signer);

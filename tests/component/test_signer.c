@@ -217,12 +217,12 @@ static int rotate_twice_where_the_first_fails(void)
 
 START_TEST(a_crash_in_the_first_start_is_made_good)
 {
-    ck_assert(WIFSIGNALED(with_fault("key.after_file", open_alone)));
+    ck_assert(WIFSIGNALED(with_fault("key.written", open_alone)));
     ck_assert_int_eq(access(next_path, F_OK), 0);
     has_keys(1);
     teardown();
     setup();
-    ck_assert(WIFSIGNALED(with_fault("key.after_record", open_alone)));
+    ck_assert(WIFSIGNALED(with_fault("key.recorded", open_alone)));
     ck_assert_int_ne(access(key_path, F_OK), 0);
     has_keys(1);
 }
@@ -231,10 +231,10 @@ END_TEST
 START_TEST(a_crash_in_a_rotation_leaves_one_key_that_signs)
 {
     has_keys(1);
-    ck_assert(WIFSIGNALED(with_fault("key.after_file", open_and_rotate)));
+    ck_assert(WIFSIGNALED(with_fault("key.written", open_and_rotate)));
     ck_assert_int_eq(access(next_path, F_OK), 0);
     has_keys(1);
-    ck_assert(WIFSIGNALED(with_fault("key.after_record", open_and_rotate)));
+    ck_assert(WIFSIGNALED(with_fault("key.recorded", open_and_rotate)));
     ck_assert_int_eq(access(next_path, F_OK), 0);
     has_keys(2);
 }
