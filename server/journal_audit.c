@@ -144,6 +144,7 @@ static enum err add_head(MDB_val key, MDB_val value, struct arena *arena, Epcis_
     head->last_sequence = record->last_sequence;
     head->last_batch_id = record->last_batch_id;
     head->acknowledged_sequence = record->acknowledged_sequence;
+    head->outcome_id = record->outcome_id;
     *out = head;
     return ERR_OK;
 }
