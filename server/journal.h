@@ -6,7 +6,8 @@
  * number; `unfinished` number -> nothing; `upload` -> pieces written of documents not yet sealed; `piece`
  * upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence -> BatchRecord;
  * `leaf` partition, sequence -> digests of the batch's items, end to end; `partition` -> PartitionRecord;
- * `meta`. Those of trading partners are journal_partner.h's, `key` and `checkpoint` journal_audit.h's.
+ * `meta`; `identity` name -> IdentityRecord. Those of trading partners are journal_partner.h's, `key` and
+ * `checkpoint` journal_audit.h's.
  *
  * A transaction that fails refuses the documents in it. What the pipeline itself has to record (batches,
  * acknowledgments) is tried again until it succeeds, and meanwhile no document is taken. */
@@ -79,6 +80,7 @@ enum journal_kind {
     JOURNAL_PARTNER_PUT,  /* a trading partner's record is made or replaced */
     JOURNAL_KEY,          /* a key signs from now on */
     JOURNAL_CHECKPOINT,   /* how far everything has come is signed */
+    JOURNAL_IDENTITY,     /* an identity's record is written */
 };
 
 struct journal_partner_put;
@@ -95,7 +97,7 @@ struct journal_op {
     enum err refused;   /* the journal's: why this one alone was not applied */
     uint64_t upload;    /* PIECE, DISCARD */
     uint32_t piece;     /* PIECE */
-    struct buffer data; /* PIECE: compressed bytes; BATCH: packed BatchRecord; ACKNOWLEDGED: outcomes */
+    struct buffer data; /* PIECE: compressed bytes; BATCH, IDENTITY: packed record; ACKNOWLEDGED: outcomes */
     struct journal_document *document; /* SEAL */
     struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */
     uint32_t partition;                /* BATCH, ACKNOWLEDGED */
@@ -112,6 +114,7 @@ struct journal_op {
     struct journal_partner_put *partner;   /* PARTNER_PUT */
     const struct journal_key *key;         /* KEY */
     bool always;                           /* CHECKPOINT: also where nothing has changed since the last */
+    const char *name;                      /* IDENTITY */
 };
 
 /* Hands the operation over. Waits while too many bytes are waiting; pieces may wait a little for company. */

@@ -24,6 +24,7 @@ enum journal_tree {
     TREE_PARTNER_CHANGE,
     TREE_KEY,
     TREE_CHECKPOINT,
+    TREE_IDENTITY,
     TREE_COUNT,
 };
 
@@ -62,6 +63,8 @@ enum err journal_audit_apply_key(struct journal_trees *trees, MDB_txn *txn, stru
                                  struct arena *scratch);
 enum err journal_audit_apply_checkpoint(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
                                         struct arena *scratch);
+/* Applies JOURNAL_IDENTITY. */
+enum err journal_identity_apply(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op);
 
 /* The trees of an open journal, for reading. */
 const struct journal_trees *journal_trees_of(const struct journal *journal);
