@@ -16,6 +16,8 @@
 
 struct partner_cache;
 
+enum { BATCH_RULE_PACK = 64 };
+
 /* Items of one document inside a batch. */
 struct batch_span {
     uint64_t number;      /* of the document */
@@ -36,7 +38,7 @@ struct batch {
     uint8_t id[DIGEST_BYTES];
     uint8_t parent[DIGEST_BYTES];
     struct buffer frame;  /* packed items; once closed the packed epcis.wire.v1.Batch */
-    struct buffer leaves; /* digests of the items, until closed */
+    struct buffer leaves; /* digests of the items, until recorded */
     struct pack pack;     /* for one item, until closed */
     struct batch_span *spans;
     size_t span_count, span_capacity;
@@ -46,7 +48,8 @@ struct batch {
     struct journal_span_result *results;
     uint32_t *condemned; /* positions of items that workers must not look at */
     uint32_t condemned_count;
-    atomic_bool recording; /* the journal is being told of them */
+    atomic_bool recording;           /* the journal is being told of them */
+    char rule_pack[BATCH_RULE_PACK]; /* that decided it, once acknowledged */
 };
 
 /* NULL without memory. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/epcis/parser.h"
 #include "server/dispatcher.h"
@@ -32,13 +33,21 @@ static struct batch *batch_of_op(struct journal_op *op)
     return (struct batch *)((char *)op - offsetof(struct batch, op));
 }
 
+/* Its leaves are in the journal. */
+static void send_on(struct dispatcher *dispatcher, struct batch *batch)
+{
+    buffer_free(&batch->leaves);
+    dispatcher_enqueue(dispatcher, batch);
+}
+
 static void batch_recorded(struct journal_op *op, enum err err)
 {
     struct batch *batch = batch_of_op(op);
+    fault_end(FAULT_BATCH_RECORDED);
     if (err) /* stopping: what is not recorded is read again at the next start */
         batch_free(batch);
     else
-        dispatcher_enqueue(op->context, batch);
+        send_on(op->context, batch);
 }
 
 /* Hands the closed batch on: through the journal, unless it knows it already. */
@@ -54,9 +63,10 @@ static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
                                     .context = shared->dispatcher,
                                     .bytes = bytes,
                                     .partition = batch->partition,
-                                    .sequence = batch->sequence};
+                                    .sequence = batch->sequence,
+                                    .leaves = &batch->leaves};
     if (recorded) {
-        dispatcher_enqueue(shared->dispatcher, batch);
+        send_on(shared->dispatcher, batch);
         return ERR_OK;
     }
     enum err err = batch_record(batch, &batch->op.data);
@@ -133,6 +143,7 @@ static enum err lane_close(struct lane *lane)
         batch_free(batch);
         return lane_block(lane, "the record of a batch cannot be read", err);
     }
+    fault_end(FAULT_BATCH_CLOSED);
     lane->last_sequence = batch->sequence;
     memcpy(lane->last_id, batch->id, DIGEST_BYTES);
     err = lane_send(lane, batch, replayed);
@@ -291,6 +302,7 @@ static void job_free(struct lane *lane)
 /* Begins the next document in waiting. */
 static enum err job_start(struct lane *lane)
 {
+    fault_end(FAULT_CONVERTER_START);
     struct lane_shared *shared = lane->shared;
     uint64_t number = lane->numbers[lane->first_waiting++];
     if (lane->first_waiting == lane->waiting_end)
@@ -341,6 +353,7 @@ struct conversion {
 static void conversion_recorded(struct journal_op *op, enum err err)
 {
     (void)err; /* stopping: the document is read again at the next start */
+    fault_end(FAULT_CONVERTER_RECORDED);
     struct conversion *conversion = op->context;
     free(conversion->code);
     free(conversion->message);
@@ -380,6 +393,7 @@ static enum err job_record(struct lane *lane, const struct parser_error *error)
 /* The document ends here, whole or (with `error`) broken off. */
 static enum err job_finish(struct lane *lane, const struct parser_error *error)
 {
+    fault_end(FAULT_CONVERTER_END);
     enum err err = ERR_OK;
     if (error && !job_count(lane->job, 0))
         err = add_refusal(lane, error, NULL);
