@@ -376,11 +376,13 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
         call_end(call);
     } else if (call->phase == CALL_RECEIVING && (grace_over || (stopping && is_stream(call)))) {
         reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE,
-                   "the server is stopping; nothing was kept, send it all again later");
+                   "the server is stopping; but for an upload with an upload_id nothing was kept: send it "
+                   "again later");
         answer(call);
     } else if (call->phase == CALL_RECEIVING && late) {
         reply_fail(&call->reply, GRPC_STATUS_DEADLINE_EXCEEDED,
-                   "no whole message came within %u ms; nothing was kept", message_ms(call));
+                   "no whole message came within %u ms; but for an upload with an upload_id nothing was kept",
+                   message_ms(call));
         answer(call);
     } else if (call->phase == CALL_SENDING && late) {
         stream_cut_off(call);

@@ -24,6 +24,7 @@
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
 #include "server/front/svc_trace.h"
+#include "server/front/svc_upload.h"
 
 enum {
     HOST_SIZE = 256,
@@ -166,6 +167,8 @@ static enum err bind_port(struct front *front, const char *listen)
 static enum err register_all(struct loop *loop)
 {
     enum err err = loop_register(loop, svc_capture_methods, svc_capture_count);
+    if (!err)
+        err = loop_register(loop, svc_upload_methods, svc_upload_count);
     if (!err)
         err = loop_register(loop, svc_trace_methods, svc_trace_count);
     if (!err)
