@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/lane.h"
 #include "server/partner.h"
@@ -209,6 +210,7 @@ enum err converter_open(const struct converter_options *options, struct journal 
         err = lane_load(&converter->lanes[i], &converter->shared, i);
     if (!err)
         err = load_unfinished(converter);
+    fault_end(FAULT_CONVERTER_RECOVERED);
     if (err) {
         converter_free(&converter);
         return err;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/journal_letter.h"
 #include "server/journal_upload.h"
@@ -413,8 +414,10 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
     case JOURNAL_CLAIM:
         return journal_upload_claim(trees, txn, op, scratch);
     case JOURNAL_PIECE:
+        fault_end(FAULT_JOURNAL_PIECE);
         return journal_upload_piece(trees, txn, op, scratch);
     case JOURNAL_SEAL:
+        fault_end(FAULT_JOURNAL_SEAL);
         return apply_seal(trees, txn, op, scratch);
     case JOURNAL_DISCARD:
         return journal_upload_discard(trees, txn, op, scratch);
@@ -423,10 +426,13 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
     case JOURNAL_LETTER:
         return journal_letter_apply(trees, txn, op, scratch);
     case JOURNAL_BATCH:
+        fault_end(FAULT_JOURNAL_BATCH);
         return apply_batch(trees, txn, op, scratch);
     case JOURNAL_ACKNOWLEDGED:
+        fault_end(FAULT_JOURNAL_ACKNOWLEDGED);
         return apply_acknowledged(trees, txn, op, scratch);
     case JOURNAL_CONVERTED:
+        fault_end(FAULT_JOURNAL_CONVERTED);
         return apply_converted(trees, txn, op, scratch);
     case JOURNAL_PARTNER_PUT:
         return journal_partner_apply(trees, txn, op, scratch);

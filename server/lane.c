@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/epcis/parser.h"
 #include "server/dispatcher.h"
@@ -35,6 +36,7 @@ static struct batch *batch_of_op(struct journal_op *op)
 static void batch_recorded(struct journal_op *op, enum err err)
 {
     struct batch *batch = batch_of_op(op);
+    fault_end(FAULT_BATCH_RECORDED);
     if (err) /* stopping: what is not recorded is read again at the next start */
         batch_free(batch);
     else
@@ -117,6 +119,7 @@ static enum err lane_close(struct lane *lane)
                           "a batch rebuilt from its documents is not the batch that was recorded" CHANGED,
                           ERR_CORRUPT);
     }
+    fault_end(FAULT_BATCH_CLOSED);
     lane->last_sequence = batch->sequence;
     memcpy(lane->last_id, batch->id, DIGEST_BYTES);
     err = lane_send(lane, batch, replayed);
@@ -275,6 +278,7 @@ static void job_free(struct lane *lane)
 /* Begins the next document in waiting. */
 static enum err job_start(struct lane *lane)
 {
+    fault_end(FAULT_CONVERTER_START);
     struct lane_shared *shared = lane->shared;
     uint64_t number = lane->numbers[lane->first_waiting++];
     if (lane->first_waiting == lane->waiting_end)
@@ -325,6 +329,7 @@ struct conversion {
 static void conversion_recorded(struct journal_op *op, enum err err)
 {
     (void)err; /* stopping: the document is read again at the next start */
+    fault_end(FAULT_CONVERTER_RECORDED);
     struct conversion *conversion = op->context;
     free(conversion->code);
     free(conversion->message);
@@ -364,6 +369,7 @@ static enum err job_record(struct lane *lane, const struct parser_error *error)
 /* The document ends here, whole or (with `error`) broken off. */
 static enum err job_finish(struct lane *lane, const struct parser_error *error)
 {
+    fault_end(FAULT_CONVERTER_END);
     enum err err = ERR_OK;
     if (error && !job_count(lane->job, 0))
         err = add_refusal(lane, error, NULL);

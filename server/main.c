@@ -300,7 +300,8 @@ int main(int argc, char **argv)
     if (strcmp(settings.log_format, "text") != 0 && strcmp(settings.log_format, "json") != 0)
         options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
     log_init("epcis-server", strcmp(settings.log_format, "json") == 0 ? LOG_AS_JSON : LOG_AS_TEXT);
-    fault_init();
+    if (fault_init())
+        return EXIT_USAGE;
     block_signals();
     raise_file_limit();
 
@@ -319,6 +320,7 @@ int main(int argc, char **argv)
         fflush(stdout);
         int signal = supervisor_run(server.supervisor);
         log_info("stopping", "signal=%d", signal);
+        fault_end(FAULT_SERVER_STOPPING);
     }
     server_close(&server);
     log_info("stopped", "failed=%d", atomic_load(&failed));

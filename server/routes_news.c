@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/batch.h"
 #include "server/routes.h"
@@ -12,6 +13,7 @@ enum { RETRY_MISMATCH_MS = 30000 }; /* after a refusal that trying again will ha
 
 static void acknowledgment_recorded(struct journal_op *op, enum err err)
 {
+    fault_end(FAULT_DISPATCHER_RECORDED);
     (void)err; /* stopping: the batch is sent again at the next start, and the store says that it has it */
     batch_free(op->context);
 }
@@ -20,6 +22,7 @@ static void acknowledgment_recorded(struct journal_op *op, enum err err)
 static void route_advance(struct routes *routes, struct route *route,
                           const Epcis__Wire__V1__Acknowledgment *ack)
 {
+    fault_end(FAULT_DISPATCHER_ACKNOWLEDGED);
     struct batch *batch = route->first;
     for (size_t i = 0; i < batch->span_count; i++) {
         const Epcis__Wire__V1__SegmentResult *result = ack->segments[i];

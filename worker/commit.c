@@ -287,7 +287,10 @@ static enum err write_batch(struct commit *commit, struct store_txn *txn, struct
     Epcis__Store__V1__BatchResultRecord record = EPCIS__STORE__V1__BATCH_RESULT_RECORD__INIT;
     record.batch_id = batch->ack->batch_id;
     record.acknowledgment = batch->ack;
-    return err ? err : store_batch_put(txn, batch->batch.partition, batch->batch.sequence, &record);
+    if (!err)
+        err = store_batch_put(txn, batch->batch.partition, batch->batch.sequence, &record);
+    fault_end(FAULT_WORKER_DECIDED);
+    return err;
 }
 
 /* ---- transactions ---- */
@@ -335,10 +338,10 @@ static enum err finish(struct commit *commit, struct store_txn **txn)
         err = lots_write(&work->lots, *txn);
     if (err)
         return err;
-    fault_crash("worker.before_commit");
+    fault_end(FAULT_WORKER_BEFORE_COMMIT);
     err = store_commit(txn);
     if (!err)
-        fault_crash("worker.after_commit");
+        fault_end(FAULT_WORKER_AFTER_COMMIT);
     return err;
 }
 
@@ -496,6 +499,7 @@ enum err commit_frames(struct commit *commit, const struct buffer *const *frames
     struct commit_result totals = {0};
     *out = (struct commit_result){0};
     enum err err = prepare_all(commit, frames, count);
+    fault_end(FAULT_WORKER_PREPARED);
     if (!err)
         err = commit_all(commit, &totals);
     if (err)

@@ -8,6 +8,7 @@
 #include <grpc/support/alloc.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/front/loop.h"
 #include "server/front/stream.h"
@@ -196,6 +197,7 @@ void call_receive(struct call *call)
 static void on_sent(struct call *call, bool ok)
 {
     (void)ok; /* whether the client still listened makes no difference */
+    fault_end(FAULT_FRONT_AFTER_ANSWER);
     call->pending--;
     call_release(call);
 }
@@ -228,6 +230,7 @@ static void answer(struct call *call)
     call->phase = CALL_ANSWERING;
     call->phase_until_ms = clock_steady_ms() + call->loop->limits.answer_ms;
     call->answered = true;
+    fault_end(FAULT_FRONT_BEFORE_ANSWER);
     call->pending++;
 
     count += call_add_headers(call, &ops[count]);
