@@ -5,7 +5,8 @@
  * Trees: `capture` number -> CaptureRecord; `capture_id` UUID -> number; `digest` SHA-256 and partner ->
  * number; `unfinished` number -> nothing; `upload` number -> UploadRecord; `upload_key` a client's key ->
  * number; `piece` upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence ->
- * BatchRecord; `partition` -> PartitionRecord; `meta`. Those of trading partners are journal_partner.h's.
+ * BatchRecord; `leaf` partition, sequence -> digests of the batch's items, end to end; `partition` ->
+ * PartitionRecord; `meta`. Those of trading partners are journal_partner.h's.
  *
  * Unfinished are documents that are not seen to, and the bytes of uploads that are no documents yet.
  *
@@ -35,8 +36,8 @@ struct journal;
 
 /* Opens or creates the journal in `dir`, drops uploads that were cut off and cannot be continued, and starts
  * the writer. `map_bytes` caps its size (0: 1 TiB; the file grows as it fills). ERR_EXISTS: another server
- * has it open; ERR_VERSION: written by a newer program; ERR_DISK, ERR_CORRUPT, ERR_MEMORY. Failures are
- * logged. */
+ * has it open; ERR_VERSION: written by an older or a newer program; ERR_DISK, ERR_CORRUPT, ERR_MEMORY.
+ * Failures are logged. */
 enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out);
 
 /* Applies what waits, stops the writer, closes. Operations that cannot be applied are done with ERR_STOPPED.
@@ -124,14 +125,17 @@ struct journal_op {
     uint8_t digest_state[DIGEST_BYTES]; /* PIECE: after the last piece of full length */
     struct journal_claim *claim;        /* CLAIM */
     int64_t before_ms;                  /* EXPIRE: unless it was touched since, wall clock */
-    struct buffer data;                 /* PIECE: compressed bytes; BATCH: packed BatchRecord */
-    struct journal_document *document;  /* SEAL */
-    struct journal_letter *letter;      /* LETTER; SEAL: whose event the document sends again, or NULL */
-    uint32_t partition;                 /* BATCH, ACKNOWLEDGED */
+    struct buffer data; /* PIECE: compressed bytes; BATCH: packed BatchRecord; ACKNOWLEDGED: outcomes */
+    struct journal_document *document; /* SEAL */
+    struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */
+    uint32_t partition;                /* BATCH, ACKNOWLEDGED */
     uint64_t sequence;
+    const struct buffer *leaves;               /* BATCH: digests of its items, end to end */
     const struct journal_span_result *results; /* ACKNOWLEDGED: one a span of the batch */
     size_t result_count;
-    uint64_t number; /* CONVERTED */
+    int64_t decided_ms;    /* ACKNOWLEDGED */
+    const char *rule_pack; /* ACKNOWLEDGED */
+    uint64_t number;       /* CONVERTED */
     uint64_t events;
     uint64_t items;
     const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */

@@ -33,6 +33,13 @@ static struct batch *batch_of_op(struct journal_op *op)
     return (struct batch *)((char *)op - offsetof(struct batch, op));
 }
 
+/* Its leaves are in the journal. */
+static void send_on(struct dispatcher *dispatcher, struct batch *batch)
+{
+    buffer_free(&batch->leaves);
+    dispatcher_enqueue(dispatcher, batch);
+}
+
 static void batch_recorded(struct journal_op *op, enum err err)
 {
     struct batch *batch = batch_of_op(op);
@@ -40,7 +47,7 @@ static void batch_recorded(struct journal_op *op, enum err err)
     if (err) /* stopping: what is not recorded is read again at the next start */
         batch_free(batch);
     else
-        dispatcher_enqueue(op->context, batch);
+        send_on(op->context, batch);
 }
 
 /* Hands the closed batch on: through the journal, unless it knows it already. */
@@ -56,9 +63,10 @@ static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
                                     .context = shared->dispatcher,
                                     .bytes = bytes,
                                     .partition = batch->partition,
-                                    .sequence = batch->sequence};
+                                    .sequence = batch->sequence,
+                                    .leaves = &batch->leaves};
     if (recorded) {
-        dispatcher_enqueue(shared->dispatcher, batch);
+        send_on(shared->dispatcher, batch);
         return ERR_OK;
     }
     enum err err = batch_record(batch, &batch->op.data);

@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "epcis/v1/ledger.pb-c.h"
 #include "worker/dead_letter.h"
 #include "worker/work.h"
 
@@ -136,13 +137,37 @@ static enum err ack_failure(struct commit *commit, Epcis__Wire__V1__Acknowledgme
     return ERR_OK;
 }
 
+static Epcis__V1__ItemOutcome outcome_of(const struct work_event *event)
+{
+    switch (event->verdict) {
+    case WORK_COMMITTED:
+        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_COMMITTED;
+    case WORK_MASTER_DATA:
+        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_MASTER_DATA;
+    case WORK_DUPLICATE:
+        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DUPLICATE;
+    case WORK_DEAD:
+    case WORK_UNDECIDED:
+        break;
+    }
+    return event->whole_document ? EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DOCUMENT_REFUSED
+           : event->rolled_back  ? EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_ROLLED_BACK
+                                 : EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DEAD_LETTER;
+}
+
+/* Fills in what became of each event, and sums it up. */
 static enum err ack_events(struct commit *commit, const struct work_batch *batch,
                            Epcis__Wire__V1__Acknowledgment *ack, struct commit_result *totals)
 {
     enum err err = ERR_OK;
+    uint8_t *outcomes = arena_alloc(&commit->ack_arena, batch->event_count);
+    if (!outcomes)
+        return ERR_LIMIT;
+    ack->outcomes = (ProtobufCBinaryData){batch->event_count, outcomes};
     for (uint32_t i = 0; i < batch->event_count && !err; i++) {
         const struct work_event *event = &commit->work.events[batch->first_event + i];
         Epcis__Wire__V1__SegmentResult *result = ack->segments[event->segment];
+        outcomes[i] = (uint8_t)outcome_of(event);
         switch (event->verdict) {
         case WORK_COMMITTED:
             result->committed++;
@@ -402,6 +427,7 @@ static enum err roll_back(struct work *work, const struct work_batch *batch, con
         if (event->verdict != WORK_COMMITTED && !repeats)
             continue;
         event->verdict = WORK_DEAD;
+        event->rolled_back = true;
         event->reasons = reasons;
         event->reason_count = 1;
     }

@@ -25,10 +25,6 @@ enum { DIGEST_BLOCK = 64 };
 void digest_save(const struct digest *digest, uint8_t state[DIGEST_BYTES]);
 void digest_restore(struct digest *digest, const uint8_t state[DIGEST_BYTES], uint64_t bytes);
 
-/* RFC 6962 section 2.1 Merkle tree hash over leaves that are already digests: a leaf's hash is
- * SHA-256(0x00 || leaf), a node's SHA-256(0x01 || left || right). `leaves` is overwritten. */
-void digest_merkle_root(uint8_t (*leaves)[DIGEST_BYTES], size_t count, uint8_t out[DIGEST_BYTES]);
-
 /* Lower-case hexadecimal digits and a NUL: 2 * bytes + 1 characters. */
 void digest_hex(const uint8_t *data, size_t bytes, char *out);
 

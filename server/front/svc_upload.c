@@ -59,9 +59,8 @@ static void on_claimed(void *context, enum err err, struct ingest_document *docu
         call->state = NULL;
         free(upload);
         if (err == ERR_ORDER)
-            reply_fail(&call->reply, GRPC_STATUS_OUT_OF_RANGE,
-                       "`offset` is beyond the %" PRIu64 " bytes that are here: go on from there",
-                       held_bytes);
+            reply_refuse(&call->reply, REASON_UPLOAD_OFFSET,
+                         "`offset` is beyond the %" PRIu64 " bytes that are here", held_bytes);
         else
             svc_capture_failed(call, err, why);
     }
@@ -115,19 +114,19 @@ static enum call_next upload_piece(struct call *call, struct capture_stream_requ
 {
     struct upload *upload = call->state;
     if (request->piece.left > FRONT_PIECE_MAX) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "a `piece` of %zu bytes came after %" PRIu64 " bytes; at most %d are taken at once",
-                   request->piece.left, length_of(upload), FRONT_PIECE_MAX);
+        reply_input(&call->reply,
+                    "a `piece` of %zu bytes came after %" PRIu64 " bytes; at most %d are taken at once",
+                    request->piece.left, length_of(upload), FRONT_PIECE_MAX);
         return CALL_ANSWER;
     }
     if (svc_capture_append(call, upload->document, &request->piece))
         return CALL_ANSWER;
     if (!upload->length || length_of(upload) <= upload->length)
         return CALL_MORE;
-    reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-               "`start.length` is %" PRIu64 ", but the pieces have %" PRIu64
-               " bytes already; nothing was kept",
-               upload->length, length_of(upload));
+    reply_input(&call->reply,
+                "`start.length` is %" PRIu64 ", but the pieces have %" PRIu64
+                " bytes already; nothing was kept",
+                upload->length, length_of(upload));
     discard(call);
     return CALL_ANSWER;
 }
@@ -137,9 +136,9 @@ static bool check_length(struct call *call, const char *field, uint64_t expected
     uint64_t length = length_of(call->state);
     if (expected == length)
         return true;
-    reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-               "`%s.length` is %" PRIu64 ", but the pieces have %" PRIu64 " bytes; nothing was kept", field,
-               expected, length);
+    reply_input(&call->reply,
+                "`%s.length` is %" PRIu64 ", but the pieces have %" PRIu64 " bytes; nothing was kept", field,
+                expected, length);
     return false;
 }
 
@@ -153,8 +152,8 @@ static bool check_digest(struct call *call, const char *field, const uint8_t exp
         return true;
     digest_hex(expected, DIGEST_BYTES, wanted);
     digest_hex(digest, DIGEST_BYTES, came);
-    reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-               "`%s.sha256` is %s, but the pieces have %s; nothing was kept", field, wanted, came);
+    reply_input(&call->reply, "`%s.sha256` is %s, but the pieces have %s; nothing was kept", field, wanted,
+                came);
     return false;
 }
 
@@ -184,21 +183,21 @@ static enum call_next upload_step(struct call *call)
     const char *why;
     const char *expected = call->state ? "`piece` or `finish`" : "`start`";
     if (!call->request) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "the stream ended after %" PRIu64
-                   " bytes where %s was expected; no document was made of them",
-                   length_of(call->state), expected);
+        reply_refuse(&call->reply, REASON_STREAM_ORDER,
+                     "the stream ended after %" PRIu64
+                     " bytes where %s was expected; no document was made of them",
+                     length_of(call->state), expected);
         return CALL_ANSWER;
     }
     call_cursor(call, &source, &cursor);
     if (capture_stream_request_read(&cursor, &request, &why)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "%s; no document was made of it", why);
+        reply_input(&call->reply, "%s; no document was made of it", why);
         return CALL_ANSWER;
     }
     if ((request.step == CAPTURE_STEP_START) == (call->state != NULL)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`%s` came after %" PRIu64 " bytes where %s was expected; no document was made of them",
-                   capture_step_name(request.step), length_of(call->state), expected);
+        reply_refuse(&call->reply, REASON_STREAM_ORDER,
+                     "`%s` came after %" PRIu64 " bytes where %s was expected; no document was made of them",
+                     capture_step_name(request.step), length_of(call->state), expected);
         return CALL_ANSWER;
     }
     switch (request.step) {
@@ -261,8 +260,8 @@ static const ProtobufCMessage *get_upload_offset(struct call *call, const Protob
     uint8_t upload_id[UUID_BYTES];
     const char *partner;
     if (uuid_parse(request->upload_id, upload_id)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`upload_id` is \"%s\": a UUID as in `start` is expected", request->upload_id);
+        reply_input(&call->reply, "`upload_id` is \"%s\": a UUID as in `start` is expected",
+                    request->upload_id);
         return NULL;
     }
     if (access_sender(call, request->partner, &partner))
