@@ -123,15 +123,13 @@ class Uploads(EndToEnd):
         server = self.start()
         data = big_document(2, 12 * MIB)
         upload_id = str(uuid.uuid4())
-        for cut in (3 * MIB, 4 * MIB):
+        for cut, held in ((3 * MIB + MIB // 2, 3 * MIB), (4 * MIB, 7 * MIB)):
             with self.assertRaises(Refused):
                 self.upload(server.client, data, upload_id, cut=cut)
-            before = wait_for(lambda: self.offset(server.client, upload_id), "a piece is on disk")
-            self.assertEqual(before % MIB, 0)
+            wait_for(lambda held=held: self.offset(server.client, upload_id) == held, "the pieces are on disk")
             server.kill()
             server = self.start()
-            self.assertGreaterEqual(self.offset(server.client, upload_id), before)
-        self.assertGreaterEqual(self.offset(server.client, upload_id), 6 * MIB)
+            self.assertEqual(self.offset(server.client, upload_id), held)
         receipt = self.upload(server.client, data, upload_id)
         self.assertEqual(receipt.document_digest, "sha256:" + hashlib.sha256(data).hexdigest())
         again = self.upload(server.client, data, upload_id)
