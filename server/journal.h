@@ -6,7 +6,8 @@
  * number; `unfinished` number -> nothing; `upload` number -> UploadRecord; `upload_key` a client's key ->
  * number; `piece` upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence ->
  * BatchRecord; `leaf` partition, sequence -> digests of the batch's items, end to end; `partition` ->
- * PartitionRecord; `meta`. Those of trading partners are journal_partner.h's.
+ * PartitionRecord; `meta`; `identity` name -> IdentityRecord. Those of trading partners are
+ * journal_partner.h's, `key` and `checkpoint` journal_audit.h's.
  *
  * Unfinished are documents that are not seen to, and the bytes of uploads that are no documents yet.
  *
@@ -105,9 +106,13 @@ enum journal_kind {
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
     JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
     JOURNAL_PARTNER_PUT,  /* a trading partner's record is made or replaced */
+    JOURNAL_KEY,          /* a key signs from now on */
+    JOURNAL_CHECKPOINT,   /* how far everything has come is signed */
+    JOURNAL_IDENTITY,     /* an identity's record is written */
 };
 
 struct journal_partner_put;
+struct journal_key;
 
 /* One operation. The submitter owns it again once `done` is called, on the writer's thread, which it must
  * not keep waiting. */
@@ -125,7 +130,7 @@ struct journal_op {
     uint8_t digest_state[DIGEST_BYTES]; /* PIECE: after the last piece of full length */
     struct journal_claim *claim;        /* CLAIM */
     int64_t before_ms;                  /* EXPIRE: unless it was touched since, wall clock */
-    struct buffer data; /* PIECE: compressed bytes; BATCH: packed BatchRecord; ACKNOWLEDGED: outcomes */
+    struct buffer data; /* PIECE: compressed bytes; BATCH, IDENTITY: packed record; ACKNOWLEDGED: outcomes */
     struct journal_document *document; /* SEAL */
     struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */
     uint32_t partition;                /* BATCH, ACKNOWLEDGED */
@@ -140,6 +145,9 @@ struct journal_op {
     uint64_t items;
     const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */
     struct journal_partner_put *partner;   /* PARTNER_PUT */
+    const struct journal_key *key;         /* KEY */
+    bool always;                           /* CHECKPOINT: also where nothing has changed since the last */
+    const char *name;                      /* IDENTITY */
 };
 
 /* Hands the operation over. Waits while too many bytes are waiting; pieces may wait a little for company. */

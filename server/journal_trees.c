@@ -27,7 +27,10 @@ static const char *const tree_names[TREE_COUNT] = {
     [TREE_PARTNER] = "partner",
     [TREE_PARTNER_GLN] = "partner_gln",
     [TREE_PARTNER_CHANGE] = "partner_change",
+    [TREE_IDENTITY] = "identity",
     [TREE_LETTER] = "letter",
+    [TREE_KEY] = "key",
+    [TREE_CHECKPOINT] = "checkpoint",
 };
 
 enum err journal_trees_error(const char *what, int code)
@@ -455,6 +458,12 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
         return apply_converted(trees, txn, op, scratch);
     case JOURNAL_PARTNER_PUT:
         return journal_partner_apply(trees, txn, op, scratch);
+    case JOURNAL_KEY:
+        return journal_audit_apply_key(trees, txn, op, scratch);
+    case JOURNAL_CHECKPOINT:
+        return journal_audit_apply_checkpoint(trees, txn, op, scratch);
+    case JOURNAL_IDENTITY:
+        return journal_identity_apply(trees, txn, op);
     }
     return ERR_CORRUPT;
 }

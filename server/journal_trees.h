@@ -23,6 +23,9 @@ enum journal_tree {
     TREE_PARTNER,
     TREE_PARTNER_GLN,
     TREE_PARTNER_CHANGE,
+    TREE_KEY,
+    TREE_CHECKPOINT,
+    TREE_IDENTITY,
     TREE_COUNT,
 };
 
@@ -32,9 +35,10 @@ struct journal_trees {
     uint64_t next_number;
     uint64_t next_upload;
     uint64_t unfinished_bytes;
-    uint32_t open_uploads;    /* that can be continued and are no documents yet */
-    uint64_t expire_after;    /* the upload that was looked at last for its age */
-    uint64_t partner_changes; /* since it was opened */
+    uint32_t open_uploads;           /* that can be continued and are no documents yet */
+    uint64_t expire_after;           /* the upload that was looked at last for its age */
+    uint64_t partner_changes;        /* since it was opened */
+    const struct signature_key *key; /* that signs; NULL: nothing is signed */
 };
 
 enum err journal_trees_open(struct journal_trees *trees, const char *dir, uint64_t map_bytes);
@@ -55,6 +59,14 @@ enum err journal_letter_apply(struct journal_trees *trees, MDB_txn *txn, struct 
 /* Applies JOURNAL_PARTNER_PUT. */
 enum err journal_partner_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
                                struct arena *scratch);
+
+/* Apply JOURNAL_KEY and JOURNAL_CHECKPOINT. */
+enum err journal_audit_apply_key(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                                 struct arena *scratch);
+enum err journal_audit_apply_checkpoint(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                                        struct arena *scratch);
+/* Applies JOURNAL_IDENTITY. */
+enum err journal_identity_apply(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op);
 
 /* The trees of an open journal, for reading. */
 const struct journal_trees *journal_trees_of(const struct journal *journal);
