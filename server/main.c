@@ -50,7 +50,7 @@ struct settings {
     struct front_options front;
     bool insecure_plain_text;
     const char *data_dir, *work_endpoint, *ack_endpoint, *log_format;
-    uint64_t workers, drain_ms, map_bytes;
+    uint64_t workers, drain_ms, map_bytes, upload_keep_ms;
     struct pressure_options pressure;
     struct option_list rules;
     struct converter_options converter;
@@ -63,6 +63,7 @@ static struct settings settings = {
     .workers = 1,
     .drain_ms = 10000,
     .map_bytes = (uint64_t)1 << 40,
+    .upload_keep_ms = 24 * 3600 * 1000,
     .pressure = {.high_water_bytes = (uint64_t)16 << 30,
                  .high_water_documents = 1000000,
                  .disk_reserve_bytes = (uint64_t)1 << 30},
@@ -126,6 +127,8 @@ static const struct option_entry options[] = {
      "or the oldest unfinished one came longer ago; 0: however long"},
     {"disk-reserve-bytes", OPTION_NUMBER, &settings.pressure.disk_reserve_bytes, 0, (uint64_t)1 << 60,
      "BYTES", "or the disk has less left, or the map of journal or store (of which it is 1/8 at most)"},
+    {"upload-keep-ms", OPTION_NUMBER, &settings.upload_keep_ms, 1000, (uint64_t)1 << 40, "MS",
+     "an upload with an upload_id that nobody continues is dropped after this time"},
     {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 1 << 20, (uint64_t)1 << 46, "BYTES",
      "most that journal and store may each grow to"},
     {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",
@@ -251,6 +254,8 @@ static enum err server_prepare(struct server *server)
 static enum err open_pipeline(struct server *server)
 {
     enum err err = journal_open(server->journal_dir, settings.map_bytes, &server->journal);
+    if (!err)
+        journal_keep_uploads(server->journal, settings.upload_keep_ms);
     if (!err)
         err = store_open(server->store_url, settings.map_bytes, &server->store);
     settings.pressure.journal_dir = server->journal_dir;

@@ -22,6 +22,7 @@
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
 #include "server/front/svc_trace.h"
+#include "server/front/svc_upload.h"
 #include "server/front/tls.h"
 
 enum {
@@ -117,6 +118,8 @@ static enum err bind_port(struct front *front, const struct front_options *optio
 static enum err register_all(struct loop *loop)
 {
     enum err err = loop_register(loop, svc_capture_methods, svc_capture_count);
+    if (!err)
+        err = loop_register(loop, svc_upload_methods, svc_upload_count);
     if (!err)
         err = loop_register(loop, svc_trace_methods, svc_trace_count);
     if (!err)
