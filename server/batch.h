@@ -26,6 +26,7 @@ struct batch_span {
     uint32_t events;      /* of them */
     uint8_t capture_id[UUID_BYTES];
     char partner[JOURNAL_PARTNER];
+    char caller[JOURNAL_PARTNER]; /* GLN that its sender proved to be; "": none */
     int64_t received_ms;
     struct capture_terms terms;
     struct document_facts *facts; /* a reference, until the batch is closed; NULL: none known */

@@ -86,6 +86,7 @@ void output_capture_json(struct buffer *out, const Epcis__V1__Capture *capture)
         buffer_append_text(out, "null");
     }
     buffer_append_text(out, ", ");
+    optional(out, "sent_by", capture->sent_by);
     optional(out, "resubmission_of", capture->resubmission_of);
     buffer_append_text(out, "}");
 }
