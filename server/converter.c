@@ -78,13 +78,7 @@ void converter_acknowledged(struct converter *converter, uint32_t partition, siz
 /* Swaps the inbox out, waiting up to `wait_ms` for it to fill. False once the converter stops. */
 static bool take_news(struct converter *converter, int64_t wait_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-
+    struct timespec until = clock_steady_after(wait_ms);
     pthread_mutex_lock(&converter->mutex);
     while (wait_ms > 0 && converter->inbox.count == 0 && !converter->stopping && !converter->inbox_failed)
         if (pthread_cond_timedwait(&converter->changed, &converter->mutex, &until) == ETIMEDOUT)

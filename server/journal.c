@@ -155,16 +155,6 @@ static void set_health(struct journal *journal, enum err err)
         log_info("journal_recovered", "detail=\"documents are taken again\"");
 }
 
-static struct timespec after_ms(long ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return until;
-}
-
 /* Moves all that waits to the end of `list`. The mutex is held. */
 static void append_waiting(struct journal *journal, struct op_list *list)
 {
@@ -180,7 +170,7 @@ static void append_waiting(struct journal *journal, struct op_list *list)
 
 static void pause_before_retry(struct journal *journal, struct op_list *list)
 {
-    struct timespec until = after_ms(RETRY_MS);
+    struct timespec until = clock_steady_after(RETRY_MS);
     int code = 0;
     pthread_mutex_lock(&journal->mutex);
     while (!journal->stopping && code != ETIMEDOUT)
@@ -231,13 +221,13 @@ static void probe(struct journal *journal)
  * journal comes back without work to probe the disk. */
 static void wait_for_work(struct journal *journal)
 {
-    struct timespec probe_at = after_ms(RETRY_MS);
+    struct timespec probe_at = clock_steady_after(RETRY_MS);
     int code = 0;
     while (!journal->waiting.first && !journal->stopping && code != ETIMEDOUT)
         code = atomic_load(&journal->unhealthy)
                    ? pthread_cond_timedwait(&journal->submitted, &journal->mutex, &probe_at)
                    : pthread_cond_wait(&journal->submitted, &journal->mutex);
-    struct timespec write_at = after_ms(LAZY_MS);
+    struct timespec write_at = clock_steady_after(LAZY_MS);
     while (!journal->eager && !journal->stopping && journal->waiting_bytes < LAZY_BYTES && code != ETIMEDOUT)
         code = pthread_cond_timedwait(&journal->submitted, &journal->mutex, &write_at);
 }

@@ -76,6 +76,7 @@ enum journal_kind {
     JOURNAL_BATCH,        /* a batch is closed */
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
     JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
+    JOURNAL_PRUNE,        /* some of a finished document's raw bytes go: see journal_prune.h */
     JOURNAL_PARTNER_PUT,  /* a trading partner's record is made or replaced */
 };
 
@@ -99,7 +100,8 @@ struct journal_op {
     uint64_t sequence;
     const struct journal_span_result *results; /* ACKNOWLEDGED: one a span of the batch */
     size_t result_count;
-    uint64_t number; /* CONVERTED */
+    uint64_t number;   /* CONVERTED, PRUNE */
+    int64_t pruned_ms; /* PRUNE */
     uint64_t events;
     uint64_t items;
     const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */
@@ -128,6 +130,9 @@ enum err journal_capture(struct journal *journal, uint64_t number, struct arena 
                          Epcis__Store__V1__CaptureRecord **out);
 enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
                                struct arena *arena, Epcis__Store__V1__CaptureRecord **out);
+
+/* Whether nothing more happens to the document. */
+bool journal_capture_is_final(const Epcis__Store__V1__CaptureRecord *record);
 
 /* Appends one piece's raw bytes. */
 enum err journal_piece(struct journal *journal, uint64_t upload, uint32_t piece, struct buffer *out);

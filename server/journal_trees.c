@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "server/journal_letter.h"
+#include "server/journal_prune.h"
 #include "server/journal_upload.h"
 
 enum { JOURNAL_VERSION = 1, READERS = 64 };
@@ -271,7 +272,7 @@ static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64
     return capture_put(trees, txn, number, record);
 }
 
-static bool capture_is_final(const Epcis__Store__V1__CaptureRecord *record)
+bool journal_capture_is_final(const Epcis__Store__V1__CaptureRecord *record)
 {
     return record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE ||
            record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED;
@@ -282,7 +283,7 @@ static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = capture_get(trees, txn, op->number, scratch, &record);
-    if (err || capture_is_final(record))
+    if (err || journal_capture_is_final(record))
         return err;
     record->converted = true;
     record->events = op->events;
@@ -413,6 +414,8 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
         return apply_acknowledged(trees, txn, op, scratch, finished_bytes);
     case JOURNAL_CONVERTED:
         return apply_converted(trees, txn, op, scratch, finished_bytes);
+    case JOURNAL_PRUNE:
+        return journal_prune_apply(trees, txn, op, scratch);
     case JOURNAL_PARTNER_PUT:
         return journal_partner_apply(trees, txn, op, scratch);
     }

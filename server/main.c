@@ -24,6 +24,7 @@
 #include "server/ingest.h"
 #include "server/journal.h"
 #include "server/pressure.h"
+#include "server/retention.h"
 #include "server/supervisor.h"
 
 static const char usage[] =
@@ -39,7 +40,7 @@ static const char usage[] =
 
 struct settings {
     const char *data_dir, *listen, *work_endpoint, *ack_endpoint, *log_format;
-    uint64_t workers, drain_ms, map_bytes;
+    uint64_t workers, drain_ms, retain_days, map_bytes;
     struct pressure_options pressure;
     struct option_list rules;
     struct converter_options converter;
@@ -51,6 +52,7 @@ static struct settings settings = {
     .log_format = "text",
     .workers = 1,
     .drain_ms = 10000,
+    .retain_days = 2192, /* DSCSA, section 582(b)(1)(A)(ii) and its like: six years */
     .map_bytes = (uint64_t)1 << 40,
     .pressure = {.high_water_bytes = (uint64_t)16 << 30,
                  .high_water_documents = 1000000,
@@ -107,6 +109,8 @@ static const struct option_entry options[] = {
      "BYTES", "or the disk has less left, or the map of journal or store (of which it is 1/8 at most)"},
     {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 1 << 20, (uint64_t)1 << 46, "BYTES",
      "most that journal and store may each grow to"},
+    {"retain-days", OPTION_NUMBER, &settings.retain_days, 0, 36525, "DAYS",
+     "raw documents are kept for so long after their receipt; 0: until they are finished"},
     {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",
      "time to finish what is in flight when stopping"},
     {"rule", OPTION_LIST, &settings.rules, 0, 0, "CODE=SEVERITY",
@@ -152,6 +156,7 @@ struct server {
     struct dispatcher *dispatcher;
     struct converter *converter;
     struct pressure *pressure;
+    struct retention *retention;
     struct ingest *ingest;
     struct front *front;
     struct supervisor *supervisor;
@@ -260,6 +265,8 @@ static enum err open_services(struct server *server)
     if (!err)
         err = pressure_open(&settings.pressure, server->journal, server->store, &server->pressure);
     if (!err)
+        err = retention_start(server->journal, settings.retain_days, &server->retention);
+    if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
     if (!err)
         err = front_open(settings.listen, server->ingest, server->journal, server->store, &server->front);
@@ -277,6 +284,7 @@ static void server_close(struct server *server)
     if (server->dispatcher && !dispatcher_stop(server->dispatcher, settings.drain_ms))
         log_warning("drain_timed_out", "detail=\"what is in flight is sent again at the next start\"");
     supervisor_close(&server->supervisor, settings.drain_ms);
+    retention_stop(&server->retention);
     pressure_close(&server->pressure);
     journal_close(&server->journal);
     converter_free(&the_converter);

@@ -1,7 +1,5 @@
 #include "common/base/clock.h"
 
-#include <time.h>
-
 static int64_t milliseconds(clockid_t id)
 {
     struct timespec now;
@@ -17,4 +15,15 @@ int64_t clock_wall_ms(void)
 int64_t clock_steady_ms(void)
 {
     return milliseconds(CLOCK_MONOTONIC);
+}
+
+struct timespec clock_steady_after(int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return until;
 }
