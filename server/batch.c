@@ -37,6 +37,14 @@ void batch_free(struct batch *batch)
     free(batch);
 }
 
+void batch_free_list(struct batch *first)
+{
+    for (struct batch *next; first; first = next) {
+        next = first->next;
+        batch_free(first);
+    }
+}
+
 static enum err add_to_span(struct batch *batch, const struct batch_span *span)
 {
     struct batch_span *last = batch->span_count ? &batch->spans[batch->span_count - 1] : NULL;

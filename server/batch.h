@@ -48,6 +48,7 @@ struct batch {
 /* NULL without memory. */
 struct batch *batch_new(uint32_t partition, int64_t now_ms);
 void batch_free(struct batch *batch);
+void batch_free_list(struct batch *first);
 
 /* Adds one item of the document that `span` describes: its `first_event` counts the events before the item,
  * its `events` is 1 where the item is one, its `count` does not matter. `content`: the event or vocabulary

@@ -8,13 +8,21 @@
 #include <grpc/support/alloc.h>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "server/front/loop.h"
+#include "server/front/stream.h"
 
 enum { RETRY_MS = 1000 };
 
+static void enter(struct call *call);
 static void answer(struct call *call);
 
 /* ---- memory ------------------------------------------------------------------------------------------ */
+
+static bool is_stream(const struct call *call)
+{
+    return call->method && call->method->sending;
+}
 
 static void link_call(struct call *call)
 {
@@ -25,6 +33,7 @@ static void link_call(struct call *call)
         loop->calls->previous = call;
     loop->calls = call;
     loop->call_count++;
+    loop->stream_count += is_stream(call);
 }
 
 static void unlink_call(struct call *call)
@@ -36,6 +45,7 @@ static void unlink_call(struct call *call)
     if (call->following)
         call->following->previous = call->previous;
     call->loop->call_count--;
+    call->loop->stream_count -= is_stream(call);
 }
 
 static void free_call(struct call *call)
@@ -49,8 +59,7 @@ static void free_call(struct call *call)
     free(call);
 }
 
-/* One of the events under way has come; after the last one the call is over. */
-static void release_call(struct call *call)
+void call_release(struct call *call)
 {
     if (call->pending)
         return;
@@ -85,6 +94,7 @@ void call_wake(struct call *call)
 static void run_work(struct pool_job *job, struct arena *arena)
 {
     struct call *call = call_of(job);
+    atomic_exchange(&call->news, STREAM_NEWS_NONE); /* this turn sees all that came before */
     enum call_next next = call->method->work(call, arena);
     if (next == CALL_LATER)
         return; /* the call may be gone by now */
@@ -96,7 +106,11 @@ static void run_drop(struct pool_job *job, struct arena *arena)
 {
     (void)arena;
     struct call *call = call_of(job);
-    call->method->drop(call);
+    if (call->too_slow)
+        log_warning("stream_cut_off", "method=%s ms=%u detail=\"the client took no message for so long\"",
+                    call->method->path, call->loop->limits.answer_ms);
+    if (call->state)
+        call->method->drop(call);
     call_wake(call);
 }
 
@@ -109,18 +123,38 @@ static void submit(struct call *call, void (*run)(struct pool_job *job, struct a
     pool_submit(call->loop->pool, &call->job);
 }
 
+void call_work(struct call *call, bool asked)
+{
+    call->phase = CALL_WORKING;
+    call->asked = asked;
+    call->last_turn = is_stream(call) && atomic_load(&call->services->stopping);
+    submit(call, run_work);
+}
+
 static void on_woken(struct call *call, bool ok)
 {
     (void)ok;
     CHECK(atomic_exchange_explicit(&call->handed_back, false, memory_order_acquire));
     call->pending--;
     call_drop_request(call);
-    if (call->answered)
-        release_call(call);
-    else if (call->next == CALL_MORE)
+    if (call->answered) {
+        call_release(call);
+        return;
+    }
+    if (is_stream(call))
+        room_leave(call);
+    if (call->next == CALL_ANSWER)
+        answer(call);
+    else if (call->client_gone || (call->last_turn && call->next != CALL_SEND))
+        stream_end(call);
+    else if (call->next == CALL_SEND)
+        stream_send(call);
+    else if (call->next == CALL_PARK)
+        stream_park(call);
+    else if (call->room)
         call_receive(call);
     else
-        answer(call);
+        enter(call);
 }
 
 /* ---- receiving --------------------------------------------------------------------------------------- */
@@ -134,13 +168,12 @@ static void on_received(struct call *call, bool ok)
         if (call->state)
             submit(call, run_drop);
         else
-            release_call(call);
+            call_release(call);
         return;
     }
     if (!call->method->streaming)
         room_shrink(call, call->request ? grpc_byte_buffer_length(call->request) : 0);
-    call->phase = CALL_WORKING;
-    submit(call, run_work);
+    call_work(call, true);
 }
 
 static uint32_t message_ms(const struct call *call)
@@ -164,7 +197,16 @@ static void on_sent(struct call *call, bool ok)
 {
     (void)ok; /* whether the client still listened makes no difference */
     call->pending--;
-    release_call(call);
+    call_release(call);
+}
+
+size_t call_add_headers(struct call *call, grpc_op *op)
+{
+    if (call->headers_sent)
+        return 0;
+    call->headers_sent = true;
+    op->op = GRPC_OP_SEND_INITIAL_METADATA;
+    return 1;
 }
 
 static size_t retry_metadata(struct call *call)
@@ -188,9 +230,11 @@ static void answer(struct call *call)
     call->answered = true;
     call->pending++;
 
-    ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
-    ops[count].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
-    ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
+    count += call_add_headers(call, &ops[count]);
+    if (!call->follows_client) {
+        ops[count].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+        ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
+    }
     ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
     ops[count].data.send_status_from_server.status = call->reply.status;
     ops[count].data.send_status_from_server.status_details = &details;
@@ -202,6 +246,13 @@ static void answer(struct call *call)
     }
     CHECK(grpc_call_start_batch(call->grpc, ops, count, &call->sent, NULL) == GRPC_CALL_OK);
     grpc_slice_unref(details);
+}
+
+void call_end(struct call *call)
+{
+    answer(call);
+    if (call->state || call->too_slow)
+        submit(call, run_drop);
 }
 
 /* ---- beginning --------------------------------------------------------------------------------------- */
@@ -221,6 +272,12 @@ static bool admit(struct call *call)
                    "%u calls are under way; try again after retry-after-ms", limits->calls);
         return false;
     }
+    if (is_stream(call) && call->loop->stream_count > limits->streams) {
+        reply->retry_after_ms = RETRY_MS;
+        reply_fail(reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
+                   "%u streams are open; try again after retry-after-ms", limits->streams);
+        return false;
+    }
     if (!call->method) {
         char *path = grpc_slice_to_c_string(call->details.method);
         reply_fail(reply, GRPC_STATUS_UNIMPLEMENTED, "no method %.200s here", path);
@@ -230,12 +287,9 @@ static bool admit(struct call *call)
     return !call->method->admit || call->method->admit(call);
 }
 
-static void begin(struct call *call)
+/* Asks for a message once there is room for it. */
+static void enter(struct call *call)
 {
-    if (!admit(call)) {
-        answer(call);
-        return;
-    }
     switch (room_enter(&call->loop->rooms[call->method->room], call)) {
     case ROOM_IN:
         call_receive(call);
@@ -248,9 +302,20 @@ static void begin(struct call *call)
         call->reply.retry_after_ms = RETRY_MS;
         reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
                    "too many such calls are under way; try again after retry-after-ms");
-        answer(call);
+        call_end(call);
         break;
     }
+}
+
+static void begin(struct call *call)
+{
+    if (!admit(call)) {
+        answer(call);
+        return;
+    }
+    if (is_stream(call))
+        stream_begin(call);
+    enter(call);
 }
 
 static void on_offered(struct call *call, bool ok)
@@ -303,13 +368,13 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
     bool late = now_ms >= call->phase_until_ms;
     if (call->phase == CALL_WAITING && stopping) {
         reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
-        answer(call);
+        call_end(call);
     } else if (call->phase == CALL_WAITING && late) {
         call->reply.retry_after_ms = RETRY_MS;
         reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
                    "other calls hold the memory for requests; try again after retry-after-ms");
-        answer(call);
-    } else if (call->phase == CALL_RECEIVING && grace_over) {
+        call_end(call);
+    } else if (call->phase == CALL_RECEIVING && (grace_over || (stopping && is_stream(call)))) {
         reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE,
                    "the server is stopping; nothing was kept, send it all again later");
         answer(call);
@@ -317,6 +382,10 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
         reply_fail(&call->reply, GRPC_STATUS_DEADLINE_EXCEEDED,
                    "no whole message came within %u ms; nothing was kept", message_ms(call));
         answer(call);
+    } else if (call->phase == CALL_SENDING && late) {
+        stream_cut_off(call);
+    } else if (call->phase == CALL_PARKED && stopping) {
+        stream_notify(call);
     } else if (call->phase == CALL_ANSWERING && late) {
         grpc_call_cancel(call->grpc, NULL);
         call->phase_until_ms = INT64_MAX;

@@ -14,7 +14,7 @@
 #include "server/front/limits.h"
 #include "server/front/room.h"
 
-enum { LOOP_METHODS_MAX = 32 };
+enum { LOOP_METHODS_MAX = 128 };
 
 /* A method as gRPC knows it, and whether it waits for its next call. */
 struct loop_method {
@@ -34,9 +34,10 @@ struct loop {
     size_t method_count; /* without the last entry */
     struct call *calls;  /* under way */
     uint32_t call_count;
-    int64_t busy_ms;   /* when a call was last under way; the loop thread alone */
-    bool offer_failed; /* some method is not offered for want of memory */
-    bool server_done;  /* gRPC has shut the server down */
+    uint32_t stream_count; /* those of sending methods */
+    int64_t busy_ms;       /* when a call was last under way; the loop thread alone */
+    bool offer_failed;     /* some method is not offered for want of memory */
+    bool server_done;      /* gRPC has shut the server down */
     struct call_event shutdown;
     atomic_llong grace_until_ms; /* of clock_steady_ms; set before services.stopping */
     pthread_t thread;
