@@ -399,8 +399,7 @@ enum err journal_batch(struct journal *journal, uint32_t partition, uint64_t seq
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
 
-/* LMDB lets any number of processes write; this journal has one server. */
-static enum err lock_dir(const char *dir, int *out)
+enum err journal_lock_dir(const char *dir, int *out)
 {
     char path[4096];
     if (mkdir(dir, 0700) && errno != EEXIST) {
@@ -446,7 +445,7 @@ enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out)
     journal->lock_file = -1;
     list_init(&journal->waiting);
     arena_init(&journal->scratch, SCRATCH_BYTES);
-    enum err err = lock_dir(dir, &journal->lock_file);
+    enum err err = journal_lock_dir(dir, &journal->lock_file);
     if (!err)
         err = journal_trees_open(&journal->trees, dir, map_bytes);
     if (!err) {

@@ -32,6 +32,11 @@ struct journal;
  * written by a newer program; ERR_DISK, ERR_CORRUPT, ERR_MEMORY. Failures are logged. */
 enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out);
 
+/* LMDB lets any number of processes write; a journal has one server. Makes the folder where it is missing,
+ * and locks it until the file *out is closed. ERR_EXISTS: another server has it open; ERR_DISK. journal_open
+ * does this itself. */
+enum err journal_lock_dir(const char *dir, int *out);
+
 /* Applies what waits, stops the writer, closes. Operations that cannot be applied are done with ERR_STOPPED.
  */
 void journal_close(struct journal **journal);

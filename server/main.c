@@ -18,6 +18,7 @@
 #include "common/base/options.h"
 #include "common/store/store.h"
 #include "common/wire/wire.h"
+#include "server/backup.h"
 #include "server/converter.h"
 #include "server/dispatcher.h"
 #include "server/front/front.h"
@@ -33,6 +34,7 @@ static const char usage[] =
     "Receives EPCIS documents over gRPC, keeps them in DIR/journal, has workers check and commit their\n"
     "events, and answers what became of them. When it is ready it prints one line to standard output:\n"
     "    ready grpc=HOST:PORT\n"
+    "With --backup, --restore, --verify or --compact it does that instead, and exits.\n"
     "SIGTERM or SIGINT: takes nothing more, finishes what is in flight, exits; what is unfinished goes on\n"
     "at the next start. Exit codes: 0 stopped as asked, 1 could not start or go on, 2 usage.\n"
     "\n"
@@ -41,6 +43,8 @@ static const char usage[] =
 struct settings {
     const char *data_dir, *listen, *work_endpoint, *ack_endpoint, *log_format;
     uint64_t workers, drain_ms, retain_days, map_bytes;
+    const char *backup, *restore;
+    bool verify, compact;
     struct pressure_options pressure;
     struct option_list rules;
     struct converter_options converter;
@@ -111,6 +115,14 @@ static const struct option_entry options[] = {
      "most that journal and store may each grow to"},
     {"retain-days", OPTION_NUMBER, &settings.retain_days, 0, 36525, "DAYS",
      "raw documents are kept for so long after their receipt; 0: until they are finished"},
+    {"backup", OPTION_TEXT, &settings.backup, 0, 0, "FOLDER",
+     "copy the data, whether or not a server runs on it, to a new folder"},
+    {"restore", OPTION_TEXT, &settings.restore, 0, 0, "FOLDER",
+     "put a backup into DIR, which must be empty, and verify it"},
+    {"verify", OPTION_FLAG, &settings.verify, 0, 0, NULL,
+     "read all data and prove that it is whole; no server may run on it"},
+    {"compact", OPTION_FLAG, &settings.compact, 0, 0, NULL,
+     "give free space in journal and store back to the disk; no server or worker may run on it"},
     {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",
      "time to finish what is in flight when stopping"},
     {"rule", OPTION_LIST, &settings.rules, 0, 0, "CODE=SEVERITY",
@@ -293,6 +305,16 @@ static void server_close(struct server *server)
     store_close(&server->store);
 }
 
+/* Does what was asked for instead of serving. */
+static int maintain(void)
+{
+    enum err err = settings.backup    ? backup_make(settings.data_dir, settings.backup)
+                   : settings.restore ? backup_restore(settings.restore, settings.data_dir)
+                   : settings.compact ? backup_compact(settings.data_dir)
+                                      : backup_verify(settings.data_dir);
+    return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
@@ -304,6 +326,11 @@ int main(int argc, char **argv)
         options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
     log_init("epcis-server", strcmp(settings.log_format, "json") == 0 ? LOG_AS_JSON : LOG_AS_TEXT);
     fault_init();
+    int other = (settings.backup != NULL) + (settings.restore != NULL) + settings.verify + settings.compact;
+    if (other > 1)
+        options_fail(argv[0], "--backup, --restore, --verify and --compact go one at a time");
+    if (other)
+        return maintain();
     block_signals();
     raise_file_limit();
 

@@ -21,6 +21,7 @@ static const char usage[] =
     "  master-data         what is known of products, places and parties\n"
     "  partners            trading partners, and how strictly their events are judged\n"
     "  rules               by what rules events are checked\n"
+    "  backup FOLDER       copy a server's data; also restore, verify and compact\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
     "'epcisctl COMMAND --help' tells more of each. Options may stand before or after the\n"
@@ -46,11 +47,16 @@ static const struct command commands[] = {
     {"master-data", "epcisctl master-data", ctl_master_data},
     {"partners", "epcisctl partners", ctl_partners},
     {"rules", "epcisctl rules", ctl_rules},
+    {"backup", "epcisctl backup", ctl_backup},
+    {"restore", "epcisctl restore", ctl_restore},
+    {"verify", "epcisctl verify", ctl_verify},
+    {"compact", "epcisctl compact", ctl_compact},
     {"convert", "epcisctl convert", ctl_convert},
 };
 
-static const char command_names[] = "capture, validate, status, trace, contains, events, dead-letters, "
-                                    "master-data, partners, rules or convert";
+static const char command_names[] =
+    "capture, validate, status, trace, contains, events, dead-letters, "
+    "master-data, partners, rules, backup, restore, verify, compact or convert";
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
@@ -80,7 +86,8 @@ static bool takes_value(const char *word)
                                         "--max-document-bytes",
                                         "--at",
                                         "--lot",
-                                        "--gln"};
+                                        "--gln",
+                                        "--data-dir"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(word, names[i]) == 0)
             return true;
