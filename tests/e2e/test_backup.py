@@ -88,8 +88,7 @@ class Backup(Keeper):
         self.stop_cleanly(server)
         self.keep("verify")
         # A store that lost batches gets them again. One that has what its journal never heard of is wrong.
-        shutil.copytree(self.data_dir, self.folder / "lost")
-        shutil.rmtree(self.folder / "lost" / "store")
+        shutil.copytree(self.data_dir / "journal", self.folder / "lost" / "journal")
         self.assertNotIn("to_be_sent_again=0", self.keep("verify", data_dir=self.folder / "lost").stderr)
         shutil.rmtree(self.data_dir / "journal")
         (self.data_dir / "journal").mkdir()
