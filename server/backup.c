@@ -83,7 +83,9 @@ static enum err copy_environment(const struct part *part, const char *from, cons
 static enum err copy_files(const struct part *part, const char *from, const char *to, FILE *manifest)
 {
     DIR *folder = opendir(from);
-    enum err err = folder ? ERR_OK : backup_error("open", from);
+    if (!folder)
+        return backup_error("open", from);
+    enum err err = ERR_OK;
     const struct dirent *entry;
     while (!err && (entry = readdir(folder))) {
         char source[BACKUP_PATH], target[BACKUP_PATH];
@@ -96,8 +98,7 @@ static enum err copy_files(const struct part *part, const char *from, const char
         if (!err)
             add_line(manifest, part, entry->d_name, &file);
     }
-    if (folder)
-        closedir(folder);
+    closedir(folder);
     return err;
 }
 

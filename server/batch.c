@@ -133,9 +133,8 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
 {
     batch->sequence = sequence;
     memcpy(batch->parent, parent, DIGEST_BYTES);
-    wire_batch_id(parent, batch->partition, sequence, (uint8_t(*)[DIGEST_BYTES])batch->leaves.data,
+    wire_batch_id(parent, batch->partition, sequence, (const uint8_t(*)[DIGEST_BYTES])batch->leaves.data,
                   batch->items, batch->id);
-    buffer_free(&batch->leaves);
     pack_free(&batch->pack);
     batch->results = calloc(batch->span_count, sizeof *batch->results);
     if (!batch->results)

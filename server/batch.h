@@ -15,6 +15,8 @@
 
 struct partner_cache;
 
+enum { BATCH_RULE_PACK = 64 };
+
 /* Items of one document inside a batch. */
 struct batch_span {
     uint64_t number;      /* of the document */
@@ -35,7 +37,7 @@ struct batch {
     uint8_t id[DIGEST_BYTES];
     uint8_t parent[DIGEST_BYTES];
     struct buffer frame;  /* packed items; once closed the packed epcis.wire.v1.Batch */
-    struct buffer leaves; /* digests of the items, until closed */
+    struct buffer leaves; /* digests of the items, until recorded */
     struct pack pack;     /* for one item, until closed */
     struct batch_span *spans;
     size_t span_count, span_capacity;
@@ -43,6 +45,7 @@ struct batch {
     int64_t opened_ms;    /* steady clock */
     struct journal_op op; /* the record of its closing, later of its acknowledgment */
     struct journal_span_result *results;
+    char rule_pack[BATCH_RULE_PACK]; /* that decided it, once acknowledged */
 };
 
 /* NULL without memory. */

@@ -8,6 +8,7 @@
 #include <zstd.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/gs1/epc.h"
 #include "server/journal.h"
 #include "server/journal_partner.h"
@@ -192,6 +193,7 @@ static enum err document_flush(struct ingest_document *document)
     op->upload = document->record.upload;
     op->piece = document->record.pieces++;
     buffer_clear(&document->piece);
+    fault_end(FAULT_INGEST_PIECE);
     journal_submit(document->ingest->journal, op);
     return ERR_OK;
 }
@@ -234,6 +236,7 @@ uint64_t ingest_length(const struct ingest_document *document)
 
 static void sealed(struct journal_op *op, enum err err)
 {
+    fault_end(FAULT_INGEST_SEALED);
     struct ingest_document *document = op->context;
     const struct journal_document *record = &document->record;
     struct receipt receipt = {.document_bytes = record->document_bytes,

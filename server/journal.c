@@ -75,6 +75,7 @@ static void list_append(struct op_list *list, struct journal_op *op)
 /* Applies the operations in one transaction. */
 static enum err write_list(struct journal *journal, const struct op_list *list)
 {
+    fault_end(FAULT_JOURNAL_TAKEN);
     MDB_txn *txn;
     struct journal_trees before = journal->trees;
     int code = mdb_txn_begin(journal->trees.env, NULL, 0, &txn);
@@ -84,14 +85,14 @@ static enum err write_list(struct journal *journal, const struct op_list *list)
     enum err err = ERR_OK;
     for (struct journal_op *op = list->first; op && !err; op = op->next)
         err = journal_trees_apply(&journal->trees, txn, op, &journal->scratch, &received, &finished);
-    if (!err && fault_hit("journal.commit"))
-        err = ERR_DISK;
+    if (!err && fault_hit(FAULT_JOURNAL_COMMIT))
+        err = journal_trees_error("commit", EIO);
     if (err) {
         mdb_txn_abort(txn);
     } else {
-        fault_crash("journal.before_commit");
+        fault_end(FAULT_JOURNAL_BEFORE_COMMIT);
         code = mdb_txn_commit(txn);
-        fault_crash("journal.after_commit");
+        fault_end(FAULT_JOURNAL_AFTER_COMMIT);
         if (code)
             err = journal_trees_error("commit", code);
     }

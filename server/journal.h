@@ -5,8 +5,8 @@
  * Trees: `capture` number -> CaptureRecord; `capture_id` UUID -> number; `digest` SHA-256 and partner ->
  * number; `unfinished` number -> nothing; `upload` -> pieces written of documents not yet sealed; `piece`
  * upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence -> BatchRecord;
- * `partition` -> PartitionRecord; `meta`.
- * Those of trading partners are journal_partner.h's.
+ * `leaf` partition, sequence -> digests of the batch's items, end to end; `partition` -> PartitionRecord;
+ * `meta`. Those of trading partners are journal_partner.h's.
  *
  * A transaction that fails refuses the documents in it. What the pipeline itself has to record (batches,
  * acknowledgments) is tried again until it succeeds, and meanwhile no document is taken. */
@@ -29,7 +29,7 @@ struct journal;
 
 /* Opens or creates the journal in `dir`, drops uploads that were cut off, and starts the writer. `map_bytes`
  * caps its size (0: 1 TiB; the file grows as it fills). ERR_EXISTS: another server has it open; ERR_VERSION:
- * written by a newer program; ERR_DISK, ERR_CORRUPT, ERR_MEMORY. Failures are logged. */
+ * written by an older or a newer program; ERR_DISK, ERR_CORRUPT, ERR_MEMORY. Failures are logged. */
 enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out);
 
 /* LMDB lets any number of processes write; a journal has one server. Makes the folder where it is missing,
@@ -93,20 +93,23 @@ struct journal_op {
     struct journal_op *next; /* the journal's */
     enum journal_kind kind;
     void (*done)(struct journal_op *op, enum err err);
-    void *context;                     /* the submitter's */
-    size_t bytes;                      /* memory it holds: bounds what waits */
-    enum err refused;                  /* the journal's: why this one alone was not applied */
-    uint64_t upload;                   /* PIECE, DISCARD */
-    uint32_t piece;                    /* PIECE */
-    struct buffer data;                /* PIECE: compressed bytes; BATCH: packed BatchRecord */
+    void *context;      /* the submitter's */
+    size_t bytes;       /* memory it holds: bounds what waits */
+    enum err refused;   /* the journal's: why this one alone was not applied */
+    uint64_t upload;    /* PIECE, DISCARD */
+    uint32_t piece;     /* PIECE */
+    struct buffer data; /* PIECE: compressed bytes; BATCH: packed BatchRecord; ACKNOWLEDGED: outcomes */
     struct journal_document *document; /* SEAL */
     struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */
     uint32_t partition;                /* BATCH, ACKNOWLEDGED */
     uint64_t sequence;
+    const struct buffer *leaves;               /* BATCH: digests of its items, end to end */
     const struct journal_span_result *results; /* ACKNOWLEDGED: one a span of the batch */
     size_t result_count;
-    uint64_t number;   /* CONVERTED, PRUNE */
-    int64_t pruned_ms; /* PRUNE */
+    int64_t decided_ms;    /* ACKNOWLEDGED */
+    const char *rule_pack; /* ACKNOWLEDGED */
+    uint64_t number;       /* CONVERTED, PRUNE */
+    int64_t pruned_ms;     /* PRUNE */
     uint64_t events;
     uint64_t items;
     const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */

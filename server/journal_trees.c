@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/journal_letter.h"
 #include "server/journal_prune.h"
 #include "server/journal_upload.h"
+#include "server/outcome.h"
 
-enum { JOURNAL_VERSION = 1, READERS = 64 };
+enum { JOURNAL_VERSION = 2, READERS = 64 };
 
 static const char *const tree_names[TREE_COUNT] = {
     [TREE_CAPTURE] = "capture",
@@ -19,6 +21,7 @@ static const char *const tree_names[TREE_COUNT] = {
     [TREE_UPLOAD] = "upload",
     [TREE_PIECE] = "piece",
     [TREE_BATCH] = "batch",
+    [TREE_LEAF] = "leaf",
     [TREE_PARTITION] = "partition",
     [TREE_META] = "meta",
     [TREE_PARTNER] = "partner",
@@ -311,14 +314,19 @@ static enum err partition_put(struct journal_trees *trees, MDB_txn *txn, uint32_
     return journal_trees_put_message(trees, txn, TREE_PARTITION, journal_val(key, sizeof key), &record->base);
 }
 
-/* Shows progress while the document is still being read: its final count comes with JOURNAL_CONVERTED. */
-static enum err count_events(struct journal_trees *trees, MDB_txn *txn,
+/* Notes where the document's batches begin, and shows progress while it is still being read: its final count
+ * comes with JOURNAL_CONVERTED. */
+static enum err count_events(struct journal_trees *trees, MDB_txn *txn, uint64_t sequence,
                              const Epcis__Store__V1__BatchSpan *span, struct arena *scratch)
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = capture_get(trees, txn, span->document_number, scratch, &record);
-    if (err || record->converted)
+    if (err || (record->converted && record->first_batch))
         return err;
+    if (!record->first_batch)
+        record->first_batch = sequence;
+    if (record->converted)
+        return capture_put(trees, txn, span->document_number, record);
     uint64_t events = span->first_event + span->events;
     if (events > record->events)
         record->events = events;
@@ -333,6 +341,9 @@ static enum err apply_batch(struct journal_trees *trees, MDB_txn *txn, const str
     journal_key_pair(op->partition, op->sequence, key);
     enum err err = journal_trees_put(trees, txn, TREE_BATCH, journal_val(key, sizeof key),
                                      journal_val(op->data.data, op->data.length), MDB_NOOVERWRITE);
+    if (!err)
+        err = journal_trees_put(trees, txn, TREE_LEAF, journal_val(key, sizeof key),
+                                journal_val(op->leaves->data, op->leaves->length), 0);
     Epcis__Store__V1__BatchRecord *batch =
         epcis__store__v1__batch_record__unpack(&scratch->allocator, op->data.length, op->data.data);
     if (!err && !batch)
@@ -347,7 +358,7 @@ static enum err apply_batch(struct journal_trees *trees, MDB_txn *txn, const str
     record->last_batch_id = batch->batch_id;
     err = partition_put(trees, txn, op->partition, record);
     for (size_t i = 0; !err && i < batch->n_spans; i++)
-        err = count_events(trees, txn, batch->spans[i], scratch);
+        err = count_events(trees, txn, op->sequence, batch->spans[i], scratch);
     return err;
 }
 
@@ -380,16 +391,25 @@ static enum err apply_acknowledged(struct journal_trees *trees, MDB_txn *txn, co
                                              &epcis__store__v1__batch_record__descriptor, scratch, &batch);
     if (err || batch->acknowledged)
         return err;
-    if (batch->n_spans != op->result_count)
+    if (batch->n_spans != op->result_count || batch->batch_id.len != DIGEST_BYTES)
         return ERR_CORRUPT;
-    batch->acknowledged = true;
-    err = journal_trees_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
-    if (!err)
-        err = partition_get(trees, txn, op->partition, scratch, &partition);
+    err = partition_get(trees, txn, op->partition, scratch, &partition);
     if (err)
         return err;
+    uint8_t id[DIGEST_BYTES] = {0};
+    if (partition->outcome_id.len == DIGEST_BYTES)
+        memcpy(id, partition->outcome_id.data, DIGEST_BYTES);
+    outcome_id(id, batch->batch_id.data, op->decided_ms, op->rule_pack, op->data.data, op->data.length, id);
+    batch->acknowledged = true;
+    batch->outcomes = (ProtobufCBinaryData){op->data.length, op->data.data};
+    batch->outcome_id = (ProtobufCBinaryData){DIGEST_BYTES, id};
+    batch->decided_ms = op->decided_ms;
+    batch->rule_pack = (char *)(uintptr_t)op->rule_pack;
     partition->acknowledged_sequence = op->sequence;
-    err = partition_put(trees, txn, op->partition, partition);
+    partition->outcome_id = batch->outcome_id;
+    err = journal_trees_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
+    if (!err)
+        err = partition_put(trees, txn, op->partition, partition);
     for (size_t i = 0; !err && i < batch->n_spans; i++)
         err = tally_span(trees, txn, batch->spans[i], &op->results[i], scratch, finished_bytes);
     return err;
@@ -401,18 +421,23 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
     arena_reset(scratch);
     switch (op->kind) {
     case JOURNAL_PIECE:
+        fault_end(FAULT_JOURNAL_PIECE);
         return journal_upload_piece(trees, txn, op);
     case JOURNAL_SEAL:
+        fault_end(FAULT_JOURNAL_SEAL);
         return apply_seal(trees, txn, op, scratch, received_bytes);
     case JOURNAL_DISCARD:
         return journal_upload_discard(trees, txn, op->upload);
     case JOURNAL_LETTER:
         return journal_letter_apply(trees, txn, op, scratch);
     case JOURNAL_BATCH:
+        fault_end(FAULT_JOURNAL_BATCH);
         return apply_batch(trees, txn, op, scratch);
     case JOURNAL_ACKNOWLEDGED:
+        fault_end(FAULT_JOURNAL_ACKNOWLEDGED);
         return apply_acknowledged(trees, txn, op, scratch, finished_bytes);
     case JOURNAL_CONVERTED:
+        fault_end(FAULT_JOURNAL_CONVERTED);
         return apply_converted(trees, txn, op, scratch, finished_bytes);
     case JOURNAL_PRUNE:
         return journal_prune_apply(trees, txn, op, scratch);
@@ -452,9 +477,11 @@ static enum err check_version(struct journal_trees *trees, MDB_txn *txn)
     if (value.mv_size != sizeof version)
         return ERR_CORRUPT;
     memcpy(&version, value.mv_data, sizeof version);
-    if (version > JOURNAL_VERSION) {
-        log_error("journal_version", "found=%u known=%d detail=\"written by a newer program\"", version,
-                  JOURNAL_VERSION);
+    if (version != JOURNAL_VERSION) {
+        log_error("journal_version",
+                  "found=%u known=%d detail=\"written by %s program: start that one, or this "
+                  "one with another --data-dir\"",
+                  version, JOURNAL_VERSION, version > JOURNAL_VERSION ? "a newer" : "an older");
         return ERR_VERSION;
     }
     return ERR_OK;

@@ -16,6 +16,7 @@ enum journal_tree {
     TREE_PIECE,
     TREE_LETTER,
     TREE_BATCH,
+    TREE_LEAF,
     TREE_PARTITION,
     TREE_META,
     TREE_PARTNER,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/epcis/parser.h"
 #include "server/dispatcher.h"
@@ -32,13 +33,21 @@ static struct batch *batch_of_op(struct journal_op *op)
     return (struct batch *)((char *)op - offsetof(struct batch, op));
 }
 
+/* Its leaves are in the journal. */
+static void send_on(struct dispatcher *dispatcher, struct batch *batch)
+{
+    buffer_free(&batch->leaves);
+    dispatcher_enqueue(dispatcher, batch);
+}
+
 static void batch_recorded(struct journal_op *op, enum err err)
 {
     struct batch *batch = batch_of_op(op);
+    fault_end(FAULT_BATCH_RECORDED);
     if (err) /* stopping: what is not recorded is read again at the next start */
         batch_free(batch);
     else
-        dispatcher_enqueue(op->context, batch);
+        send_on(op->context, batch);
 }
 
 /* Hands the closed batch on: through the journal, unless it knows it already. */
@@ -54,9 +63,10 @@ static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
                                     .context = shared->dispatcher,
                                     .bytes = bytes,
                                     .partition = batch->partition,
-                                    .sequence = batch->sequence};
+                                    .sequence = batch->sequence,
+                                    .leaves = &batch->leaves};
     if (recorded) {
-        dispatcher_enqueue(shared->dispatcher, batch);
+        send_on(shared->dispatcher, batch);
         return ERR_OK;
     }
     enum err err = batch_record(batch, &batch->op.data);
@@ -81,26 +91,6 @@ static enum err lane_block(struct lane *lane, const char *why, enum err err)
     return ERR_OK;
 }
 
-/* Reads what the next batch to be rebuilt has to be; without one, what follows is new. */
-static enum err lane_expect(struct lane *lane)
-{
-    lane->replay_items = 0;
-    if (lane->last_sequence >= lane->replay_end)
-        return ERR_OK;
-    Epcis__Store__V1__BatchRecord *record = NULL;
-    arena_reset(&lane->shared->scratch);
-    enum err err = journal_batch(lane->shared->journal, lane->partition, lane->last_sequence + 1,
-                                 &lane->shared->scratch, &record);
-    if (!err && record->batch_id.len != DIGEST_BYTES)
-        err = ERR_CORRUPT;
-    if (err)
-        return err;
-    memcpy(lane->replay_id, record->batch_id.data, DIGEST_BYTES);
-    for (size_t i = 0; i < record->n_spans; i++)
-        lane->replay_items += record->spans[i]->count;
-    return ERR_OK;
-}
-
 static enum err lane_close(struct lane *lane)
 {
     struct batch *batch = lane->open;
@@ -117,6 +107,7 @@ static enum err lane_close(struct lane *lane)
                           "a batch rebuilt from its documents is not the batch that was recorded" CHANGED,
                           ERR_CORRUPT);
     }
+    fault_end(FAULT_BATCH_CLOSED);
     lane->last_sequence = batch->sequence;
     memcpy(lane->last_id, batch->id, DIGEST_BYTES);
     err = lane_send(lane, batch, replayed);
@@ -275,6 +266,7 @@ static void job_free(struct lane *lane)
 /* Begins the next document in waiting. */
 static enum err job_start(struct lane *lane)
 {
+    fault_end(FAULT_CONVERTER_START);
     struct lane_shared *shared = lane->shared;
     uint64_t number = lane->numbers[lane->first_waiting++];
     if (lane->first_waiting == lane->waiting_end)
@@ -291,7 +283,7 @@ static enum err job_start(struct lane *lane)
     job->lane = lane;
     job->upload = record->upload;
     job->pieces = record->pieces;
-    job->items_to_skip = record->items_acknowledged;
+    job->items_to_skip = lane_items_to_skip(lane, number, record);
     job->span.number = number;
     job->span.received_ms = record->received_ms;
     if (record->capture_id.len != UUID_BYTES || strlen(record->partner) >= JOURNAL_PARTNER)
@@ -325,6 +317,7 @@ struct conversion {
 static void conversion_recorded(struct journal_op *op, enum err err)
 {
     (void)err; /* stopping: the document is read again at the next start */
+    fault_end(FAULT_CONVERTER_RECORDED);
     struct conversion *conversion = op->context;
     free(conversion->code);
     free(conversion->message);
@@ -364,6 +357,7 @@ static enum err job_record(struct lane *lane, const struct parser_error *error)
 /* The document ends here, whole or (with `error`) broken off. */
 static enum err job_finish(struct lane *lane, const struct parser_error *error)
 {
+    fault_end(FAULT_CONVERTER_END);
     enum err err = ERR_OK;
     if (error && !job_count(lane->job, 0))
         err = add_refusal(lane, error, NULL);
@@ -480,28 +474,6 @@ enum err lane_add_document(struct lane *lane, uint64_t number)
     }
     lane->numbers[lane->waiting_end++] = number;
     return ERR_OK;
-}
-
-enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition)
-{
-    *lane = (struct lane){.shared = shared, .partition = partition};
-    Epcis__Store__V1__PartitionRecord *record = NULL;
-    Epcis__Store__V1__BatchRecord *last = NULL;
-    arena_reset(&shared->scratch);
-    enum err err = journal_partition(shared->journal, partition, &shared->scratch, &record);
-    if (err)
-        return err == ERR_NOT_FOUND ? ERR_OK : err;
-    lane->replay_end = record->last_sequence;
-    lane->last_sequence = record->acknowledged_sequence;
-    if (lane->last_sequence > 0) {
-        err = journal_batch(shared->journal, partition, lane->last_sequence, &shared->scratch, &last);
-        if (!err && last->batch_id.len != DIGEST_BYTES)
-            err = ERR_CORRUPT;
-        if (err)
-            return err;
-        memcpy(lane->last_id, last->batch_id.data, DIGEST_BYTES);
-    }
-    return lane_expect(lane);
 }
 
 void lane_free(struct lane *lane)

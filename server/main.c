@@ -255,8 +255,8 @@ static enum err open_pipeline(struct server *server)
         err = dispatcher_open(&settings.dispatcher, server->journal, on_acknowledged, NULL,
                               &server->dispatcher);
     if (!err)
-        err = converter_open(&settings.converter, server->journal, server->dispatcher, on_fatal,
-                             &the_converter);
+        err = converter_open(&settings.converter, server->journal, server->store, server->dispatcher,
+                             on_fatal, &the_converter);
     if (!err)
         err = converter_start(the_converter);
     return err;
@@ -325,7 +325,8 @@ int main(int argc, char **argv)
     if (strcmp(settings.log_format, "text") != 0 && strcmp(settings.log_format, "json") != 0)
         options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
     log_init("epcis-server", strcmp(settings.log_format, "json") == 0 ? LOG_AS_JSON : LOG_AS_TEXT);
-    fault_init();
+    if (fault_init())
+        return EXIT_USAGE;
     int other = (settings.backup != NULL) + (settings.restore != NULL) + settings.verify + settings.compact;
     if (other > 1)
         options_fail(argv[0], "--backup, --restore, --verify and --compact go one at a time");
@@ -349,6 +350,7 @@ int main(int argc, char **argv)
         fflush(stdout);
         int signal = supervisor_run(server.supervisor);
         log_info("stopping", "signal=%d", signal);
+        fault_end(FAULT_SERVER_STOPPING);
     }
     server_close(&server);
     log_info("stopped", "failed=%d", atomic_load(&failed));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/batch.h"
 
@@ -79,7 +80,8 @@ static void route_send(struct routes *routes, struct route *route, int64_t now_m
 {
     bool again = route->out > 0;
     uint32_t count = again ? route->out : run_length(routes, route);
-    enum err err = send_run(routes, route, count);
+    fault_end(FAULT_DISPATCHER_BEFORE_PUSH);
+    enum err err = fault_hit(FAULT_DISPATCHER_PUSH) ? ERR_SYSTEM : send_run(routes, route, count);
     if (err == ERR_FULL) {
         routes->want_send = true;
         return;
@@ -91,6 +93,7 @@ static void route_send(struct routes *routes, struct route *route, int64_t now_m
         route->hold_until_ms = now_ms + pause_ms;
         return;
     }
+    fault_end(FAULT_DISPATCHER_AFTER_PUSH);
     if (again) {
         log_warning("run_sent_again", "partition=%u batch=%" PRIu64 " batches=%u attempt=%u worker=%s",
                     route->first->partition, route->first->sequence, count, route->attempts + 1,

@@ -4,14 +4,17 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/batch.h"
+#include "server/outcome.h"
 #include "server/routes.h"
 
 enum { RETRY_MISMATCH_MS = 30000 }; /* after a refusal that trying again will hardly mend */
 
 static void acknowledgment_recorded(struct journal_op *op, enum err err)
 {
+    fault_end(FAULT_DISPATCHER_RECORDED);
     (void)err; /* stopping: the batch is sent again at the next start, and the store says that it has it */
     batch_free(op->context);
 }
@@ -20,7 +23,15 @@ static void acknowledgment_recorded(struct journal_op *op, enum err err)
 static void route_advance(struct routes *routes, struct route *route,
                           const Epcis__Wire__V1__Acknowledgment *ack)
 {
+    fault_end(FAULT_DISPATCHER_ACKNOWLEDGED);
     struct batch *batch = route->first;
+    struct buffer outcomes = {0};
+    buffer_append(&outcomes, ack->outcomes.data, ack->outcomes.len);
+    if (outcomes.failed) {
+        log_error("acknowledgment_dropped", "partition=%u batch=%" PRIu64 " err=%s", batch->partition,
+                  batch->sequence, err_name(ERR_MEMORY));
+        return; /* the lease runs out and the batch comes again */
+    }
     for (size_t i = 0; i < batch->span_count; i++) {
         const Epcis__Wire__V1__SegmentResult *result = ack->segments[i];
         batch->results[i] = (struct journal_span_result){.committed = result->committed,
@@ -40,12 +51,16 @@ static void route_advance(struct routes *routes, struct route *route,
 
     uint32_t partition = batch->partition;
     size_t bytes = batch->op.bytes;
+    snprintf(batch->rule_pack, sizeof batch->rule_pack, "%s", ack->rule_pack);
     buffer_free(&batch->frame);
     buffer_free(&batch->op.data);
     batch->op = (struct journal_op){.kind = JOURNAL_ACKNOWLEDGED,
                                     .done = acknowledgment_recorded,
                                     .context = batch,
-                                    .bytes = sizeof *batch,
+                                    .bytes = sizeof *batch + outcomes.length,
+                                    .data = outcomes,
+                                    .decided_ms = clock_wall_ms(),
+                                    .rule_pack = batch->rule_pack,
                                     .partition = partition,
                                     .sequence = batch->sequence,
                                     .results = batch->results,
@@ -54,16 +69,22 @@ static void route_advance(struct routes *routes, struct route *route,
     routes->acknowledged(routes->context, partition, bytes);
 }
 
-/* Every event of the batch must be accounted for, or the acknowledgment is none. */
+/* Every item of the batch must be accounted for, or the acknowledgment is none. */
 static bool ack_adds_up(const struct batch *batch, const Epcis__Wire__V1__Acknowledgment *ack)
 {
-    if (ack->n_segments != batch->span_count)
+    if (ack->n_segments != batch->span_count || ack->outcomes.len != batch->items ||
+        strlen(ack->rule_pack) >= sizeof batch->rule_pack)
         return false;
+    const uint8_t *outcomes = ack->outcomes.data;
     for (size_t i = 0; i < batch->span_count; i++) {
         const Epcis__Wire__V1__SegmentResult *result = ack->segments[i];
-        uint64_t sum = (uint64_t)result->committed + result->duplicates + result->dead_letters;
-        if (sum != batch->spans[i].events)
+        const struct batch_span *span = &batch->spans[i];
+        struct outcome_tally tally;
+        if (outcome_tally(outcomes, span->count, &tally) || tally.others != span->count - span->events ||
+            tally.committed != result->committed || tally.duplicates != result->duplicates ||
+            tally.dead_letters != result->dead_letters)
             return false;
+        outcomes += span->count;
     }
     return true;
 }

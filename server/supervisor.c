@@ -14,6 +14,7 @@
 
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/program.h"
 
@@ -83,6 +84,7 @@ static enum err child_start(struct supervisor *supervisor, struct child *child)
         log_error("worker_not_started", "program=\"%s\" detail=\"%s\"", supervisor->program, strerror(code));
         return code == ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM;
     }
+    fault_end(FAULT_SUPERVISOR_STARTED);
     log_info("worker_started", "pid=%d", (int)child->pid);
     return ERR_OK;
 }
@@ -112,6 +114,7 @@ static void reap(struct supervisor *supervisor)
         struct child *child = child_of_pid(supervisor, pid);
         if (!child)
             continue;
+        fault_end(FAULT_SUPERVISOR_GONE);
         child->pid = 0;
         child_plan_start(child, WIFSIGNALED(status), clock_steady_ms());
         if (WIFSIGNALED(status))

@@ -225,7 +225,8 @@ enum err batch_read(const uint8_t *frame, size_t bytes, struct arena *arena, str
     if (err)
         return err;
     uint8_t batch_id[DIGEST_BYTES];
-    wire_batch_id(out->parent_batch_id, out->partition, out->sequence, leaves, out->item_count, batch_id);
+    wire_batch_id(out->parent_batch_id, out->partition, out->sequence, (const uint8_t(*)[DIGEST_BYTES])leaves,
+                  out->item_count, batch_id);
     if (memcmp(batch_id, out->batch_id, DIGEST_BYTES) != 0) {
         *detail = "batch_id is not that of the items";
         return ERR_INPUT;

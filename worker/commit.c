@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "epcis/v1/ledger.pb-c.h"
 #include "worker/dead_letter.h"
 #include "worker/work.h"
 
@@ -136,13 +137,37 @@ static enum err ack_failure(struct commit *commit, Epcis__Wire__V1__Acknowledgme
     return ERR_OK;
 }
 
+static Epcis__V1__ItemOutcome outcome_of(const struct work_event *event)
+{
+    switch (event->verdict) {
+    case WORK_COMMITTED:
+        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_COMMITTED;
+    case WORK_MASTER_DATA:
+        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_MASTER_DATA;
+    case WORK_DUPLICATE:
+        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DUPLICATE;
+    case WORK_DEAD:
+    case WORK_UNDECIDED:
+        break;
+    }
+    return event->whole_document ? EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DOCUMENT_REFUSED
+           : event->rolled_back  ? EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_ROLLED_BACK
+                                 : EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DEAD_LETTER;
+}
+
+/* Fills in what became of each event, and sums it up. */
 static enum err ack_events(struct commit *commit, const struct work_batch *batch,
                            Epcis__Wire__V1__Acknowledgment *ack, struct commit_result *totals)
 {
     enum err err = ERR_OK;
+    uint8_t *outcomes = arena_alloc(&commit->ack_arena, batch->event_count);
+    if (!outcomes)
+        return ERR_LIMIT;
+    ack->outcomes = (ProtobufCBinaryData){batch->event_count, outcomes};
     for (uint32_t i = 0; i < batch->event_count && !err; i++) {
         const struct work_event *event = &commit->work.events[batch->first_event + i];
         Epcis__Wire__V1__SegmentResult *result = ack->segments[event->segment];
+        outcomes[i] = (uint8_t)outcome_of(event);
         switch (event->verdict) {
         case WORK_COMMITTED:
             result->committed++;
@@ -287,7 +312,10 @@ static enum err write_batch(struct commit *commit, struct store_txn *txn, struct
     Epcis__Store__V1__BatchResultRecord record = EPCIS__STORE__V1__BATCH_RESULT_RECORD__INIT;
     record.batch_id = batch->ack->batch_id;
     record.acknowledgment = batch->ack;
-    return err ? err : store_batch_put(txn, batch->batch.partition, batch->batch.sequence, &record);
+    if (!err)
+        err = store_batch_put(txn, batch->batch.partition, batch->batch.sequence, &record);
+    fault_end(FAULT_WORKER_DECIDED);
+    return err;
 }
 
 /* ---- transactions ---- */
@@ -335,10 +363,10 @@ static enum err finish(struct commit *commit, struct store_txn **txn)
         err = lots_write(&work->lots, *txn);
     if (err)
         return err;
-    fault_crash("worker.before_commit");
+    fault_end(FAULT_WORKER_BEFORE_COMMIT);
     err = store_commit(txn);
     if (!err)
-        fault_crash("worker.after_commit");
+        fault_end(FAULT_WORKER_AFTER_COMMIT);
     return err;
 }
 
@@ -399,6 +427,7 @@ static enum err roll_back(struct work *work, const struct work_batch *batch, con
         if (event->verdict != WORK_COMMITTED && !repeats)
             continue;
         event->verdict = WORK_DEAD;
+        event->rolled_back = true;
         event->reasons = reasons;
         event->reason_count = 1;
     }
@@ -496,6 +525,7 @@ enum err commit_frames(struct commit *commit, const struct buffer *const *frames
     struct commit_result totals = {0};
     *out = (struct commit_result){0};
     enum err err = prepare_all(commit, frames, count);
+    fault_end(FAULT_WORKER_PREPARED);
     if (!err)
         err = commit_all(commit, &totals);
     if (err)

@@ -41,6 +41,7 @@ struct work_event {
     uint32_t ref_count;
     enum work_verdict verdict;
     bool whole_document;  /* a refusal that is no event of its document */
+    bool rolled_back;     /* dead because of another event of its document */
     uint64_t event_index; /* of no meaning for what is no event */
     uint64_t sequence;    /* where committed; where a duplicate, of the event that it repeats */
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/base/backoff.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 
 enum { PAUSE_FIRST_MS = 100, PAUSE_MAX_MS = 5000 }; /* after a store that failed */
@@ -88,6 +89,7 @@ enum err worker_run(const struct worker_config *config)
     enum err err = ERR_OK;
     backoff_init(&worker.backoff, PAUSE_FIRST_MS, PAUSE_MAX_MS, (uint64_t)getpid());
     while (err != ERR_SYSTEM && (runs = queue_take(config->queue, config->transaction_max_bytes))) {
+        fault_end(FAULT_WORKER_TAKEN);
         err = commit_runs(&worker, runs);
         queue_answer(config->queue, &runs);
         if (!err)

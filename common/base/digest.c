@@ -55,37 +55,6 @@ void digest_free(struct digest *digest)
     free(digest);
 }
 
-static void merkle_hash(uint8_t kind, const uint8_t *data, size_t bytes, uint8_t out[DIGEST_BYTES])
-{
-    SHA256_CTX context;
-    SHA256_Init(&context);
-    SHA256_Update(&context, &kind, 1);
-    SHA256_Update(&context, data, bytes);
-    SHA256_Final(out, &context);
-}
-
-void digest_merkle_root(uint8_t (*leaves)[DIGEST_BYTES], size_t count, uint8_t out[DIGEST_BYTES])
-{
-    if (count == 0) {
-        digest_of("", 0, out);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        merkle_hash(0, leaves[i], DIGEST_BYTES, leaves[i]);
-    /* Level by level: an odd last node moves up as it is, which gives the RFC's tree. */
-    while (count > 1) {
-        size_t pairs = count / 2;
-        for (size_t i = 0; i < pairs; i++)
-            merkle_hash(1, leaves[2 * i], (size_t)2 * DIGEST_BYTES, leaves[i]);
-        if (count % 2) {
-            memmove(leaves[pairs], leaves[count - 1], DIGEST_BYTES);
-            pairs++;
-        }
-        count = pairs;
-    }
-    memcpy(out, leaves[0], DIGEST_BYTES);
-}
-
 void digest_hex(const uint8_t *data, size_t bytes, char *out)
 {
     for (size_t i = 0; i < bytes; i++) {

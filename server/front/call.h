@@ -88,8 +88,7 @@ struct call {
     bool too_slow;   /* the client, to take a message */
     atomic_int news; /* enum stream_news */
     struct call_event offered, received, woken, sent, closed, begun, written, notified;
-    grpc_metadata retry_after;
-    char retry_after_text[16];
+    grpc_metadata trailers[2];
     struct pool_job job;
     struct room *room; /* that it waits in or holds room in; NULL: neither */
     bool room_waits;

@@ -13,20 +13,13 @@
 
 /* ---- receipts ------------------------------------------------------------------------------------------ */
 
-static void fail_refused(struct call *call, const struct refusal *why)
-{
-    call->reply.retry_after_ms = why->retry_after_ms;
-    reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED, "%s", why->text);
-}
-
 /* `why` is looked at where `err` is of those that have one. */
 static void fail_ingest(struct call *call, enum err err, const struct refusal *why)
 {
     if (err == ERR_FULL || err == ERR_LIMIT)
-        fail_refused(call, why);
+        reply_refused(&call->reply, why);
     else if (err == ERR_INPUT)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "the document is empty: send an EPCIS document");
+        reply_input(&call->reply, "the `document` is empty: send an EPCIS document");
     else
         reply_err(&call->reply, err, "the document was not kept");
 }
@@ -68,14 +61,13 @@ bool svc_capture_admit(struct call *call)
     case ERR_OK:
         return true;
     case ERR_FULL:
-        fail_refused(call, &why);
+        reply_refused(&call->reply, &why);
         return false;
     case ERR_STOPPED:
-        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
+        reply_refuse(&call->reply, REASON_SERVER_STOPPING, "no document is taken");
         return false;
     default:
-        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE,
-                   "the server's disk refuses work; no document is taken until a person has mended it");
+        reply_refuse(&call->reply, REASON_DISK_FAILED, "no document is taken");
         return false;
     }
 }
@@ -88,9 +80,9 @@ static enum err begin(struct call *call, const char *named, struct ingest_docume
         return err;
     err = ingest_open(call->services->ingest, partner, out);
     if (err == ERR_INPUT)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`partner` is \"%s\": a GLN of 13 digits with its check digit is expected, or nothing",
-                   partner);
+        reply_input(&call->reply,
+                    "`partner` is \"%s\": a GLN of 13 digits with its check digit is expected, or nothing",
+                    partner);
     else if (err)
         reply_err(&call->reply, err, "the document was not kept");
     return err;
@@ -121,18 +113,17 @@ static enum call_next capture_work(struct call *call, struct arena *arena)
     struct ingest_document *document = NULL;
     const char *why = "the call came without its request message";
     if (!call->request) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "%s", why);
+        reply_input(&call->reply, "%s", why);
         return CALL_ANSWER;
     }
     call_cursor(call, &source, &cursor);
     if (capture_request_read(&cursor, &request, &why)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "%s", why);
+        reply_input(&call->reply, "%s", why);
         return CALL_ANSWER;
     }
     if (request.document.left > FRONT_DOCUMENT_MAX) {
-        reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "the document has %zu bytes; Capture takes %d: send it through CaptureStream",
-                   request.document.left, FRONT_DOCUMENT_MAX);
+        reply_refuse(&call->reply, REASON_DOCUMENT_TOO_LONG, "the document has %zu bytes; Capture takes %d",
+                     request.document.left, FRONT_DOCUMENT_MAX);
         return CALL_ANSWER;
     }
     if (begin(call, request.partner, &document))
@@ -270,8 +261,7 @@ static const ProtobufCMessage *get_capture(struct call *call, const ProtobufCMes
     const char *text = ((const Epcis__V1__GetCaptureRequest *)request)->capture_id;
     uint8_t capture_id[UUID_BYTES];
     if (uuid_parse(text, capture_id)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`capture_id` is \"%s\": a UUID as in a receipt is expected", text);
+        reply_input(&call->reply, "`capture_id` is \"%s\": a UUID as in a receipt is expected", text);
         return NULL;
     }
     Epcis__V1__GetCaptureResponse *response = arena_alloc(arena, sizeof *response);
@@ -285,6 +275,7 @@ static const ProtobufCMessage *get_capture(struct call *call, const ProtobufCMes
         err = access_sees(call, response->capture->receipt->partner);
     if (err) {
         reply_err(&call->reply, err, "capture %s", text);
+        reply_about(&call->reply, "capture", text);
         return NULL;
     }
     return &response->base;

@@ -187,7 +187,7 @@ START_TEST(errors_have_their_own_exit_code)
     run("capture", ".");
     check_run(1, "directory");
     run("capture", "empty.xml");
-    check_run(1, "INVALID_ARGUMENT: the document is empty");
+    check_run(1, "INVALID_ARGUMENT: the `document` is empty");
     run("capture", "a.xml", "missing.xml");
     check_run(1, "a.xml: running");
     run("capture", "--partner", "12", "a.xml");

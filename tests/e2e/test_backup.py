@@ -1,7 +1,9 @@
 """Data is copied while the server works, and a copy is as good as the original or is told to be none; raw documents
 go when they are old enough, and nothing else does."""
 
+import collections
 import pathlib
+import re
 import shutil
 import threading
 
@@ -17,6 +19,11 @@ def files_of(folder):
 class Keeper(EndToEnd):
     def keep(self, command, *arguments, check=0, data_dir=None):
         return self.epcisctl(None, command, "--data-dir", data_dir or self.data_dir, *arguments, check=check)
+
+    @staticmethod
+    def letters(server):
+        return sorted((letter.capture_id, letter.event_index, letter.reasons[0].code)
+                      for letter in server.client.dead_letters())
 
     def fill(self, server, count=3, events=300):
         documents = [make(events=events, defects=0.05, redelivered=0.05, seed=100 + n, company=5000 + 10 * n)
@@ -59,7 +66,10 @@ class Backup(Keeper):
             except Refused as refused:
                 self.assertEqual(refused.code, "NOT_FOUND")
                 receipt = server.client.capture(document.data)
-            self.assert_outcome(server, receipt.capture_id, Oracle().document(document.partner, document.events))
+            outcome = Oracle().document(document.partner, document.events)
+            wait_for(lambda r=receipt, o=outcome: len(list(server.client.dead_letters(r.capture_id))) >= len(o.refused),
+                     "the store gets what it lost")
+            self.assert_outcome(server, receipt.capture_id, outcome)
         self.assertGreaterEqual(known, before)
         events = server.client.all_events()
         self.assertEqual(len({event[:2] for event in events}), len(events), "no event is there twice")
@@ -93,6 +103,33 @@ class Backup(Keeper):
         shutil.rmtree(self.data_dir / "journal")
         (self.data_dir / "journal").mkdir()
         self.assertIn("batch_wrong", self.keep("verify", check=1).stderr)
+
+    def test_a_store_that_is_older_than_its_journal_gets_what_it_lost(self):
+        options = ["--batch-max-events", 20]
+        server = self.start(2, options=options)
+        self.fill(server, count=2)
+        self.stop_cleanly(server)
+        shutil.copytree(self.data_dir / "store", self.folder / "old")
+        server = self.start(2, options=options)
+        # Of one partner the store has something, of two nothing; one document is the third in its partition.
+        more = [make(events=300, defects=0.05, seed=300 + n, company=5000) for n in range(2)]
+        more += [make(events=300, defects=0.05, seed=310 + n, company=8000 + 10 * n) for n in range(2)]
+        captures = [server.client.wait(server.client.capture(document.data).capture_id) for document in more]
+        events = collections.Counter(server.client.all_events())
+        letters = self.letters(server)
+        self.stop_cleanly(server)
+
+        shutil.rmtree(self.data_dir / "store")
+        shutil.move(self.folder / "old", self.data_dir / "store")
+        lost = re.search(r"to_be_sent_again=(\d+)", self.keep("verify").stderr)[1]
+        self.assertGreaterEqual(int(lost), 4 * 300 // 20)
+        server = self.start(2, options=options)
+        wait_for(lambda: collections.Counter(server.client.all_events()) == events, "every event is there again")
+        wait_for(lambda: self.letters(server) == letters, "every dead letter is there again")
+        self.assertEqual([server.client.job(c.receipt.capture_id) for c in captures], captures)
+        self.assertIn("event=store_behind", server.log)
+        self.stop_cleanly(server)
+        self.assertIn("to_be_sent_again=0", self.keep("verify").stderr)
 
     def test_what_is_in_the_way_is_left_alone(self):
         server = self.start(1)
