@@ -108,6 +108,7 @@ enum journal_kind {
     JOURNAL_EXPIRE,       /* an upload that nobody continued goes away */
     JOURNAL_LETTER,       /* a person closes a dead letter */
     JOURNAL_BATCH,        /* a batch is closed */
+    JOURNAL_CONDEMNED,    /* items of a batch are not to be looked at */
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
     JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
     JOURNAL_PRUNE,        /* some of a finished document's raw bytes go: see journal_prune.h */
@@ -139,8 +140,10 @@ struct journal_op {
     struct buffer data; /* PIECE: compressed bytes; BATCH, IDENTITY: packed record; ACKNOWLEDGED: outcomes */
     struct journal_document *document; /* SEAL */
     struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */
-    uint32_t partition;                /* BATCH, ACKNOWLEDGED */
+    uint32_t partition;                /* BATCH, CONDEMNED, ACKNOWLEDGED */
     uint64_t sequence;
+    const uint32_t *condemned; /* CONDEMNED: positions of items in the batch, all there are */
+    size_t condemned_count;
     const struct buffer *leaves;               /* BATCH: digests of its items, end to end */
     const struct journal_span_result *results; /* ACKNOWLEDGED: one a span of the batch */
     size_t result_count;
