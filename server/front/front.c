@@ -19,6 +19,7 @@
 #include "server/front/health.h"
 #include "server/front/limits.h"
 #include "server/front/loop.h"
+#include "server/front/reflection.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_dead_letter.h"
 #include "server/front/svc_master_data.h"
@@ -176,6 +177,8 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_partner_methods, svc_partner_count);
     if (!err)
         err = loop_register(loop, health_methods, health_count);
+    if (!err)
+        err = loop_register(loop, reflection_methods, reflection_count);
     return err;
 }
 
