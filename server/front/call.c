@@ -93,6 +93,7 @@ void call_wake(struct call *call)
 static void run_work(struct pool_job *job, struct arena *arena)
 {
     struct call *call = call_of(job);
+    access_note(call);
     atomic_exchange(&call->news, STREAM_NEWS_NONE); /* this turn sees all that came before */
     enum call_next next = call->method->work(call, arena);
     if (next == CALL_LATER)
@@ -110,6 +111,15 @@ static void run_drop(struct pool_job *job, struct arena *arena)
                     call->method->path, call->loop->limits.answer_ms);
     if (call->state)
         call->method->drop(call);
+    call_wake(call);
+}
+
+/* The loop must not log, which a full pipe would hold up. */
+static void run_refused(struct pool_job *job, struct arena *arena)
+{
+    (void)arena;
+    struct call *call = call_of(job);
+    access_log(call);
     call_wake(call);
 }
 
@@ -291,7 +301,7 @@ static bool admit(struct call *call)
         gpr_free(path);
         return false;
     }
-    return !call->method->admit || call->method->admit(call);
+    return access_admit(call) && (!call->method->admit || call->method->admit(call));
 }
 
 /* Asks for a message once there is room for it. */
@@ -315,7 +325,10 @@ static void enter(struct call *call)
 static void begin(struct call *call)
 {
     if (!admit(call)) {
-        answer(call);
+        if (call->refused)
+            submit(call, run_refused);
+        else
+            answer(call);
         return;
     }
     if (is_stream(call))
@@ -378,7 +391,8 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
         reply_refuse(&call->reply, REASON_CALLS_FULL, "other calls hold the memory for requests");
         call_end(call);
     } else if (call->phase == CALL_RECEIVING && (grace_over || (stopping && is_stream(call)))) {
-        reply_refuse(&call->reply, REASON_SERVER_STOPPING, "nothing was kept, send it all again");
+        reply_refuse(&call->reply, REASON_SERVER_STOPPING,
+                     "but for an upload with an upload_id nothing was kept");
         answer(call);
     } else if (call->phase == CALL_RECEIVING && late) {
         reply_refuse(&call->reply, REASON_MESSAGE_LATE, "no whole message came within %u ms",

@@ -41,7 +41,13 @@
     X(CALLS_FULL, RESOURCE_EXHAUSTED, 1000, "as many calls are under way as the server takes",               \
       "try again after retry-after-ms")                                                                      \
     X(MESSAGE_LATE, DEADLINE_EXCEEDED, 0, "no whole message came in the time that there is for one",         \
-      "nothing was kept; send it again")                                                                     \
+      "but for an upload with an upload_id nothing was kept; send it again")                                 \
+    X(UPLOADS, RESOURCE_EXHAUSTED, 60000, "too many uploads with an upload_id are begun and not finished",   \
+      "finish those, or try again after retry-after-ms")                                                     \
+    X(UPLOAD_TAKEN, ABORTED, 0, "a later stream goes on with the upload, or nobody did and it was dropped",  \
+      "GetUploadOffset tells how far it is")                                                                 \
+    X(UPLOAD_OFFSET, OUT_OF_RANGE, 0, "the offset is beyond the bytes of the upload that are kept",          \
+      "go on from what GetUploadOffset tells")                                                               \
     X(UNKNOWN, NOT_FOUND, 0, "what the request names is not known here", "not known here")                   \
     X(EXISTS, ALREADY_EXISTS, 0, "what the request would make is there already",                             \
       "use what is there, or choose another name")                                                           \
