@@ -3,6 +3,7 @@
 #ifndef EPCISD_SERVER_BATCH_H
 #define EPCISD_SERVER_BATCH_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "common/base/buffer.h"
@@ -14,6 +15,8 @@
 #include "server/journal.h"
 
 struct partner_cache;
+
+enum { BATCH_RULE_PACK = 64 };
 
 /* Items of one document inside a batch. */
 struct batch_span {
@@ -35,7 +38,7 @@ struct batch {
     uint8_t id[DIGEST_BYTES];
     uint8_t parent[DIGEST_BYTES];
     struct buffer frame;  /* packed items; once closed the packed epcis.wire.v1.Batch */
-    struct buffer leaves; /* digests of the items, until closed */
+    struct buffer leaves; /* digests of the items, until recorded */
     struct pack pack;     /* for one item, until closed */
     struct batch_span *spans;
     size_t span_count, span_capacity;
@@ -43,6 +46,10 @@ struct batch {
     int64_t opened_ms;    /* steady clock */
     struct journal_op op; /* the record of its closing, later of its acknowledgment */
     struct journal_span_result *results;
+    uint32_t *condemned; /* positions of items that workers must not look at */
+    uint32_t condemned_count;
+    atomic_bool recording;           /* the journal is being told of them */
+    char rule_pack[BATCH_RULE_PACK]; /* that decided it, once acknowledged */
 };
 
 /* NULL without memory. */
@@ -61,6 +68,10 @@ enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wi
  * ERR_MEMORY; ERR_DISK, ERR_CORRUPT, ERR_LIMIT: a partner's record cannot be read. */
 enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t parent[DIGEST_BYTES],
                      struct partner_cache *partners);
+
+/* From now on workers are told not to look at the item at `position`. Of a closed batch. ERR_MEMORY: nothing
+ * changed. */
+enum err batch_condemn(struct batch *batch, uint32_t position);
 
 /* Appends the BatchRecord of a closed batch. ERR_MEMORY. */
 enum err batch_record(const struct batch *batch, struct buffer *out);

@@ -33,6 +33,13 @@ static struct batch *batch_of_op(struct journal_op *op)
     return (struct batch *)((char *)op - offsetof(struct batch, op));
 }
 
+/* Its leaves are in the journal. */
+static void send_on(struct dispatcher *dispatcher, struct batch *batch)
+{
+    buffer_free(&batch->leaves);
+    dispatcher_enqueue(dispatcher, batch);
+}
+
 static void batch_recorded(struct journal_op *op, enum err err)
 {
     struct batch *batch = batch_of_op(op);
@@ -40,7 +47,7 @@ static void batch_recorded(struct journal_op *op, enum err err)
     if (err) /* stopping: what is not recorded is read again at the next start */
         batch_free(batch);
     else
-        dispatcher_enqueue(op->context, batch);
+        send_on(op->context, batch);
 }
 
 /* Hands the closed batch on: through the journal, unless it knows it already. */
@@ -56,9 +63,10 @@ static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
                                     .context = shared->dispatcher,
                                     .bytes = bytes,
                                     .partition = batch->partition,
-                                    .sequence = batch->sequence};
+                                    .sequence = batch->sequence,
+                                    .leaves = &batch->leaves};
     if (recorded) {
-        dispatcher_enqueue(shared->dispatcher, batch);
+        send_on(shared->dispatcher, batch);
         return ERR_OK;
     }
     enum err err = batch_record(batch, &batch->op.data);
@@ -103,6 +111,18 @@ static enum err lane_expect(struct lane *lane)
     return ERR_OK;
 }
 
+/* What was found out about the batch before a restart. */
+static enum err condemn_again(struct lane *lane, struct batch *batch)
+{
+    Epcis__Store__V1__BatchRecord *record = NULL;
+    arena_reset(&lane->shared->scratch);
+    enum err err = journal_batch(lane->shared->journal, lane->partition, batch->sequence,
+                                 &lane->shared->scratch, &record);
+    for (size_t i = 0; !err && i < record->n_condemned; i++)
+        err = batch_condemn(batch, record->condemned[i]);
+    return err;
+}
+
 static enum err lane_close(struct lane *lane)
 {
     struct batch *batch = lane->open;
@@ -118,6 +138,10 @@ static enum err lane_close(struct lane *lane)
         return lane_block(lane,
                           "a batch rebuilt from its documents is not the batch that was recorded" CHANGED,
                           ERR_CORRUPT);
+    }
+    if (replayed && (err = condemn_again(lane, batch))) {
+        batch_free(batch);
+        return lane_block(lane, "the record of a batch cannot be read", err);
     }
     fault_end(FAULT_BATCH_CLOSED);
     lane->last_sequence = batch->sequence;

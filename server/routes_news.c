@@ -7,6 +7,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/batch.h"
+#include "server/outcome.h"
 #include "server/routes.h"
 
 enum { RETRY_MISMATCH_MS = 30000 }; /* after a refusal that trying again will hardly mend */
@@ -24,6 +25,13 @@ static void route_advance(struct routes *routes, struct route *route,
 {
     fault_end(FAULT_DISPATCHER_ACKNOWLEDGED);
     struct batch *batch = route->first;
+    struct buffer outcomes = {0};
+    buffer_append(&outcomes, ack->outcomes.data, ack->outcomes.len);
+    if (outcomes.failed) {
+        log_error("acknowledgment_dropped", "partition=%u batch=%" PRIu64 " err=%s", batch->partition,
+                  batch->sequence, err_name(ERR_MEMORY));
+        return; /* the lease runs out and the batch comes again */
+    }
     for (size_t i = 0; i < batch->span_count; i++) {
         const Epcis__Wire__V1__SegmentResult *result = ack->segments[i];
         batch->results[i] = (struct journal_span_result){.committed = result->committed,
@@ -35,6 +43,9 @@ static void route_advance(struct routes *routes, struct route *route,
     if (!route->first)
         route->last = &route->first;
     route->hold_until_ms = 0;
+    route->singles -= route->singles > 0;
+    routes_release(routes, route);
+    route->isolation.passed = 0;
     backoff_reset(&route->backoff);
     if (--route->out == 0)
         routes->status.runs_out--;
@@ -43,12 +54,16 @@ static void route_advance(struct routes *routes, struct route *route,
 
     uint32_t partition = batch->partition;
     size_t bytes = batch->op.bytes;
+    snprintf(batch->rule_pack, sizeof batch->rule_pack, "%s", ack->rule_pack);
     buffer_free(&batch->frame);
     buffer_free(&batch->op.data);
     batch->op = (struct journal_op){.kind = JOURNAL_ACKNOWLEDGED,
                                     .done = acknowledgment_recorded,
                                     .context = batch,
-                                    .bytes = sizeof *batch,
+                                    .bytes = sizeof *batch + outcomes.length,
+                                    .data = outcomes,
+                                    .decided_ms = clock_wall_ms(),
+                                    .rule_pack = batch->rule_pack,
                                     .partition = partition,
                                     .sequence = batch->sequence,
                                     .results = batch->results,
@@ -57,24 +72,24 @@ static void route_advance(struct routes *routes, struct route *route,
     routes->acknowledged(routes->context, partition, bytes);
 }
 
-/* Every event of the batch must be accounted for, or the acknowledgment is none. */
+/* Every item of the batch must be accounted for, or the acknowledgment is none. */
 static bool ack_adds_up(const struct batch *batch, const Epcis__Wire__V1__Acknowledgment *ack)
 {
-    if (ack->n_segments != batch->span_count)
+    if (ack->n_segments != batch->span_count || ack->outcomes.len != batch->items ||
+        strlen(ack->rule_pack) >= sizeof batch->rule_pack)
         return false;
+    const uint8_t *outcomes = ack->outcomes.data;
     for (size_t i = 0; i < batch->span_count; i++) {
         const Epcis__Wire__V1__SegmentResult *result = ack->segments[i];
-        uint64_t sum = (uint64_t)result->committed + result->duplicates + result->dead_letters;
-        if (sum != batch->spans[i].events)
+        const struct batch_span *span = &batch->spans[i];
+        struct outcome_tally tally;
+        if (outcome_tally(outcomes, span->count, &tally) || tally.others != span->count - span->events ||
+            tally.committed != result->committed || tally.duplicates != result->duplicates ||
+            tally.dead_letters != result->dead_letters)
             return false;
+        outcomes += span->count;
     }
     return true;
-}
-
-static void hold(struct route *route, int64_t until_ms)
-{
-    route->hold_until_ms = until_ms;
-    route->lease_end_ms = until_ms;
 }
 
 static void heed_store_failure(struct routes *routes, struct route *route,
@@ -82,7 +97,7 @@ static void heed_store_failure(struct routes *routes, struct route *route,
 {
     int64_t now_ms = clock_steady_ms();
     uint32_t pause_ms = backoff_next_ms(&route->backoff);
-    hold(route, now_ms + pause_ms);
+    routes_hold(route, pause_ms);
     routes->status.store_failures++;
     log_warning(
         "store_failed", "partition=%u batch=%" PRIu64 " attempt=%u again_in_ms=%u worker=%s detail=\"%s\"",
@@ -95,7 +110,8 @@ static void heed_store_failure(struct routes *routes, struct route *route,
                   routes->breaker.failures, routes->breaker.probe_at_ms - now_ms);
 }
 
-static void heed_mismatch(struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
+static void heed_mismatch(struct routes *routes, struct route *route,
+                          const Epcis__Wire__V1__Acknowledgment *ack)
 {
     static const char *const names[] = {
         [EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER] = "out_of_order",
@@ -107,7 +123,19 @@ static void heed_mismatch(struct route *route, const Epcis__Wire__V1__Acknowledg
               "partition=%u batch=%" PRIu64 " result=%s store_sequence=%" PRIu64 " worker=%s detail=\"%s\"",
               ack->partition, ack->sequence, known ? names[ack->result] : "unknown", ack->last_sequence,
               ack->worker_id, ack->detail);
-    hold(route, clock_steady_ms() + RETRY_MISMATCH_MS);
+    routes_release(routes, route);
+    routes_hold(route, RETRY_MISMATCH_MS);
+}
+
+static void heed_trial(struct routes *routes, struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
+{
+    if (route->isolation.items) {
+        routes_heed_trial(routes, route, ack);
+    } else if (ack->trial_count == 0) { /* TOO_LARGE, for the batch as it is */
+        route->too_large = true;
+        route->at_risk = false;
+        route->lease_end_ms = 0;
+    }
 }
 
 static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgment *ack)
@@ -117,8 +145,8 @@ static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgmen
     struct route *route = &routes->all[ack->partition];
     struct batch *batch = route->first;
     /* A batch that was sent twice is acknowledged twice: the second time it is not here any more. */
-    if (route->out == 0 || batch->sequence != ack->sequence || ack->batch_id.len != DIGEST_BYTES ||
-        memcmp(ack->batch_id.data, batch->id, DIGEST_BYTES) != 0)
+    if (route->out == 0 || atomic_load(&batch->recording) || batch->sequence != ack->sequence ||
+        ack->batch_id.len != DIGEST_BYTES || memcmp(ack->batch_id.data, batch->id, DIGEST_BYTES) != 0)
         return;
     if (ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_STORE_FAILED) {
         heed_store_failure(routes, route, ack);
@@ -126,8 +154,11 @@ static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgmen
     }
     if (breaker_worked(&routes->breaker))
         log_info("store_works_again", "worker=%s detail=\"all runs are sent again\"", ack->worker_id);
-    if (ack->result != EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED)
-        heed_mismatch(route, ack);
+    if (ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TOO_LARGE ||
+        ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK)
+        heed_trial(routes, route, ack);
+    else if (ack->result != EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED)
+        heed_mismatch(routes, route, ack);
     else if (ack_adds_up(batch, ack))
         route_advance(routes, route, ack);
     else

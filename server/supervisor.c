@@ -157,10 +157,11 @@ int supervisor_run(struct supervisor *supervisor)
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     for (;;) {
         int signal;
         wait_for_signal(&set, start_due(supervisor), &signal);
-        if (signal == SIGTERM || signal == SIGINT)
+        if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP)
             return signal;
         reap(supervisor);
     }

@@ -38,6 +38,8 @@
     POINT(JOURNAL_CONVERTED, "journal.converted", "a document's end is being put")                           \
     POINT(JOURNAL_BEFORE_COMMIT, "journal.before_commit", "a transaction is whole, not committed")           \
     POINT(JOURNAL_AFTER_COMMIT, "journal.after_commit", "it is durable, nobody is told")                     \
+    POINT(KEY_WRITTEN, "key.written", "a new signing key is in its file, the journal does not know it")      \
+    POINT(KEY_RECORDED, "key.recorded", "the journal knows it, the file has not taken the old one's place")  \
     POINT(CONVERTER_RECOVERED, "converter.recovered", "what was unfinished is found, nothing done")          \
     POINT(CONVERTER_START, "converter.start", "a document begins to be read")                                \
     POINT(CONVERTER_END, "converter.end", "a document is read to its end, which is not recorded")            \
@@ -80,6 +82,10 @@ bool fault_hit(enum fault_point point);
 /* Ends or halts the process at a passage that shall fail. Any thread. */
 void fault_end(enum fault_point point);
 
+/* Ends the process at every text that contains what EPCISD_FAULT_POISON says: an event that no worker
+ * survives. Any thread. */
+void fault_poison(const char *text);
+
 #else
 
 static inline bool fault_hit(enum fault_point point)
@@ -91,6 +97,11 @@ static inline bool fault_hit(enum fault_point point)
 static inline void fault_end(enum fault_point point)
 {
     (void)point;
+}
+
+static inline void fault_poison(const char *text)
+{
+    (void)text;
 }
 
 #endif

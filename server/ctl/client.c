@@ -10,6 +10,8 @@
 #include <grpc/support/log.h>
 
 #include "common/base/clock.h"
+#include "google/rpc/error_details.pb-c.h"
+#include "google/rpc/status.pb-c.h"
 
 enum { RESPONSE_MAX = 64 << 20 };
 
@@ -177,15 +179,59 @@ static void copy_slice(grpc_slice slice, char *out, size_t size)
     out[length] = '\0';
 }
 
+static ProtobufCMessage *unpack_detail(const Google__Protobuf__Any *detail,
+                                       const ProtobufCMessageDescriptor *type)
+{
+    const char *name = strrchr(detail->type_url, '/');
+    if (!name || strcmp(name + 1, type->name) != 0)
+        return NULL;
+    return protobuf_c_message_unpack(type, NULL, detail->value.len, detail->value.data);
+}
+
+static void read_detail(const Google__Protobuf__Any *detail, struct client_status *status)
+{
+    ProtobufCMessage *message = unpack_detail(detail, &google__rpc__error_info__descriptor);
+    if (message) {
+        const Google__Rpc__ErrorInfo *info = (const Google__Rpc__ErrorInfo *)message;
+        snprintf(status->reason, sizeof status->reason, "%s", info->reason);
+        for (size_t i = 0; i < info->n_metadata; i++)
+            if (strcmp(info->metadata[i]->key, "remedy") == 0)
+                snprintf(status->remedy, sizeof status->remedy, "%s", info->metadata[i]->value);
+        protobuf_c_message_free_unpacked(message, NULL);
+        return;
+    }
+    message = unpack_detail(detail, &google__rpc__bad_request__descriptor);
+    if (message) {
+        const Google__Rpc__BadRequest *request = (const Google__Rpc__BadRequest *)message;
+        if (request->n_field_violations)
+            snprintf(status->field, sizeof status->field, "%s", request->field_violations[0]->field);
+        protobuf_c_message_free_unpacked(message, NULL);
+    }
+}
+
+/* gRPC's error model: https://google.aip.dev/193 */
+static void read_details(grpc_slice bytes, struct client_status *status)
+{
+    Google__Rpc__Status *details =
+        google__rpc__status__unpack(NULL, GRPC_SLICE_LENGTH(bytes), GRPC_SLICE_START_PTR(bytes));
+    for (size_t i = 0; details && i < details->n_details; i++)
+        read_detail(details->details[i], status);
+    if (details)
+        google__rpc__status__free_unpacked(details, NULL);
+}
+
 static void read_status(const struct client_stream *stream, struct client_status *status)
 {
     *status = (struct client_status){.code = (int)stream->code};
     copy_slice(stream->details, status->message, sizeof status->message);
     for (size_t i = 0; i < stream->trailing.count; i++) {
+        const grpc_metadata *entry = &stream->trailing.metadata[i];
         char number[16];
-        if (!slice_is(stream->trailing.metadata[i].key, "retry-after-ms"))
+        if (slice_is(entry->key, "grpc-status-details-bin"))
+            read_details(entry->value, status);
+        if (!slice_is(entry->key, "retry-after-ms"))
             continue;
-        copy_slice(stream->trailing.metadata[i].value, number, sizeof number);
+        copy_slice(entry->value, number, sizeof number);
         status->retry_after_ms = (uint32_t)strtoul(number, NULL, 10);
     }
 }

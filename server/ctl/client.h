@@ -31,6 +31,9 @@ struct client_status {
     int code; /* of gRPC; CLIENT_OK: the response was delivered */
     char message[512];
     uint32_t retry_after_ms; /* what the server asked for; 0: nothing */
+    char reason[64];         /* as in proto/errors.md; empty: the server did not answer itself */
+    char remedy[256];        /* what to do about it */
+    char field[128];         /* of the request, that is wrong; empty: none */
 };
 
 /* "NOT_FOUND" */

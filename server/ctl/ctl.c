@@ -45,8 +45,22 @@ void ctl_pause_ms(int64_t ms)
         ;
 }
 
+/* What the server itself said, with what its text does not say yet. */
+static void complain_refused(const char *what, const struct client_status *status)
+{
+    bool remedy = status->remedy[0] && !strstr(status->message, status->remedy);
+    output_complain("epcisctl: %s: %s: %s [%s]", what, client_code_name(status->code), status->message,
+                    status->reason);
+    if (remedy)
+        output_complain("what to do: %s", status->remedy);
+}
+
 int ctl_call_failed(const struct ctl_common *common, const char *what, const struct client_status *status)
 {
+    if (status->reason[0]) {
+        complain_refused(what, status);
+        return CTL_ERROR;
+    }
     switch (status->code) {
     case CLIENT_UNAVAILABLE:
         fprintf(stderr,

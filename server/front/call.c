@@ -13,8 +13,6 @@
 #include "server/front/loop.h"
 #include "server/front/stream.h"
 
-enum { RETRY_MS = 1000 };
-
 static void enter(struct call *call);
 static void answer(struct call *call);
 
@@ -95,6 +93,7 @@ void call_wake(struct call *call)
 static void run_work(struct pool_job *job, struct arena *arena)
 {
     struct call *call = call_of(job);
+    access_note(call);
     atomic_exchange(&call->news, STREAM_NEWS_NONE); /* this turn sees all that came before */
     enum call_next next = call->method->work(call, arena);
     if (next == CALL_LATER)
@@ -112,6 +111,15 @@ static void run_drop(struct pool_job *job, struct arena *arena)
                     call->method->path, call->loop->limits.answer_ms);
     if (call->state)
         call->method->drop(call);
+    call_wake(call);
+}
+
+/* The loop must not log, which a full pipe would hold up. */
+static void run_refused(struct pool_job *job, struct arena *arena)
+{
+    (void)arena;
+    struct call *call = call_of(job);
+    access_log(call);
     call_wake(call);
 }
 
@@ -211,14 +219,21 @@ size_t call_add_headers(struct call *call, grpc_op *op)
     return 1;
 }
 
-static size_t retry_metadata(struct call *call)
+/* Of a refusal: its details, and how long to wait for those who do not read details. */
+static size_t add_trailers(struct call *call)
 {
-    if (!call->reply.retry_after_ms)
+    size_t count = 0;
+    if (!call->reply.reason)
         return 0;
-    snprintf(call->retry_after_text, sizeof call->retry_after_text, "%u", call->reply.retry_after_ms);
-    call->retry_after = (grpc_metadata){.key = grpc_slice_from_static_string("retry-after-ms"),
-                                        .value = grpc_slice_from_static_string(call->retry_after_text)};
-    return 1;
+    call->trailers[count++] = (grpc_metadata){.key = grpc_slice_from_static_string("grpc-status-details-bin"),
+                                              .value = reply_status(&call->reply)};
+    if (call->reply.retry_after_ms) {
+        char text[16];
+        snprintf(text, sizeof text, "%u", call->reply.retry_after_ms);
+        call->trailers[count++] = (grpc_metadata){.key = grpc_slice_from_static_string("retry-after-ms"),
+                                                  .value = grpc_slice_from_copied_string(text)};
+    }
+    return count;
 }
 
 static void answer(struct call *call)
@@ -226,6 +241,7 @@ static void answer(struct call *call)
     grpc_op ops[4] = {0};
     size_t count = 0;
     grpc_slice details = grpc_slice_from_copied_string(call->reply.details);
+    size_t trailers = add_trailers(call);
     room_leave(call);
     call->phase = CALL_ANSWERING;
     call->phase_until_ms = clock_steady_ms() + call->loop->limits.answer_ms;
@@ -241,14 +257,16 @@ static void answer(struct call *call)
     ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
     ops[count].data.send_status_from_server.status = call->reply.status;
     ops[count].data.send_status_from_server.status_details = &details;
-    ops[count].data.send_status_from_server.trailing_metadata_count = retry_metadata(call);
-    ops[count++].data.send_status_from_server.trailing_metadata = &call->retry_after;
+    ops[count].data.send_status_from_server.trailing_metadata_count = trailers;
+    ops[count++].data.send_status_from_server.trailing_metadata = call->trailers;
     if (call->reply.status == GRPC_STATUS_OK && call->reply.message) {
         ops[count].op = GRPC_OP_SEND_MESSAGE;
         ops[count++].data.send_message.send_message = call->reply.message;
     }
     CHECK(grpc_call_start_batch(call->grpc, ops, count, &call->sent, NULL) == GRPC_CALL_OK);
     grpc_slice_unref(details);
+    while (trailers)
+        grpc_slice_unref(call->trailers[--trailers].value);
 }
 
 void call_end(struct call *call)
@@ -266,28 +284,24 @@ static bool admit(struct call *call)
     struct reply *reply = &call->reply;
     const struct front_limits *limits = &call->loop->limits;
     if (atomic_load(&call->services->stopping)) {
-        reply_fail(reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
+        reply_refuse(reply, REASON_SERVER_STOPPING, "no call is taken");
         return false;
     }
     if (call->loop->call_count > limits->calls) {
-        reply->retry_after_ms = RETRY_MS;
-        reply_fail(reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "%u calls are under way; try again after retry-after-ms", limits->calls);
+        reply_refuse(reply, REASON_CALLS_FULL, "%u calls are under way", limits->calls);
         return false;
     }
     if (is_stream(call) && call->loop->stream_count > limits->streams) {
-        reply->retry_after_ms = RETRY_MS;
-        reply_fail(reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "%u streams are open; try again after retry-after-ms", limits->streams);
+        reply_refuse(reply, REASON_CALLS_FULL, "%u streams are open", limits->streams);
         return false;
     }
     if (!call->method) {
         char *path = grpc_slice_to_c_string(call->details.method);
-        reply_fail(reply, GRPC_STATUS_UNIMPLEMENTED, "no method %.200s here", path);
+        reply_refuse(reply, REASON_METHOD_UNKNOWN, "no method %.200s here", path);
         gpr_free(path);
         return false;
     }
-    return !call->method->admit || call->method->admit(call);
+    return access_admit(call) && (!call->method->admit || call->method->admit(call));
 }
 
 /* Asks for a message once there is room for it. */
@@ -302,9 +316,7 @@ static void enter(struct call *call)
         call->phase_until_ms = clock_steady_ms() + call->loop->limits.patience_ms;
         break;
     case ROOM_FULL:
-        call->reply.retry_after_ms = RETRY_MS;
-        reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "too many such calls are under way; try again after retry-after-ms");
+        reply_refuse(&call->reply, REASON_CALLS_FULL, "too many such calls are under way");
         call_end(call);
         break;
     }
@@ -313,7 +325,10 @@ static void enter(struct call *call)
 static void begin(struct call *call)
 {
     if (!admit(call)) {
-        answer(call);
+        if (call->refused)
+            submit(call, run_refused);
+        else
+            answer(call);
         return;
     }
     if (is_stream(call))
@@ -370,20 +385,18 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
 {
     bool late = now_ms >= call->phase_until_ms;
     if (call->phase == CALL_WAITING && stopping) {
-        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
+        reply_refuse(&call->reply, REASON_SERVER_STOPPING, "nothing was received yet");
         call_end(call);
     } else if (call->phase == CALL_WAITING && late) {
-        call->reply.retry_after_ms = RETRY_MS;
-        reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "other calls hold the memory for requests; try again after retry-after-ms");
+        reply_refuse(&call->reply, REASON_CALLS_FULL, "other calls hold the memory for requests");
         call_end(call);
     } else if (call->phase == CALL_RECEIVING && (grace_over || (stopping && is_stream(call)))) {
-        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE,
-                   "the server is stopping; nothing was kept, send it all again later");
+        reply_refuse(&call->reply, REASON_SERVER_STOPPING,
+                     "but for an upload with an upload_id nothing was kept");
         answer(call);
     } else if (call->phase == CALL_RECEIVING && late) {
-        reply_fail(&call->reply, GRPC_STATUS_DEADLINE_EXCEEDED,
-                   "no whole message came within %u ms; nothing was kept", message_ms(call));
+        reply_refuse(&call->reply, REASON_MESSAGE_LATE, "no whole message came within %u ms",
+                     message_ms(call));
         answer(call);
     } else if (call->phase == CALL_SENDING && late) {
         stream_cut_off(call);

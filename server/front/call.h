@@ -29,6 +29,7 @@ struct services {
     struct ingest *ingest;
     struct journal *journal;
     struct store *store;
+    struct access access;
     atomic_bool stopping; /* no further calls are taken */
 };
 
@@ -74,6 +75,8 @@ struct call {
     grpc_metadata_array metadata;
     grpc_call_details details;
     gpr_timespec deadline;
+    enum access_refusal refusal;
+    uint64_t refused; /* where its refusal is to be logged: so many since the last one, this included */
     enum call_phase phase;
     int64_t phase_until_ms; /* when the sweep ends the phase */
     enum call_next next;
@@ -88,8 +91,7 @@ struct call {
     bool too_slow;   /* the client, to take a message */
     atomic_int news; /* enum stream_news */
     struct call_event offered, received, woken, sent, closed, begun, written, notified;
-    grpc_metadata retry_after;
-    char retry_after_text[16];
+    grpc_metadata trailers[2];
     struct pool_job job;
     struct room *room; /* that it waits in or holds room in; NULL: neither */
     bool room_waits;

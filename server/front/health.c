@@ -47,7 +47,7 @@ static enum call_next check_work(struct call *call, struct arena *arena)
     char service[SERVICE_MAX];
     enum err err = call->request ? read_service(call, service) : ERR_INPUT;
     if (err == ERR_INPUT) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "the request is no HealthCheckRequest");
+        reply_input(&call->reply, "the request is no HealthCheckRequest");
         return CALL_ANSWER;
     }
     for (size_t i = 0; !err && i < sizeof services / sizeof services[0]; i++) {
@@ -60,7 +60,7 @@ static enum call_next check_work(struct call *call, struct arena *arena)
         grpc_slice_unref(slice);
         return CALL_ANSWER;
     }
-    reply_fail(&call->reply, GRPC_STATUS_NOT_FOUND, "no such service here");
+    reply_refuse(&call->reply, REASON_UNKNOWN, "the service");
     return CALL_ANSWER;
 }
 

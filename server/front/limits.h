@@ -35,12 +35,14 @@ struct front_limits {
 extern const struct front_limits front_limits_default;
 
 struct front;
+struct front_options;
 struct ingest;
 struct journal;
 struct store;
 
 /* front_open with other limits. */
-enum err front_open_limited(const char *listen, struct ingest *ingest, struct journal *journal,
-                            struct store *store, const struct front_limits *limits, struct front **out);
+enum err front_open_limited(const struct front_options *options, struct ingest *ingest,
+                            struct journal *journal, struct store *store, const struct front_limits *limits,
+                            struct front **out);
 
 #endif

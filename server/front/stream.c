@@ -101,10 +101,9 @@ void stream_begin(struct call *call)
 void stream_end(struct call *call)
 {
     if (call->client_gone)
-        reply_fail(&call->reply, GRPC_STATUS_CANCELLED, "the client is gone");
+        call->reply.status = GRPC_STATUS_CANCELLED; /* which nobody reads */
     else
-        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE,
-                   "the server is stopping; call again later and go on after what you have");
+        reply_refuse(&call->reply, REASON_SERVER_STOPPING, "this is not all; go on after what you have");
     call_end(call);
 }
 

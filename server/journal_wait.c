@@ -1,0 +1,37 @@
+#include "server/journal_wait.h"
+
+#include <pthread.h>
+
+struct waiting {
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t changed;
+    bool done;
+    enum err err;
+};
+
+static void on_done(struct journal_op *op, enum err err)
+{
+    struct waiting *waiting = op->context;
+    pthread_mutex_lock(&waiting->mutex);
+    waiting->done = true;
+    waiting->err = err;
+    pthread_cond_signal(&waiting->changed); /* under the lock: who waits frees all once it has it */
+    pthread_mutex_unlock(&waiting->mutex);
+}
+
+enum err journal_wait(struct journal *journal, struct journal_op *op)
+{
+    struct waiting waiting = {.done = false};
+    pthread_mutex_init(&waiting.mutex, NULL);
+    pthread_cond_init(&waiting.changed, NULL);
+    op->done = on_done;
+    op->context = &waiting;
+    journal_submit(journal, op);
+    pthread_mutex_lock(&waiting.mutex);
+    while (!waiting.done)
+        pthread_cond_wait(&waiting.changed, &waiting.mutex);
+    pthread_mutex_unlock(&waiting.mutex);
+    pthread_cond_destroy(&waiting.changed);
+    pthread_mutex_destroy(&waiting.mutex);
+    return waiting.err;
+}
