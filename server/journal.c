@@ -64,8 +64,8 @@ struct journal {
 /* An operation of the pipeline's own has no one to refuse it to: it has to be recorded. */
 static bool must_be_recorded(const struct journal_op *op)
 {
-    return op->kind == JOURNAL_CANCEL || op->kind == JOURNAL_BATCH || op->kind == JOURNAL_ACKNOWLEDGED ||
-           op->kind == JOURNAL_CONVERTED;
+    return op->kind == JOURNAL_CANCEL || op->kind == JOURNAL_BATCH || op->kind == JOURNAL_CONDEMNED ||
+           op->kind == JOURNAL_ACKNOWLEDGED || op->kind == JOURNAL_CONVERTED;
 }
 
 static void list_init(struct op_list *list)

@@ -104,6 +104,7 @@ enum journal_kind {
     JOURNAL_LETTER,       /* a person closes a dead letter */
     JOURNAL_CANCEL,       /* a document is called off */
     JOURNAL_BATCH,        /* a batch is closed */
+    JOURNAL_CONDEMNED,    /* items of a batch are not to be looked at */
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
     JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
     JOURNAL_PARTNER_PUT,  /* a trading partner's record is made or replaced */
@@ -134,8 +135,10 @@ struct journal_op {
     struct buffer data; /* PIECE: compressed bytes; BATCH, IDENTITY: packed record; ACKNOWLEDGED: outcomes */
     struct journal_document *document; /* SEAL */
     struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */
-    uint32_t partition;                /* BATCH, ACKNOWLEDGED */
+    uint32_t partition;                /* BATCH, CONDEMNED, ACKNOWLEDGED */
     uint64_t sequence;
+    const uint32_t *condemned; /* CONDEMNED: positions of items in the batch, all there are */
+    size_t condemned_count;
     const struct buffer *leaves;               /* BATCH: digests of its items, end to end */
     const struct journal_span_result *results; /* ACKNOWLEDGED: one a span of the batch */
     size_t result_count;

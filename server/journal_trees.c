@@ -425,6 +425,22 @@ static enum err apply_batch(struct journal_trees *trees, MDB_txn *txn, const str
     return err;
 }
 
+static enum err apply_condemned(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                                struct arena *scratch)
+{
+    uint8_t key[12];
+    journal_key_pair(op->partition, op->sequence, key);
+    MDB_val key_val = journal_val(key, sizeof key);
+    Epcis__Store__V1__BatchRecord *batch = NULL;
+    enum err err = journal_trees_get_message(trees, txn, TREE_BATCH, key_val,
+                                             &epcis__store__v1__batch_record__descriptor, scratch, &batch);
+    if (err)
+        return err;
+    batch->condemned = (uint32_t *)(uintptr_t)op->condemned;
+    batch->n_condemned = op->condemned_count;
+    return journal_trees_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
+}
+
 static enum err tally_span(struct journal_trees *trees, MDB_txn *txn, const Epcis__Store__V1__BatchSpan *span,
                            const struct journal_span_result *result, struct arena *scratch)
 {
@@ -498,6 +514,8 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
         return journal_letter_apply(trees, txn, op, scratch);
     case JOURNAL_CANCEL:
         return apply_cancel(trees, txn, op, scratch);
+    case JOURNAL_CONDEMNED:
+        return apply_condemned(trees, txn, op, scratch);
     case JOURNAL_BATCH:
         fault_end(FAULT_JOURNAL_BATCH);
         return apply_batch(trees, txn, op, scratch);
