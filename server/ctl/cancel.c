@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "epcis/v1/capture_service.pb-c.h"
@@ -59,10 +58,8 @@ int ctl_cancel(int argc, char **argv)
         options_fail(argv[0], "a CAPTURE_ID is expected");
     if (!why[0])
         options_fail(argv[0], "--why is missing");
-    if (client_open(common.server, &client)) {
-        fprintf(stderr, "epcisctl: out of memory\n");
+    if (ctl_connect(&common, &client))
         return CTL_ERROR;
-    }
     for (int i = 1; i < argc; i++) {
         Epcis__V1__CancelCaptureRequest request = EPCIS__V1__CANCEL_CAPTURE_REQUEST__INIT;
         request.capture_id = argv[i];
