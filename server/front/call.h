@@ -18,6 +18,7 @@
 #include "server/front/reply.h"
 #include "server/front/room.h"
 
+struct converter;
 struct ingest;
 struct journal;
 struct store;
@@ -29,6 +30,7 @@ struct services {
     struct ingest *ingest;
     struct journal *journal;
     struct store *store;
+    struct converter *converter;
     struct access access;
     atomic_bool stopping; /* no further calls are taken */
 };

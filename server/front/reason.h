@@ -53,6 +53,8 @@
       "use what is there, or choose another name")                                                           \
     X(VERSION_PASSED, ABORTED, 0, "somebody else changed it since the version that the request names",       \
       "read it again and change what it is now")                                                             \
+    X(CAPTURE_BEGUN, FAILED_PRECONDITION, 0, "the document cannot be called off any more",                   \
+      "see what becomes of its events, and correct them by events of their own")                             \
     X(LETTER_CLOSED, FAILED_PRECONDITION, 0, "the dead letter is closed already",                            \
       "nothing is left to do about it; GetDeadLetter tells who closed it")                                   \
     X(IDENTITY_MISSING, UNAUTHENTICATED, 0, "the caller proved no identity, which this server demands",      \

@@ -29,7 +29,7 @@ BUILD = pathlib.Path(os.environ.get("EPCISD_BUILD", ROOT / "build" / "release"))
 BIN = pathlib.Path(os.environ.get("EPCISD_BIN", BUILD / "bin")).resolve()
 PATIENCE = float(os.environ.get("EPCISD_PATIENCE", "1"))
 SANITIZER = os.environ.get("EPCISD_SANITIZER", "")  # "asan", "tsan" or empty
-FINAL = ("done", "failed")
+FINAL = ("done", "failed", "cancelled")
 
 
 def generate_client():
@@ -282,7 +282,7 @@ class Client:
 
 
 def state_name(capture):
-    """"received", "running", "done" or "failed"."""
+    """"received", "running", "done", "failed" or "cancelled"."""
     return capture_pb.CaptureState.Name(capture.state).removeprefix("CAPTURE_STATE_").lower()
 
 
