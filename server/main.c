@@ -318,6 +318,7 @@ static enum err open_services(struct server *server)
         err = retention_start(server->journal, settings.retain_days, &server->retention);
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
+    settings.front.converter = the_converter;
     if (!err)
         err = front_open(&settings.front, server->ingest, server->journal, server->store, &server->front);
     return err;
