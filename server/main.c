@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/endpoint.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/options.h"
@@ -22,7 +23,6 @@
 #include "server/converter.h"
 #include "server/dispatcher.h"
 #include "server/front/front.h"
-#include "server/front/listen.h"
 #include "server/identities.h"
 #include "server/ingest.h"
 #include "server/journal.h"
@@ -299,6 +299,7 @@ static enum err open_services(struct server *server)
         err = pressure_open(&settings.pressure, server->journal, server->store, &server->pressure);
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
+    settings.front.converter = the_converter;
     if (!err)
         err = front_open(&settings.front, server->ingest, server->journal, server->store, &server->front);
     return err;
@@ -328,12 +329,12 @@ static void server_close(struct server *server)
 static void check_listen(const char *program)
 {
     struct front_options *front = &settings.front;
-    struct listen_address address;
+    struct endpoint endpoint;
     if (!front->tls_certificate != !front->tls_key)
         options_fail(program, "--tls-cert and --tls-key go together");
     if (front->tls_client_ca && !front->tls_certificate)
         options_fail(program, "--tls-client-ca needs --tls-cert and --tls-key");
-    if (listen_parse(front->listen, &address) || listen_is_local(&address))
+    if (endpoint_parse(front->listen, &endpoint) || endpoint_is_local(&endpoint))
         return; /* what is no address is told when it is bound */
     front->require_identity = true;
     if (front->tls_certificate)

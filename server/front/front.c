@@ -16,6 +16,7 @@
 #include "server/front/limits.h"
 #include "server/front/listen.h"
 #include "server/front/loop.h"
+#include "server/front/reflection.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_dead_letter.h"
 #include "server/front/svc_identity.h"
@@ -51,7 +52,7 @@ const struct front_limits front_limits_default = {
 struct front {
     struct loop loop;
     struct tls *tls; /* NULL: plain text */
-    char address[LISTEN_TEXT];
+    char address[ENDPOINT_TEXT];
 };
 
 /* Errors only, and not faster than a person reads: most tell what a client did wrong, which it also learns
@@ -103,15 +104,14 @@ static grpc_server *create_server(const struct front_limits *limits)
 
 static enum err bind_port(struct front *front, const struct front_options *options)
 {
-    struct listen_address address;
-    enum err err = listen_parse(options->listen, &address);
-    if (!err && options->tls_certificate)
+    enum err err = ERR_OK;
+    if (options->tls_certificate)
         err = tls_open(options->tls_certificate, options->tls_key, options->tls_client_ca, &front->tls);
     if (err)
         return err;
     grpc_server_credentials *credentials =
         front->tls ? tls_credentials(front->tls) : grpc_insecure_server_credentials_create();
-    err = listen_bind(front->loop.server, &address, credentials, front->address);
+    err = listen_bind(front->loop.server, options->listen, credentials, front->address);
     grpc_server_credentials_release(credentials);
     return err;
 }
@@ -133,6 +133,8 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_identity_methods, svc_identity_count);
     if (!err)
         err = loop_register(loop, health_methods, health_count);
+    if (!err)
+        err = loop_register(loop, reflection_methods, reflection_count);
     return err;
 }
 
@@ -190,6 +192,7 @@ enum err front_open_limited(const struct front_options *options, struct ingest *
     loop->services.ingest = ingest;
     loop->services.journal = journal;
     loop->services.store = store;
+    loop->services.converter = options->converter;
     loop->services.access.identities = options->identities;
     loop->services.access.required = options->require_identity;
     init_rooms(loop);
