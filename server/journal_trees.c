@@ -343,7 +343,7 @@ static enum err apply_cancel(struct journal_trees *trees, MDB_txn *txn, struct j
     enum err err = capture_get(trees, txn, op->number, scratch, &record);
     if (err)
         return err;
-    if (capture_is_final(record) || record->first_batch) {
+    if (journal_capture_is_final(record) || record->first_batch) {
         op->refused = ERR_EXISTS;
         return ERR_OK;
     }
