@@ -339,11 +339,16 @@ static enum err use_number(void *context, MDB_val value)
     return ERR_OK;
 }
 
+enum err journal_capture_number(struct journal *journal, const uint8_t capture_id[UUID_BYTES], uint64_t *out)
+{
+    return read_value(journal, TREE_CAPTURE_ID, capture_id, UUID_BYTES, use_number, out);
+}
+
 enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
                                struct arena *arena, Epcis__Store__V1__CaptureRecord **out)
 {
     uint64_t number = 0;
-    enum err err = read_value(journal, TREE_CAPTURE_ID, capture_id, UUID_BYTES, use_number, &number);
+    enum err err = journal_capture_number(journal, capture_id, &number);
     return err ? err : journal_capture(journal, number, arena, out);
 }
 
