@@ -34,6 +34,7 @@ void batch_free(struct batch *batch)
     buffer_free(&batch->op.data);
     free(batch->spans);
     free(batch->results);
+    free(batch->condemned);
     free(batch);
 }
 
@@ -153,6 +154,25 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
     buffer_append_message(&batch->frame, &head.base);
     release_facts(batch);
     return batch->frame.failed ? ERR_MEMORY : ERR_OK;
+}
+
+enum err batch_condemn(struct batch *batch, uint32_t position)
+{
+    size_t count = (size_t)batch->condemned_count + 1;
+    uint32_t *condemned = realloc(batch->condemned, count * sizeof *condemned);
+    if (!condemned)
+        return ERR_MEMORY;
+    batch->condemned = condemned;
+    Epcis__Wire__V1__Batch part = EPCIS__WIRE__V1__BATCH__INIT;
+    part.condemned = &position;
+    part.n_condemned = 1;
+    buffer_append_message(&batch->frame, &part.base);
+    if (batch->frame.failed) {
+        batch->frame.failed = false;
+        return ERR_MEMORY;
+    }
+    condemned[batch->condemned_count++] = position;
+    return ERR_OK;
 }
 
 enum err batch_record(const struct batch *batch, struct buffer *out)

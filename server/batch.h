@@ -3,6 +3,7 @@
 #ifndef EPCISD_SERVER_BATCH_H
 #define EPCISD_SERVER_BATCH_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "common/base/buffer.h"
@@ -45,6 +46,9 @@ struct batch {
     int64_t opened_ms;    /* steady clock */
     struct journal_op op; /* the record of its closing, later of its acknowledgment */
     struct journal_span_result *results;
+    uint32_t *condemned; /* positions of items that workers must not look at */
+    uint32_t condemned_count;
+    atomic_bool recording;           /* the journal is being told of them */
     char rule_pack[BATCH_RULE_PACK]; /* that decided it, once acknowledged */
 };
 
@@ -64,6 +68,10 @@ enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wi
  * ERR_MEMORY; ERR_DISK, ERR_CORRUPT, ERR_LIMIT: a partner's record cannot be read. */
 enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t parent[DIGEST_BYTES],
                      struct partner_cache *partners);
+
+/* From now on workers are told not to look at the item at `position`. Of a closed batch. ERR_MEMORY: nothing
+ * changed. */
+enum err batch_condemn(struct batch *batch, uint32_t position);
 
 /* Appends the BatchRecord of a closed batch. ERR_MEMORY. */
 enum err batch_record(const struct batch *batch, struct buffer *out);

@@ -32,6 +32,14 @@ static enum err receipt_build(uint64_t number, const Epcis__Store__V1__CaptureRe
     return ERR_OK;
 }
 
+enum err capture_receipt(struct journal *journal, uint64_t number, struct arena *arena,
+                         Epcis__V1__Receipt **out)
+{
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = journal_capture(journal, number, arena, &record);
+    return err ? err : receipt_build(number, record, arena, out);
+}
+
 enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTES], struct arena *arena,
                      Epcis__V1__Capture **out)
 {
@@ -55,11 +63,12 @@ enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTE
     capture->batches = record->batches;
     capture->error_behaviour = record->error_behaviour;
     capture->validate_only = record->validate_only;
+    capture->content_type = record->content_type;
     capture->error = record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ? record->error : NULL;
     if (record->resubmission_of) {
-        char number[24];
-        int length = snprintf(number, sizeof number, "%" PRIu64, record->resubmission_of);
-        capture->resubmission_of = arena_copy(arena, number, (size_t)length);
+        char letter[24];
+        int length = snprintf(letter, sizeof letter, "%" PRIu64, record->resubmission_of);
+        capture->resubmission_of = arena_copy(arena, letter, (size_t)length);
         if (!capture->resubmission_of)
             return ERR_LIMIT;
     }

@@ -355,11 +355,9 @@ static enum err check_new(struct identities *identities, const Epcis__V1__Identi
     place_of(identities, wanted->name, &found);
     const struct key *key = wanted->certificate[0] ? find_key(identities, sha256, KEY_CERTIFICATE) : NULL;
     if (found)
-        snprintf(why, IDENTITY_WHY,
-                 "`name` is \"%s\": an identity has or had this name; choose another, or rotate its token",
-                 wanted->name);
+        snprintf(why, IDENTITY_WHY, "`name` is \"%s\": an identity has or had this name", wanted->name);
     else if (key)
-        snprintf(why, IDENTITY_WHY, "`certificate` is that of \"%s\": revoke it first",
+        snprintf(why, IDENTITY_WHY, "`certificate` is that of \"%s\"",
                  identities->entries[key->entry].record->identity->name);
     pthread_mutex_unlock(&identities->mutex);
     return found || key ? ERR_EXISTS : ERR_OK;
@@ -406,8 +404,7 @@ static enum err rotate_record(Epcis__Store__V1__IdentityRecord *record,
     Epcis__V1__Identity *identity = record->identity;
     if (identity->revoked_ms || identity->certificate[0]) {
         snprintf(why, IDENTITY_WHY, "identity \"%s\" %s", identity->name,
-                 identity->revoked_ms ? "is revoked: create another"
-                                      : "has a certificate: it is its issuer who renews that");
+                 identity->revoked_ms ? "is revoked" : "has a certificate, which its issuer renews");
         return ERR_EXISTS;
     }
     int64_t until_ms = wanted->overlap_ms ? now_ms + wanted->overlap_ms : 0;

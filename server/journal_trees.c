@@ -18,6 +18,7 @@ static const char *const tree_names[TREE_COUNT] = {
     [TREE_DIGEST] = "digest",
     [TREE_UNFINISHED] = "unfinished",
     [TREE_UPLOAD] = "upload",
+    [TREE_UPLOAD_KEY] = "upload_key",
     [TREE_PIECE] = "piece",
     [TREE_BATCH] = "batch",
     [TREE_LEAF] = "leaf",
@@ -190,7 +191,7 @@ static enum err seal_duplicate(struct journal_trees *trees, MDB_txn *txn, struct
     memcpy(document->key_id, first->key_id, strnlen(first->key_id, SIGNATURE_KEY_ID) + 1);
     if (first->signature.len == SIGNATURE_BYTES)
         memcpy(document->signature, first->signature.data, SIGNATURE_BYTES);
-    return journal_upload_discard(trees, txn, document->upload);
+    return ERR_OK;
 }
 
 static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op)
@@ -219,11 +220,11 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
         record.key_id = document->key_id;
         record.signature = (ProtobufCBinaryData){SIGNATURE_BYTES, document->signature};
     }
+    record.content_type = document->content_type;
     err = capture_put(trees, txn, document->number, &record);
 
-    uint8_t number[8], upload[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];
+    uint8_t number[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];
     journal_key_u64(document->number, number);
-    journal_key_u64(document->upload, upload);
     MDB_val number_val = journal_val(number, sizeof number);
     if (!err)
         err = journal_trees_put(trees, txn, TREE_CAPTURE_ID, journal_val(document->capture_id, UUID_BYTES),
@@ -233,49 +234,60 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
                                 number_val, 0);
     if (!err)
         err = journal_trees_put(trees, txn, TREE_UNFINISHED, number_val, journal_val("", 0), 0);
-    if (!err)
-        err = journal_trees_delete(trees, txn, TREE_UPLOAD, journal_val(upload, sizeof upload));
     return err;
 }
 
-static enum err apply_seal(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
-                           struct arena *scratch, uint64_t *received_bytes)
+/* The document with these bytes of this partner, if it came before. */
+static enum err find_duplicate(const struct journal_trees *trees, MDB_txn *txn,
+                               const struct journal_document *document, uint64_t *number)
 {
-    struct journal_document *document = op->document;
-    uint32_t pieces = 0;
-    enum err err = journal_upload_pieces(trees, txn, document->upload, &pieces);
-    if (err)
-        return err;
-    if (pieces != document->pieces) { /* one of them met a disk that was full */
-        op->refused = ERR_DISK;
-        return journal_upload_discard(trees, txn, document->upload);
-    }
     uint8_t key_bytes[DIGEST_BYTES + JOURNAL_PARTNER];
     MDB_val key = journal_val(key_bytes, digest_key(document, key_bytes)), value;
-    int code =
-        document->terms.validate_only ? MDB_NOTFOUND : mdb_get(txn, trees->dbi[TREE_DIGEST], &key, &value);
-    if (code == 0)
-        return seal_duplicate(trees, txn, document, journal_key_read_u64(value.mv_data), scratch);
-    if (code != MDB_NOTFOUND)
+    if (document->terms.validate_only)
+        return ERR_NOT_FOUND;
+    int code = mdb_get(txn, trees->dbi[TREE_DIGEST], &key, &value);
+    if (code)
         return journal_trees_error("digest", code);
+    *number = journal_key_read_u64(value.mv_data);
+    return ERR_OK;
+}
+
+static enum err apply_seal(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                           struct arena *scratch)
+{
+    struct journal_document *document = op->document;
+    Epcis__Store__V1__UploadRecord *upload = NULL;
+    uint64_t number = 0;
+    enum err err = journal_upload_to_seal(trees, txn, op, scratch, &upload);
+    if (err || op->refused)
+        return err;
+    if (upload->document_number) /* its receipt did not reach the client */
+        return seal_duplicate(trees, txn, document, upload->document_number, scratch);
+    err = find_duplicate(trees, txn, document, &number);
+    if (!err) {
+        err = seal_duplicate(trees, txn, document, number, scratch);
+        return err ? err : journal_upload_became(trees, txn, document, upload, number);
+    }
+    if (err != ERR_NOT_FOUND)
+        return err;
     if (op->letter) {
         err = journal_letter_apply(trees, txn, op, scratch);
         if (err || op->refused)
-            return err ? err : journal_upload_discard(trees, txn, document->upload);
+            return err ? err : journal_upload_became(trees, txn, document, upload, 0);
     }
-    *received_bytes += document->document_bytes;
-    return seal_new(trees, txn, op);
+    err = seal_new(trees, txn, op);
+    return err ? err : journal_upload_became(trees, txn, document, upload, document->number);
 }
 
 /* Writes the record back, as finished where nothing is left to do. */
 static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
-                               Epcis__Store__V1__CaptureRecord *record, uint64_t *finished_bytes)
+                               Epcis__Store__V1__CaptureRecord *record)
 {
     bool finished = record->converted && record->items_acknowledged == record->items;
     if (finished) {
         record->state = record->error ? EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED
                                       : EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE;
-        *finished_bytes += record->document_bytes;
+        trees->unfinished_bytes -= record->document_bytes;
         uint8_t key[8];
         journal_key_u64(number, key);
         enum err err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
@@ -294,7 +306,7 @@ static bool capture_is_final(const Epcis__Store__V1__CaptureRecord *record)
 }
 
 static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
-                                struct arena *scratch, uint64_t *finished_bytes)
+                                struct arena *scratch)
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = capture_get(trees, txn, op->number, scratch, &record);
@@ -304,7 +316,7 @@ static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const
     record->events = op->events;
     record->items = op->items;
     record->error = (Epcis__V1__DocumentError *)(uintptr_t)op->error;
-    return capture_update(trees, txn, op->number, record, finished_bytes);
+    return capture_update(trees, txn, op->number, record);
 }
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
@@ -374,9 +386,24 @@ static enum err apply_batch(struct journal_trees *trees, MDB_txn *txn, const str
     return err;
 }
 
+static enum err apply_condemned(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                                struct arena *scratch)
+{
+    uint8_t key[12];
+    journal_key_pair(op->partition, op->sequence, key);
+    MDB_val key_val = journal_val(key, sizeof key);
+    Epcis__Store__V1__BatchRecord *batch = NULL;
+    enum err err = journal_trees_get_message(trees, txn, TREE_BATCH, key_val,
+                                             &epcis__store__v1__batch_record__descriptor, scratch, &batch);
+    if (err)
+        return err;
+    batch->condemned = (uint32_t *)(uintptr_t)op->condemned;
+    batch->n_condemned = op->condemned_count;
+    return journal_trees_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
+}
+
 static enum err tally_span(struct journal_trees *trees, MDB_txn *txn, const Epcis__Store__V1__BatchSpan *span,
-                           const struct journal_span_result *result, struct arena *scratch,
-                           uint64_t *finished_bytes)
+                           const struct journal_span_result *result, struct arena *scratch)
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = capture_get(trees, txn, span->document_number, scratch, &record);
@@ -388,11 +415,11 @@ static enum err tally_span(struct journal_trees *trees, MDB_txn *txn, const Epci
     record->warnings += result->warnings;
     record->batches++;
     record->items_acknowledged += span->count;
-    return capture_update(trees, txn, span->document_number, record, finished_bytes);
+    return capture_update(trees, txn, span->document_number, record);
 }
 
 static enum err apply_acknowledged(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
-                                   struct arena *scratch, uint64_t *finished_bytes)
+                                   struct arena *scratch)
 {
     uint8_t key[12];
     journal_key_pair(op->partition, op->sequence, key);
@@ -423,34 +450,40 @@ static enum err apply_acknowledged(struct journal_trees *trees, MDB_txn *txn, co
     if (!err)
         err = partition_put(trees, txn, op->partition, partition);
     for (size_t i = 0; !err && i < batch->n_spans; i++)
-        err = tally_span(trees, txn, batch->spans[i], &op->results[i], scratch, finished_bytes);
+        err = tally_span(trees, txn, batch->spans[i], &op->results[i], scratch);
     return err;
 }
 
 enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
-                             struct arena *scratch, uint64_t *received_bytes, uint64_t *finished_bytes)
+                             struct arena *scratch)
 {
     arena_reset(scratch);
     switch (op->kind) {
+    case JOURNAL_CLAIM:
+        return journal_upload_claim(trees, txn, op, scratch);
     case JOURNAL_PIECE:
         fault_end(FAULT_JOURNAL_PIECE);
-        return journal_upload_piece(trees, txn, op);
+        return journal_upload_piece(trees, txn, op, scratch);
     case JOURNAL_SEAL:
         fault_end(FAULT_JOURNAL_SEAL);
-        return apply_seal(trees, txn, op, scratch, received_bytes);
+        return apply_seal(trees, txn, op, scratch);
     case JOURNAL_DISCARD:
-        return journal_upload_discard(trees, txn, op->upload);
+        return journal_upload_discard(trees, txn, op, scratch);
+    case JOURNAL_EXPIRE:
+        return journal_upload_expire(trees, txn, op, scratch);
     case JOURNAL_LETTER:
         return journal_letter_apply(trees, txn, op, scratch);
+    case JOURNAL_CONDEMNED:
+        return apply_condemned(trees, txn, op, scratch);
     case JOURNAL_BATCH:
         fault_end(FAULT_JOURNAL_BATCH);
         return apply_batch(trees, txn, op, scratch);
     case JOURNAL_ACKNOWLEDGED:
         fault_end(FAULT_JOURNAL_ACKNOWLEDGED);
-        return apply_acknowledged(trees, txn, op, scratch, finished_bytes);
+        return apply_acknowledged(trees, txn, op, scratch);
     case JOURNAL_CONVERTED:
         fault_end(FAULT_JOURNAL_CONVERTED);
-        return apply_converted(trees, txn, op, scratch, finished_bytes);
+        return apply_converted(trees, txn, op, scratch);
     case JOURNAL_PARTNER_PUT:
         return journal_partner_apply(trees, txn, op, scratch);
     case JOURNAL_KEY:
@@ -532,13 +565,18 @@ static enum err prepare(struct journal_trees *trees, MDB_txn *txn)
         if (code)
             return journal_trees_error("open", code);
     }
+    uint64_t upload = 0;
     enum err err = check_version(trees, txn);
-    if (!err)
-        err = journal_upload_discard_all(trees, txn);
     if (!err)
         err = next_key(trees, txn, TREE_CAPTURE, &trees->next_number);
     if (!err)
         err = next_key(trees, txn, TREE_PIECE, &trees->next_upload);
+    if (!err)
+        err = next_key(trees, txn, TREE_UPLOAD, &upload);
+    if (upload > trees->next_upload)
+        trees->next_upload = upload;
+    if (!err)
+        err = journal_upload_recover(trees, txn);
     if (!err)
         err = sum_unfinished(trees, txn);
     return err;

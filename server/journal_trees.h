@@ -13,6 +13,7 @@ enum journal_tree {
     TREE_DIGEST,
     TREE_UNFINISHED,
     TREE_UPLOAD,
+    TREE_UPLOAD_KEY,
     TREE_PIECE,
     TREE_LETTER,
     TREE_BATCH,
@@ -34,6 +35,8 @@ struct journal_trees {
     uint64_t next_number;
     uint64_t next_upload;
     uint64_t unfinished_bytes;
+    uint32_t open_uploads;           /* that can be continued and are no documents yet */
+    uint64_t expire_after;           /* the upload that was looked at last for its age */
     uint64_t partner_changes;        /* since it was opened */
     const struct signature_key *key; /* that signs; NULL: nothing is signed */
 };
@@ -44,10 +47,9 @@ void journal_trees_close(struct journal_trees *trees);
 /* ERR_DISK for whatever LMDB could not do, ERR_CORRUPT for what it says is damaged; logged. */
 enum err journal_trees_error(const char *what, int code);
 
-/* Applies one operation. `scratch` is for records read and is reset. *finished_bytes grows by the size of
- * documents that this finishes, *received_bytes by that of new ones. */
+/* Applies one operation. `scratch` is for records read and is reset. */
 enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
-                             struct arena *scratch, uint64_t *received_bytes, uint64_t *finished_bytes);
+                             struct arena *scratch);
 
 /* Applies JOURNAL_LETTER, and the same change as part of JOURNAL_SEAL: op->refused is ERR_EXISTS where the
  * dead letter is not open. */

@@ -111,6 +111,18 @@ static enum err lane_expect(struct lane *lane)
     return ERR_OK;
 }
 
+/* What was found out about the batch before a restart. */
+static enum err condemn_again(struct lane *lane, struct batch *batch)
+{
+    Epcis__Store__V1__BatchRecord *record = NULL;
+    arena_reset(&lane->shared->scratch);
+    enum err err = journal_batch(lane->shared->journal, lane->partition, batch->sequence,
+                                 &lane->shared->scratch, &record);
+    for (size_t i = 0; !err && i < record->n_condemned; i++)
+        err = batch_condemn(batch, record->condemned[i]);
+    return err;
+}
+
 static enum err lane_close(struct lane *lane)
 {
     struct batch *batch = lane->open;
@@ -126,6 +138,10 @@ static enum err lane_close(struct lane *lane)
         return lane_block(lane,
                           "a batch rebuilt from its documents is not the batch that was recorded" CHANGED,
                           ERR_CORRUPT);
+    }
+    if (replayed && (err = condemn_again(lane, batch))) {
+        batch_free(batch);
+        return lane_block(lane, "the record of a batch cannot be read", err);
     }
     fault_end(FAULT_BATCH_CLOSED);
     lane->last_sequence = batch->sequence;

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/endpoint.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/options.h"
@@ -23,7 +24,6 @@
 #include "server/converter.h"
 #include "server/dispatcher.h"
 #include "server/front/front.h"
-#include "server/front/listen.h"
 #include "server/identities.h"
 #include "server/ingest.h"
 #include "server/journal.h"
@@ -52,7 +52,7 @@ struct settings {
     struct front_options front;
     bool insecure_plain_text, replace_lost_key;
     const char *data_dir, *work_endpoint, *ack_endpoint, *log_format;
-    uint64_t workers, drain_ms, map_bytes, checkpoint_interval_ms;
+    uint64_t workers, drain_ms, map_bytes, upload_keep_ms, checkpoint_interval_ms;
     struct pressure_options pressure;
     struct option_list rules;
     struct converter_options converter;
@@ -66,6 +66,7 @@ static struct settings settings = {
     .drain_ms = 10000,
     .checkpoint_interval_ms = 60000,
     .map_bytes = (uint64_t)1 << 40,
+    .upload_keep_ms = 24 * 3600 * 1000,
     .pressure = {.high_water_bytes = (uint64_t)16 << 30,
                  .high_water_documents = 1000000,
                  .disk_reserve_bytes = (uint64_t)1 << 30},
@@ -133,6 +134,8 @@ static const struct option_entry options[] = {
      "time between signed checkpoints, where something changed"},
     {"replace-lost-key", OPTION_FLAG, &settings.replace_lost_key, 0, 0, NULL,
      "once, where the private signing key is lost for good: makes another"},
+    {"upload-keep-ms", OPTION_NUMBER, &settings.upload_keep_ms, 1000, (uint64_t)1 << 40, "MS",
+     "an upload with an upload_id that nobody continues is dropped after this time"},
     {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 1 << 20, (uint64_t)1 << 46, "BYTES",
      "most that journal and store may each grow to"},
     {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",
@@ -266,6 +269,8 @@ static enum err open_pipeline(struct server *server)
     if (!err)
         err = checkpointer_open(server->journal, settings.checkpoint_interval_ms, &server->checkpointer);
     if (!err)
+        journal_keep_uploads(server->journal, settings.upload_keep_ms);
+    if (!err)
         err = store_open(server->store_url, settings.map_bytes, &server->store);
     settings.pressure.journal_dir = server->journal_dir;
     settings.pressure.store_dir = server->store_dir;
@@ -339,12 +344,12 @@ static void server_close(struct server *server)
 static void check_listen(const char *program)
 {
     struct front_options *front = &settings.front;
-    struct listen_address address;
+    struct endpoint endpoint;
     if (!front->tls_certificate != !front->tls_key)
         options_fail(program, "--tls-cert and --tls-key go together");
     if (front->tls_client_ca && !front->tls_certificate)
         options_fail(program, "--tls-client-ca needs --tls-cert and --tls-key");
-    if (listen_parse(front->listen, &address) || listen_is_local(&address))
+    if (endpoint_parse(front->listen, &endpoint) || endpoint_is_local(&endpoint))
         return; /* what is no address is told when it is bound */
     front->require_identity = true;
     if (front->tls_certificate)

@@ -15,6 +15,7 @@ enum refusal_reason {
     REFUSAL_BACKLOG_DOCUMENTS, /* so many documents are unfinished */
     REFUSAL_BACKLOG_AGE,       /* the oldest unfinished document is too old */
     REFUSAL_DOCUMENT_BYTES, /* the document is longer than its partner's record allows: never comes right */
+    REFUSAL_UPLOADS,        /* so many uploads are begun and not finished */
     REFUSAL_REASONS,
 };
 

@@ -13,14 +13,19 @@ enum {
     NEWS_BYTES = 8 << 20, /* memory one acknowledgment may take */
     RETRY_FIRST_MS = 200, /* after a store failed, or a socket */
     RETRY_MAX_MS = 30000,
+    UNNOTICED_MS = 1000, /* so long ZeroMQ may go on sending to a worker that is no more */
+    TAKE_UP_MS = 500,    /* in which a worker names what it was sent, unless it is busy */
 };
 
 enum err routes_open(struct routes *routes, const struct dispatcher_options *options, struct journal *journal,
                      dispatcher_acknowledged_fn *acknowledged, void *context)
 {
     uint64_t seed = (uint64_t)clock_wall_ms();
-    *routes = (struct routes){
-        .options = options, .journal = journal, .acknowledged = acknowledged, .context = context};
+    *routes = (struct routes){.options = options,
+                              .journal = journal,
+                              .acknowledged = acknowledged,
+                              .context = context,
+                              .worker_lost_ms = INT64_MIN / 2};
     arena_init(&routes->arena, NEWS_BYTES);
     breaker_init(&routes->breaker, seed);
     for (uint32_t i = 0; i < PARTNER_PARTITIONS; i++) {
@@ -34,6 +39,7 @@ void routes_close(struct routes *routes)
 {
     for (size_t i = 0; i < PARTNER_PARTITIONS; i++)
         batch_free_list(routes->all[i].first);
+    buffer_free(&routes->trial);
     wire_close(&routes->wire);
     arena_free(&routes->arena);
 }
@@ -56,6 +62,8 @@ static uint32_t run_length(const struct routes *routes, const struct route *rout
 {
     uint32_t count = 0;
     size_t bytes = 0;
+    if (route->singles > 0)
+        return 1;
     for (const struct batch *batch = route->first; batch; batch = batch->next) {
         bytes += batch->frame.length;
         if (count > 0 &&
@@ -66,13 +74,29 @@ static uint32_t run_length(const struct routes *routes, const struct route *rout
     return count;
 }
 
+void routes_hold(struct route *route, uint32_t pause_ms)
+{
+    route->hold_until_ms = route->lease_end_ms = clock_steady_ms() + pause_ms;
+    route->at_risk = false;
+}
+
 static enum err send_run(struct routes *routes, const struct route *route, uint32_t count)
 {
     struct buffer frames[WIRE_RUN_BATCHES_MAX];
+    if (route->isolation.items)
+        return routes_send_trial(routes, route);
     const struct batch *batch = route->first;
     for (uint32_t i = 0; i < count; i++, batch = batch->next)
         frames[i] = batch->frame;
     return wire_send_run(routes->wire, frames, count);
+}
+
+/* What was sent just after a worker was lost may be lost with it: soon sent again unless it is taken up. */
+static int64_t first_lease_ms(const struct routes *routes, int64_t now_ms)
+{
+    int64_t lease_ms = (int64_t)routes->options->lease_ms;
+    bool doubtful = now_ms - routes->worker_lost_ms < UNNOTICED_MS;
+    return doubtful && lease_ms > TAKE_UP_MS ? TAKE_UP_MS : lease_ms;
 }
 
 /* Sends the partition's next run, or the one whose lease ended again. */
@@ -94,28 +118,36 @@ static void route_send(struct routes *routes, struct route *route, int64_t now_m
         return;
     }
     fault_end(FAULT_DISPATCHER_AFTER_PUSH);
-    if (again) {
+    if (again && !route->isolation.items) {
         log_warning("run_sent_again", "partition=%u batch=%" PRIu64 " batches=%u attempt=%u worker=%s",
                     route->first->partition, route->first->sequence, count, route->attempts + 1,
                     route->worker_id[0] ? route->worker_id : "none");
         routes->status.runs_resent++;
-    } else {
-        routes->status.runs_out++;
     }
+    routes->status.runs_out += !again;
     breaker_sent(&routes->breaker, route->first->partition);
     route->out = count;
     route->attempts = again ? route->attempts + 1 : 1;
     route->worker_id[0] = '\0';
-    route->lease_end_ms = now_ms + (int64_t)routes->options->lease_ms;
+    route->at_risk = true;
+    route->lease_end_ms = now_ms + first_lease_ms(routes, now_ms);
 }
 
 /* When the route has something to send; INT64_MAX: only after news. */
 static int64_t route_due_ms(const struct route *route, bool draining)
 {
-    if (!route->first || (draining && route->out == 0))
+    if (!route->first || (draining && route->out == 0) || atomic_load(&route->first->recording))
         return INT64_MAX;
     int64_t due_ms = route->out > 0 ? route->lease_end_ms : 0;
     return due_ms > route->hold_until_ms ? due_ms : route->hold_until_ms;
+}
+
+static bool may_send(const struct routes *routes, const struct route *route, uint32_t partition,
+                     int64_t now_ms)
+{
+    if (routes->isolated && (routes->isolated != route || !routes_nothing_else_out(routes, route, now_ms)))
+        return false;
+    return breaker_allows(&routes->breaker, partition, now_ms);
 }
 
 int64_t routes_send_due(struct routes *routes, bool draining)
@@ -126,8 +158,10 @@ int64_t routes_send_due(struct routes *routes, bool draining)
     for (uint32_t i = 0; i < PARTNER_PARTITIONS; i++) {
         uint32_t turn = (routes->next + i) % PARTNER_PARTITIONS;
         struct route *route = &routes->all[turn];
-        if (!routes->want_send && route_due_ms(route, draining) <= now_ms &&
-            breaker_allows(&routes->breaker, turn, now_ms)) {
+        bool due = !routes->want_send && route_due_ms(route, draining) <= now_ms;
+        if (due)
+            routes_heed_deaths(routes, route);
+        if (due && may_send(routes, route, turn, now_ms)) {
             route_send(routes, route, now_ms);
             if (routes->want_send)
                 routes->next = turn; /* it is first when there is room */
@@ -154,10 +188,11 @@ static bool id_has_pid(const char *worker_id, pid_t pid)
 
 void routes_worker_gone(struct routes *routes, pid_t pid)
 {
+    routes->worker_lost_ms = clock_steady_ms();
     for (size_t i = 0; i < PARTNER_PARTITIONS; i++) {
         struct route *route = &routes->all[i];
         /* A run that no worker has named yet may have been on its way to this one. */
         if (route->out > 0 && (!route->worker_id[0] || id_has_pid(route->worker_id, pid)))
-            route->lease_end_ms = 0;
+            routes_lose(routes, route);
     }
 }

@@ -43,6 +43,9 @@ static void route_advance(struct routes *routes, struct route *route,
     if (!route->first)
         route->last = &route->first;
     route->hold_until_ms = 0;
+    route->singles -= route->singles > 0;
+    routes_release(routes, route);
+    route->isolation.passed = 0;
     backoff_reset(&route->backoff);
     if (--route->out == 0)
         routes->status.runs_out--;
@@ -89,18 +92,12 @@ static bool ack_adds_up(const struct batch *batch, const Epcis__Wire__V1__Acknow
     return true;
 }
 
-static void hold(struct route *route, int64_t until_ms)
-{
-    route->hold_until_ms = until_ms;
-    route->lease_end_ms = until_ms;
-}
-
 static void heed_store_failure(struct routes *routes, struct route *route,
                                const Epcis__Wire__V1__Acknowledgment *ack)
 {
     int64_t now_ms = clock_steady_ms();
     uint32_t pause_ms = backoff_next_ms(&route->backoff);
-    hold(route, now_ms + pause_ms);
+    routes_hold(route, pause_ms);
     routes->status.store_failures++;
     log_warning(
         "store_failed", "partition=%u batch=%" PRIu64 " attempt=%u again_in_ms=%u worker=%s detail=\"%s\"",
@@ -113,7 +110,8 @@ static void heed_store_failure(struct routes *routes, struct route *route,
                   routes->breaker.failures, routes->breaker.probe_at_ms - now_ms);
 }
 
-static void heed_mismatch(struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
+static void heed_mismatch(struct routes *routes, struct route *route,
+                          const Epcis__Wire__V1__Acknowledgment *ack)
 {
     static const char *const names[] = {
         [EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER] = "out_of_order",
@@ -125,7 +123,19 @@ static void heed_mismatch(struct route *route, const Epcis__Wire__V1__Acknowledg
               "partition=%u batch=%" PRIu64 " result=%s store_sequence=%" PRIu64 " worker=%s detail=\"%s\"",
               ack->partition, ack->sequence, known ? names[ack->result] : "unknown", ack->last_sequence,
               ack->worker_id, ack->detail);
-    hold(route, clock_steady_ms() + RETRY_MISMATCH_MS);
+    routes_release(routes, route);
+    routes_hold(route, RETRY_MISMATCH_MS);
+}
+
+static void heed_trial(struct routes *routes, struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
+{
+    if (route->isolation.items) {
+        routes_heed_trial(routes, route, ack);
+    } else if (ack->trial_count == 0) { /* TOO_LARGE, for the batch as it is */
+        route->too_large = true;
+        route->at_risk = false;
+        route->lease_end_ms = 0;
+    }
 }
 
 static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgment *ack)
@@ -135,8 +145,8 @@ static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgmen
     struct route *route = &routes->all[ack->partition];
     struct batch *batch = route->first;
     /* A batch that was sent twice is acknowledged twice: the second time it is not here any more. */
-    if (route->out == 0 || batch->sequence != ack->sequence || ack->batch_id.len != DIGEST_BYTES ||
-        memcmp(ack->batch_id.data, batch->id, DIGEST_BYTES) != 0)
+    if (route->out == 0 || atomic_load(&batch->recording) || batch->sequence != ack->sequence ||
+        ack->batch_id.len != DIGEST_BYTES || memcmp(ack->batch_id.data, batch->id, DIGEST_BYTES) != 0)
         return;
     if (ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_STORE_FAILED) {
         heed_store_failure(routes, route, ack);
@@ -144,8 +154,11 @@ static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgmen
     }
     if (breaker_worked(&routes->breaker))
         log_info("store_works_again", "worker=%s detail=\"all runs are sent again\"", ack->worker_id);
-    if (ack->result != EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED)
-        heed_mismatch(route, ack);
+    if (ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TOO_LARGE ||
+        ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK)
+        heed_trial(routes, route, ack);
+    else if (ack->result != EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED)
+        heed_mismatch(routes, route, ack);
     else if (ack_adds_up(batch, ack))
         route_advance(routes, route, ack);
     else

@@ -67,12 +67,14 @@ static bool take_run(struct link *link)
         return false;
     fault_end(FAULT_WORKER_PULLED);
     struct queue_run *run = link->spare;
-    const uint8_t *batch_id;
+    struct batch first;
     run->count = count;
     run->bytes = sizeof *run;
     for (size_t i = 0; i < count; i++)
         run->bytes += run->frames[i].length;
-    batch_peek(run->frames[0].data, run->frames[0].length, &run->partition, &run->sequence, &batch_id);
+    batch_peek(run->frames[0].data, run->frames[0].length, &first);
+    run->partition = first.partition;
+    run->sequence = first.sequence;
     queue_put(link->config->queue, &link->spare);
     return true;
 }

@@ -31,7 +31,14 @@ struct work_ref {
     uint32_t row;
 };
 
-enum work_verdict { WORK_UNDECIDED, WORK_COMMITTED, WORK_DUPLICATE, WORK_DEAD, WORK_MASTER_DATA };
+enum work_verdict {
+    WORK_UNDECIDED,
+    WORK_COMMITTED,
+    WORK_DUPLICATE,
+    WORK_DEAD,
+    WORK_MASTER_DATA,
+    WORK_LEFT_OUT, /* of a trial of other items */
+};
 
 /* One item of a batch. */
 struct work_event {

@@ -67,12 +67,13 @@ static enum err commit_batches(struct worker *worker, const struct buffer *const
         return err;
     }
     if (err) {
-        log_error("commit_failed", "err=%s batches=%zu attempt=%u", err_name(err), count,
-                  worker->backoff.attempts + 1);
+        log_error("commit_failed", "err=%s batches=%zu attempt=%u%s", err_name(err), count,
+                  worker->backoff.attempts + 1,
+                  err == ERR_LIMIT ? " detail=\"the batch takes more than --memory-max-bytes\"" : "");
         commit_refuse(worker->config->commit, frames, count, err, &result);
     }
     put_acks(worker, &result);
-    return err;
+    return err == ERR_LIMIT ? ERR_OK : err; /* the batch's fault: nothing to wait for */
 }
 
 static enum err commit_runs(struct worker *worker, const struct queue_run *runs)

@@ -55,6 +55,24 @@ void digest_free(struct digest *digest)
     free(digest);
 }
 
+void digest_save(const struct digest *digest, uint8_t state[DIGEST_BYTES])
+{
+    CHECK(digest->context.num == 0);
+    for (size_t i = 0; i < DIGEST_BYTES; i++)
+        state[i] = (uint8_t)(digest->context.h[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+void digest_restore(struct digest *digest, const uint8_t state[DIGEST_BYTES], uint64_t bytes)
+{
+    CHECK(bytes % DIGEST_BLOCK == 0);
+    SHA256_Init(&digest->context);
+    for (size_t i = 0; i < DIGEST_BYTES / 4; i++)
+        digest->context.h[i] = (SHA_LONG)state[4 * i] << 24 | (SHA_LONG)state[4 * i + 1] << 16 |
+                               (SHA_LONG)state[4 * i + 2] << 8 | (SHA_LONG)state[4 * i + 3];
+    digest->context.Nl = (SHA_LONG)(bytes << 3);
+    digest->context.Nh = (SHA_LONG)(bytes >> 29);
+}
+
 void digest_hex(const uint8_t *data, size_t bytes, char *out)
 {
     for (size_t i = 0; i < bytes; i++) {

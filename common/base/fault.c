@@ -42,6 +42,7 @@ static struct {
     atomic_long passages;
 } armed[FAULT_POINT_COUNT];
 static const char *once_dir; /* NULL: every process fails for itself */
+static const char *poison;   /* NULL: none */
 
 static enum err complain(const char *what, const char *text)
 {
@@ -105,6 +106,7 @@ enum err fault_init(void)
     for (size_t i = 0; i < FAULT_POINT_COUNT; i++)
         armed[i].first = armed[i].last = 0;
     once_dir = getenv("EPCISD_FAULT_ONCE");
+    poison = getenv("EPCISD_FAULT_POISON");
     if (!text)
         return ERR_OK;
     if (snprintf(words, sizeof words, "%s", text) >= (int)sizeof words)
@@ -141,6 +143,12 @@ void fault_end(enum fault_point point)
 {
     if (fault_hit(point))
         kill(getpid(), armed[point].stop ? SIGSTOP : SIGKILL);
+}
+
+void fault_poison(const char *text)
+{
+    if (poison && strstr(text, poison))
+        kill(getpid(), SIGKILL);
 }
 
 #endif

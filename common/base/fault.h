@@ -82,6 +82,10 @@ bool fault_hit(enum fault_point point);
 /* Ends or halts the process at a passage that shall fail. Any thread. */
 void fault_end(enum fault_point point);
 
+/* Ends the process at every text that contains what EPCISD_FAULT_POISON says: an event that no worker
+ * survives. Any thread. */
+void fault_poison(const char *text);
+
 #else
 
 static inline bool fault_hit(enum fault_point point)
@@ -93,6 +97,11 @@ static inline bool fault_hit(enum fault_point point)
 static inline void fault_end(enum fault_point point)
 {
     (void)point;
+}
+
+static inline void fault_poison(const char *text)
+{
+    (void)text;
 }
 
 #endif

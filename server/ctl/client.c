@@ -18,6 +18,7 @@ enum { RESPONSE_MAX = 64 << 20 };
 struct client {
     grpc_channel *channel;
     grpc_completion_queue *queue;
+    char *authorization; /* a header's value; NULL: none */
 };
 
 /* A call of either kind: what it receives is asked for at its start and looked at at its end. The
@@ -55,7 +56,22 @@ static grpc_arg integer(const char *key, int value)
     return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value};
 }
 
-enum err client_open(const char *server, struct client **out)
+static char *make_authorization(const char *token)
+{
+    char *text = NULL;
+    return asprintf(&text, "Bearer %s", token) < 0 ? NULL : text;
+}
+
+/* NULL: gRPC can make nothing of the PEM texts. */
+static grpc_channel_credentials *make_credentials(const struct client_security *security)
+{
+    if (!security || !security->ca)
+        return grpc_insecure_credentials_create();
+    grpc_ssl_pem_key_cert_pair pair = {.private_key = security->key, .cert_chain = security->certificate};
+    return grpc_ssl_credentials_create_ex(security->ca, security->certificate ? &pair : NULL, NULL, NULL);
+}
+
+enum err client_open(const char *server, const struct client_security *security, struct client **out)
 {
     *out = NULL;
     struct client *client = calloc(1, sizeof *client);
@@ -71,7 +87,18 @@ enum err client_open(const char *server, struct client **out)
         integer(GRPC_ARG_KEEPALIVE_TIME_MS, 30000),
     };
     grpc_channel_args all = {.num_args = sizeof args / sizeof args[0], .args = args};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    grpc_channel_credentials *credentials = make_credentials(security);
+    bool token = security && security->token;
+    if (token)
+        client->authorization = make_authorization(security->token);
+    if (!credentials || (token && !client->authorization)) {
+        enum err err = credentials ? ERR_MEMORY : ERR_INPUT;
+        grpc_channel_credentials_release(credentials);
+        free(client->authorization);
+        free(client);
+        grpc_shutdown_blocking();
+        return err;
+    }
     client->channel = grpc_channel_create(server, credentials, &all);
     client->queue = grpc_completion_queue_create_for_pluck(NULL);
     grpc_channel_credentials_release(credentials);
@@ -88,6 +115,9 @@ void client_close(struct client **client)
     grpc_channel_destroy(closed->channel);
     grpc_completion_queue_shutdown(closed->queue);
     grpc_completion_queue_destroy(closed->queue);
+    if (closed->authorization)
+        explicit_bzero(closed->authorization, strlen(closed->authorization));
+    free(closed->authorization);
     free(closed);
     grpc_shutdown_blocking();
 }
@@ -121,8 +151,16 @@ enum err client_stream_open(struct client *client, const char *method, int64_t d
     stream->call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue,
                                             grpc_slice_from_static_string(method), NULL, deadline, NULL);
 
-    const grpc_op begin[] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
+    grpc_metadata authorization = {.key = grpc_slice_from_static_string("authorization")};
+    grpc_op begin[] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
+    if (client->authorization) {
+        authorization.value = grpc_slice_from_copied_string(client->authorization);
+        begin[0].data.send_initial_metadata.metadata = &authorization;
+        begin[0].data.send_initial_metadata.count = 1;
+    }
     start(stream, begin, 1, &stream->begun);
+    if (client->authorization)
+        grpc_slice_unref(authorization.value);
     const grpc_op end[] = {
         {.op = GRPC_OP_RECV_INITIAL_METADATA,
          .data.recv_initial_metadata.recv_initial_metadata = &stream->initial},

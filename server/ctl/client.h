@@ -24,6 +24,7 @@ enum client_code {
     CLIENT_UNIMPLEMENTED = 12,
     CLIENT_INTERNAL = 13,
     CLIENT_UNAVAILABLE = 14,
+    CLIENT_UNAUTHENTICATED = 16,
 };
 
 /* How a call ended. */
@@ -39,8 +40,17 @@ struct client_status {
 /* "NOT_FOUND" */
 const char *client_code_name(int code);
 
-/* `server`: HOST:PORT. Connects with the first call, and again whenever needed. ERR_MEMORY. */
-enum err client_open(const char *server, struct client **out);
+/* How to be safe, and to be known; texts are copied, NULL where there is none. */
+struct client_security {
+    const char *ca;          /* PEM: who may have issued the server's certificate; NULL: plain text */
+    const char *certificate; /* PEM: the client's own, and its key */
+    const char *key;
+    const char *token; /* goes with each call */
+};
+
+/* `server`: HOST:PORT or unix:PATH. `security` NULL: none. Connects with the first call, and again whenever
+ * needed. ERR_MEMORY; ERR_INPUT: gRPC can make nothing of the PEM texts. */
+enum err client_open(const char *server, const struct client_security *security, struct client **out);
 void client_close(struct client **client);
 
 /* One request, one response, which the caller frees with protobuf_c_message_free_unpacked(…, NULL); it is

@@ -60,7 +60,7 @@ int ctl_status(int argc, char **argv)
     options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
     if (argc != 2)
         options_fail(argv[0], "one CAPTURE_ID is expected");
-    if (client_open(common.server, &client))
+    if (ctl_connect(&common, &client))
         goto out;
     status_get(client, argv[1], ctl_deadline_ms(&common), &response, &status);
     if (!response) {

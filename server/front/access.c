@@ -163,31 +163,22 @@ static void refuse(struct call *call)
     case ACCESS_GRANTED:
         break;
     case ACCESS_NO_IDENTITY:
-        reply_fail(
-            reply, GRPC_STATUS_UNAUTHENTICATED,
-            "no identity was given: send \"authorization: Bearer TOKEN\" in the call's metadata, or use "
-            "a client certificate that is known here");
+        reply_refuse(reply, REASON_IDENTITY_MISSING, "the call came without an identity");
         break;
     case ACCESS_MALFORMED:
-        reply_fail(reply, GRPC_STATUS_UNAUTHENTICATED,
-                   "the authorization header is malformed: \"Bearer TOKEN\" is expected, once");
+        reply_refuse(reply, REASON_IDENTITY_MALFORMED, "the authorization header is malformed");
         break;
     case ACCESS_UNKNOWN_TOKEN:
-    case ACCESS_REVOKED:
-        reply_fail(reply, GRPC_STATUS_UNAUTHENTICATED,
-                   "the identity is not valid here: ask the operator for another");
-        break;
     case ACCESS_UNKNOWN_CERTIFICATE:
-        reply_fail(reply, GRPC_STATUS_UNAUTHENTICATED,
-                   "the certificate is no identity's here: ask the operator, or send a token");
+    case ACCESS_REVOKED:
+        reply_refuse(reply, REASON_IDENTITY_UNKNOWN, "the identity is not valid here");
         break;
     case ACCESS_EXPIRED:
-        reply_fail(reply, GRPC_STATUS_UNAUTHENTICATED,
-                   "the identity has expired: ask the operator for a new token");
+        reply_refuse(reply, REASON_IDENTITY_EXPIRED, "the identity has expired");
         break;
     case ACCESS_WRONG_ROLE:
-        reply_fail(reply, GRPC_STATUS_PERMISSION_DENIED, "%s has not the role %s, which this method needs",
-                   call->caller.name, need_name(call->method->need));
+        reply_refuse(reply, REASON_ROLE_MISSING, "%s has not the role %s, which this method needs",
+                     call->caller.name, need_name(call->method->need));
         break;
     }
 }
@@ -275,9 +266,8 @@ enum err access_sender(struct call *call, const char *named, const char **out)
     *out = named[0] ? named : call->caller.partner;
     enum err err = access_sees(call, *out);
     if (err == ERR_NOT_FOUND) {
-        reply_fail(&call->reply, GRPC_STATUS_PERMISSION_DENIED,
-                   "`partner` is \"%s\", for whom %s may not send: send one of its own GLNs, or nothing",
-                   named, call->caller.name);
+        reply_refuse(&call->reply, REASON_PARTNER_NOT_OWN, "`partner` is \"%.40s\", for whom %s may not send",
+                     named, call->caller.name);
         return ERR_INPUT;
     }
     if (err)

@@ -391,7 +391,8 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
         reply_refuse(&call->reply, REASON_CALLS_FULL, "other calls hold the memory for requests");
         call_end(call);
     } else if (call->phase == CALL_RECEIVING && (grace_over || (stopping && is_stream(call)))) {
-        reply_refuse(&call->reply, REASON_SERVER_STOPPING, "nothing was kept, send it all again");
+        reply_refuse(&call->reply, REASON_SERVER_STOPPING,
+                     "but for an upload with an upload_id nothing was kept");
         answer(call);
     } else if (call->phase == CALL_RECEIVING && late) {
         reply_refuse(&call->reply, REASON_MESSAGE_LATE, "no whole message came within %u ms",

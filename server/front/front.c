@@ -22,6 +22,7 @@
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
 #include "server/front/svc_trace.h"
+#include "server/front/svc_upload.h"
 #include "server/front/tls.h"
 
 enum {
@@ -50,7 +51,7 @@ const struct front_limits front_limits_default = {
 struct front {
     struct loop loop;
     struct tls *tls; /* NULL: plain text */
-    char address[LISTEN_TEXT];
+    char address[ENDPOINT_TEXT];
 };
 
 /* Errors only, and not faster than a person reads: most tell what a client did wrong, which it also learns
@@ -102,15 +103,14 @@ static grpc_server *create_server(const struct front_limits *limits)
 
 static enum err bind_port(struct front *front, const struct front_options *options)
 {
-    struct listen_address address;
-    enum err err = listen_parse(options->listen, &address);
-    if (!err && options->tls_certificate)
+    enum err err = ERR_OK;
+    if (options->tls_certificate)
         err = tls_open(options->tls_certificate, options->tls_key, options->tls_client_ca, &front->tls);
     if (err)
         return err;
     grpc_server_credentials *credentials =
         front->tls ? tls_credentials(front->tls) : grpc_insecure_server_credentials_create();
-    err = listen_bind(front->loop.server, &address, credentials, front->address);
+    err = listen_bind(front->loop.server, options->listen, credentials, front->address);
     grpc_server_credentials_release(credentials);
     return err;
 }
@@ -118,6 +118,8 @@ static enum err bind_port(struct front *front, const struct front_options *optio
 static enum err register_all(struct loop *loop)
 {
     enum err err = loop_register(loop, svc_capture_methods, svc_capture_count);
+    if (!err)
+        err = loop_register(loop, svc_upload_methods, svc_upload_count);
     if (!err)
         err = loop_register(loop, svc_trace_methods, svc_trace_count);
     if (!err)

@@ -41,7 +41,13 @@
     X(CALLS_FULL, RESOURCE_EXHAUSTED, 1000, "as many calls are under way as the server takes",               \
       "try again after retry-after-ms")                                                                      \
     X(MESSAGE_LATE, DEADLINE_EXCEEDED, 0, "no whole message came in the time that there is for one",         \
-      "nothing was kept; send it again")                                                                     \
+      "but for an upload with an upload_id nothing was kept; send it again")                                 \
+    X(UPLOADS, RESOURCE_EXHAUSTED, 60000, "too many uploads with an upload_id are begun and not finished",   \
+      "finish those, or try again after retry-after-ms")                                                     \
+    X(UPLOAD_TAKEN, ABORTED, 0, "a later stream goes on with the upload, or nobody did and it was dropped",  \
+      "GetUploadOffset tells how far it is")                                                                 \
+    X(UPLOAD_OFFSET, OUT_OF_RANGE, 0, "the offset is beyond the bytes of the upload that are kept",          \
+      "go on from what GetUploadOffset tells")                                                               \
     X(UNKNOWN, NOT_FOUND, 0, "what the request names is not known here", "not known here")                   \
     X(EXISTS, ALREADY_EXISTS, 0, "what the request would make is there already",                             \
       "use what is there, or choose another name")                                                           \
@@ -49,6 +55,20 @@
       "read it again and change what it is now")                                                             \
     X(LETTER_CLOSED, FAILED_PRECONDITION, 0, "the dead letter is closed already",                            \
       "nothing is left to do about it; GetDeadLetter tells who closed it")                                   \
+    X(IDENTITY_MISSING, UNAUTHENTICATED, 0, "the caller proved no identity, which this server demands",      \
+      "send \"authorization: Bearer TOKEN\" in the call's metadata, or use a certificate known here")        \
+    X(IDENTITY_MALFORMED, UNAUTHENTICATED, 0,                                                                \
+      "the authorization header holds no bearer token, or comes twice",                                      \
+      "send \"authorization: Bearer TOKEN\", once")                                                          \
+    X(IDENTITY_UNKNOWN, UNAUTHENTICATED, 0,                                                                  \
+      "the token or certificate is no identity's here, or a revoked one's",                                  \
+      "ask the server's operator for another")                                                               \
+    X(IDENTITY_EXPIRED, UNAUTHENTICATED, 0, "the identity, or the token, has expired",                       \
+      "ask the server's operator for a new token")                                                           \
+    X(ROLE_MISSING, PERMISSION_DENIED, 0, "the identity has not the role that the method needs",             \
+      "use another identity, or have one made that has the role")                                            \
+    X(IDENTITY_CLOSED, FAILED_PRECONDITION, 0, "the identity has no token to rotate",                        \
+      "create another identity")                                                                             \
     X(PARTNER_NOT_OWN, PERMISSION_DENIED, 0, "the caller may not act for the trading partner it names",      \
       "name one of your own GLNs, or nothing")                                                               \
     X(SERVER_STOPPING, UNAVAILABLE, 1000, "the server is stopping",                                          \

@@ -95,6 +95,7 @@ void reply_refused(struct reply *reply, const struct refusal *why)
         [REFUSAL_BACKLOG_DOCUMENTS] = REASON_BACKLOG_DOCUMENTS,
         [REFUSAL_BACKLOG_AGE] = REASON_BACKLOG_AGE,
         [REFUSAL_DOCUMENT_BYTES] = REASON_DOCUMENT_BYTES,
+        [REFUSAL_UPLOADS] = REASON_UPLOADS,
     };
     set_reason(reply, reasons[why->reason]);
     reply->retry_after_ms = why->retry_after_ms;

@@ -9,11 +9,13 @@
 
 enum { WHO_MAX = 200 };
 
-/* `why` says more where it is not empty. */
-static void fail(struct call *call, enum err err, grpc_status_code exists, const char *name, const char *why)
+/* `exists`: what ERR_EXISTS means. `why` says more of it, and of ERR_INPUT. */
+static void fail(struct call *call, enum err err, enum reason exists, const char *name, const char *why)
 {
-    if (err == ERR_INPUT || err == ERR_EXISTS)
-        reply_fail(&call->reply, err == ERR_INPUT ? GRPC_STATUS_INVALID_ARGUMENT : exists, "%s", why);
+    if (err == ERR_INPUT)
+        reply_input(&call->reply, "%s", why);
+    else if (err == ERR_EXISTS)
+        reply_refuse(&call->reply, exists, "%s", why);
     else
         reply_err(&call->reply, err, "identity %.80s", name);
 }
@@ -22,8 +24,7 @@ static void fail(struct call *call, enum err err, grpc_status_code exists, const
 static const char *read_who(struct call *call, const char *said, struct arena *arena)
 {
     if (strlen(said) > WHO_MAX) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`who` has %zu bytes: at most %d are kept",
-                   strlen(said), WHO_MAX);
+        reply_input(&call->reply, "`who` has %zu bytes: at most %d are kept", strlen(said), WHO_MAX);
         return NULL;
     }
     const char *who = access_who(call, said, arena);
@@ -60,7 +61,7 @@ static const ProtobufCMessage *create_identity(struct call *call, const Protobuf
     if (!who)
         return NULL;
     if (!request->identity) {
-        fail(call, ERR_INPUT, 0, "", "`identity` is missing");
+        fail(call, ERR_INPUT, REASON_NONE, "", "`identity` is missing");
         return NULL;
     }
     enum err err = token_make(token, sha256);
@@ -68,7 +69,7 @@ static const ProtobufCMessage *create_identity(struct call *call, const Protobuf
         err = identities_create(call->services->access.identities, request->identity, sha256, who, arena,
                                 &identity, why);
     if (err)
-        fail(call, err, GRPC_STATUS_ALREADY_EXISTS, request->identity->name, why);
+        fail(call, err, REASON_EXISTS, request->identity->name, why);
     const ProtobufCMessage *response =
         err ? NULL : answer(call, identity, identity->certificate[0] ? "" : token, arena);
     explicit_bzero(token, sizeof token);
@@ -90,7 +91,7 @@ static const ProtobufCMessage *rotate_token(struct call *call, const ProtobufCMe
         err =
             identities_rotate(call->services->access.identities, request, sha256, who, arena, &identity, why);
     if (err)
-        fail(call, err, GRPC_STATUS_FAILED_PRECONDITION, request->name, why);
+        fail(call, err, REASON_IDENTITY_CLOSED, request->name, why);
     const ProtobufCMessage *response = err ? NULL : answer(call, identity, token, arena);
     explicit_bzero(token, sizeof token);
     return response;
@@ -107,7 +108,7 @@ static const ProtobufCMessage *revoke_identity(struct call *call, const Protobuf
     enum err err = identities_revoke(call->services->access.identities, request->name, who, arena, &identity);
     if (!err)
         return answer(call, identity, "", arena);
-    fail(call, err, 0, request->name, "");
+    fail(call, err, REASON_NONE, request->name, "");
     return NULL;
 }
 

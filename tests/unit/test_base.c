@@ -79,6 +79,24 @@ START_TEST(digest_of_known_text)
 }
 END_TEST
 
+START_TEST(digest_goes_on_from_where_it_was)
+{
+    uint8_t whole[DIGEST_BYTES], parts[DIGEST_BYTES], state[DIGEST_BYTES];
+    static const uint8_t bytes[5 * DIGEST_BLOCK + 7] = {1, 2, 3};
+    digest_of(bytes, sizeof bytes, whole);
+    struct digest *before = digest_new(), *after = digest_new();
+    digest_update(before, bytes, 3 * DIGEST_BLOCK);
+    digest_save(before, state);
+    digest_update(after, "something else", 14);
+    digest_restore(after, state, 3 * DIGEST_BLOCK);
+    digest_update(after, bytes + 3 * DIGEST_BLOCK, sizeof bytes - 3 * DIGEST_BLOCK);
+    digest_finish(after, parts);
+    ck_assert_mem_eq(whole, parts, DIGEST_BYTES);
+    digest_free(before);
+    digest_free(after);
+}
+END_TEST
+
 START_TEST(uuid_round_trips_and_sorts)
 {
     uint8_t uuid[UUID_BYTES], back[UUID_BYTES];
@@ -216,6 +234,7 @@ int main(void)
     tcase_add_test(tests, arena_copies_past_a_block);
     tcase_add_test(tests, buffer_appends_and_prints);
     tcase_add_test(tests, digest_of_known_text);
+    tcase_add_test(tests, digest_goes_on_from_where_it_was);
     tcase_add_test(tests, uuid_round_trips_and_sorts);
     tcase_add_test(tests, a_repeated_option_is_a_list);
     tcase_add_test(tests, programs_stand_beside_each_other);
