@@ -64,6 +64,7 @@ enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTE
     capture->error_behaviour = record->error_behaviour;
     capture->validate_only = record->validate_only;
     capture->content_type = record->content_type;
+    capture->cancellation = record->cancellation;
     capture->error = record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ? record->error : NULL;
     if (record->resubmission_of) {
         char letter[24];

@@ -64,8 +64,8 @@ struct journal {
 /* An operation of the pipeline's own has no one to refuse it to: it has to be recorded. */
 static bool must_be_recorded(const struct journal_op *op)
 {
-    return op->kind == JOURNAL_BATCH || op->kind == JOURNAL_CONDEMNED || op->kind == JOURNAL_ACKNOWLEDGED ||
-           op->kind == JOURNAL_CONVERTED;
+    return op->kind == JOURNAL_CANCEL || op->kind == JOURNAL_BATCH || op->kind == JOURNAL_CONDEMNED ||
+           op->kind == JOURNAL_ACKNOWLEDGED || op->kind == JOURNAL_CONVERTED;
 }
 
 static void list_init(struct op_list *list)
@@ -397,9 +397,10 @@ static enum err use_number(void *context, MDB_val value)
     return ERR_OK;
 }
 
-enum err journal_capture_number(struct journal *journal, const uint8_t capture_id[UUID_BYTES], uint64_t *out)
+enum err journal_capture_number(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
+                                uint64_t *number)
 {
-    return read_value(journal, TREE_CAPTURE_ID, capture_id, UUID_BYTES, use_number, out);
+    return read_value(journal, TREE_CAPTURE_ID, capture_id, UUID_BYTES, use_number, number);
 }
 
 enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
@@ -434,8 +435,15 @@ enum err journal_upload_by_key(struct journal *journal, const uint8_t *key, size
     if (err)
         return err;
     journal_key_u64(upload, number);
-    return journal_trees_read(&journal->trees, TREE_UPLOAD, number, sizeof number,
-                              &epcis__store__v1__upload_record__descriptor, arena, out);
+    err = journal_trees_read(&journal->trees, TREE_UPLOAD, number, sizeof number,
+                             &epcis__store__v1__upload_record__descriptor, arena, out);
+    if (err || !(*out)->document_number)
+        return err;
+    Epcis__Store__V1__CaptureRecord *document = NULL;
+    err = journal_capture(journal, (*out)->document_number, arena, &document);
+    if (!err && document->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED)
+        err = ERR_NOT_FOUND; /* to be sent anew */
+    return err;
 }
 
 enum err journal_piece(struct journal *journal, uint64_t upload, uint32_t piece, struct buffer *out)

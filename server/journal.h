@@ -105,6 +105,7 @@ enum journal_kind {
     JOURNAL_DISCARD,      /* an upload goes away */
     JOURNAL_EXPIRE,       /* an upload that nobody continued goes away */
     JOURNAL_LETTER,       /* a person closes a dead letter */
+    JOURNAL_CANCEL,       /* a document is called off */
     JOURNAL_BATCH,        /* a batch is closed */
     JOURNAL_CONDEMNED,    /* items of a batch are not to be looked at */
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
@@ -144,9 +145,10 @@ struct journal_op {
     const struct buffer *leaves;               /* BATCH: digests of its items, end to end */
     const struct journal_span_result *results; /* ACKNOWLEDGED: one a span of the batch */
     size_t result_count;
-    int64_t decided_ms;    /* ACKNOWLEDGED */
-    const char *rule_pack; /* ACKNOWLEDGED */
-    uint64_t number;       /* CONVERTED */
+    int64_t decided_ms;                                 /* ACKNOWLEDGED */
+    const char *rule_pack;                              /* ACKNOWLEDGED */
+    const Epcis__V1__CaptureCancellation *cancellation; /* CANCEL */
+    uint64_t number;                                    /* CANCEL, CONVERTED */
     uint64_t events;
     uint64_t items;
     const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */
@@ -177,7 +179,8 @@ uint64_t journal_partner_changes_made(const struct journal *journal);
 /* ---- reading --------------------------------------------------------------------------------------- */
 
 /* The number of a document. ERR_NOT_FOUND, ERR_CORRUPT, ERR_DISK. */
-enum err journal_capture_number(struct journal *journal, const uint8_t capture_id[UUID_BYTES], uint64_t *out);
+enum err journal_capture_number(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
+                                uint64_t *number);
 
 /* Also ERR_LIMIT (the arena's budget). */
 enum err journal_capture(struct journal *journal, uint64_t number, struct arena *arena,

@@ -302,7 +302,8 @@ static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64
 static bool capture_is_final(const Epcis__Store__V1__CaptureRecord *record)
 {
     return record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE ||
-           record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED;
+           record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ||
+           record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED;
 }
 
 static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
@@ -317,6 +318,54 @@ static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const
     record->items = op->items;
     record->error = (Epcis__V1__DocumentError *)(uintptr_t)op->error;
     return capture_update(trees, txn, op->number, record);
+}
+
+/* ---- calling off ------------------------------------------------------------------------------------- */
+
+/* The same bytes are a new document from here on. The key's end, the partner that the client named, is not in
+ * the record. */
+static enum err forget_digest(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
+                              const Epcis__Store__V1__CaptureRecord *record)
+{
+    MDB_cursor *cursor;
+    MDB_val key = journal_val(record->document_sha256.data, record->document_sha256.len), value;
+    int code = mdb_cursor_open(txn, trees->dbi[TREE_DIGEST], &cursor);
+    if (code)
+        return journal_trees_error("digest", code);
+    code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    while (!code && memcmp(key.mv_data, record->document_sha256.data, DIGEST_BYTES) == 0) {
+        if (journal_key_read_u64(value.mv_data) == number) {
+            code = mdb_cursor_del(cursor, 0);
+            break;
+        }
+        code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    return code && code != MDB_NOTFOUND ? journal_trees_error("digest", code) : ERR_OK;
+}
+
+static enum err apply_cancel(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                             struct arena *scratch)
+{
+    uint8_t key[8];
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = capture_get(trees, txn, op->number, scratch, &record);
+    if (err)
+        return err;
+    if (capture_is_final(record) || record->first_batch) {
+        op->refused = ERR_EXISTS;
+        return ERR_OK;
+    }
+    record->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED;
+    record->events = record->items = 0;
+    record->error = NULL;
+    record->cancellation = (Epcis__V1__CaptureCancellation *)(uintptr_t)op->cancellation;
+    trees->unfinished_bytes -= record->document_bytes;
+    journal_key_u64(op->number, key);
+    err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
+    if (!err)
+        err = forget_digest(trees, txn, op->number, record);
+    return err ? err : capture_put(trees, txn, op->number, record);
 }
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
@@ -473,6 +522,8 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
         return journal_upload_expire(trees, txn, op, scratch);
     case JOURNAL_LETTER:
         return journal_letter_apply(trees, txn, op, scratch);
+    case JOURNAL_CANCEL:
+        return apply_cancel(trees, txn, op, scratch);
     case JOURNAL_CONDEMNED:
         return apply_condemned(trees, txn, op, scratch);
     case JOURNAL_BATCH:

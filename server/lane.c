@@ -145,6 +145,7 @@ static enum err lane_close(struct lane *lane)
     }
     fault_end(FAULT_BATCH_CLOSED);
     lane->last_sequence = batch->sequence;
+    lane->last_number = batch->spans[batch->span_count - 1].number;
     memcpy(lane->last_id, batch->id, DIGEST_BYTES);
     err = lane_send(lane, batch, replayed);
     if (!err && replayed) {
@@ -510,6 +511,65 @@ enum err lane_add_document(struct lane *lane, uint64_t number)
     }
     lane->numbers[lane->waiting_end++] = number;
     return ERR_OK;
+}
+
+/* Puts a document back before those that wait. ERR_MEMORY. */
+static enum err put_back(struct lane *lane, uint64_t number)
+{
+    enum err err = lane_add_document(lane, number); /* makes room at the end */
+    if (err)
+        return err;
+    uint64_t *first = lane->numbers + lane->first_waiting;
+    memmove(first + 1, first, (lane->waiting_end - lane->first_waiting - 1) * sizeof *first);
+    *first = number;
+    return ERR_OK;
+}
+
+static bool drop_waiting(struct lane *lane, uint64_t number)
+{
+    for (size_t i = lane->first_waiting; i < lane->waiting_end; i++) {
+        if (lane->numbers[i] != number)
+            continue;
+        lane->waiting_end--;
+        memmove(lane->numbers + i, lane->numbers + i + 1, (lane->waiting_end - i) * sizeof *lane->numbers);
+        return true;
+    }
+    return false;
+}
+
+/* Takes the spans from `index` on out of the open batch; their documents but `number` wait again. */
+static enum err cut_open(struct lane *lane, size_t index, uint64_t number)
+{
+    struct batch *open = lane->open;
+    enum err err = ERR_OK;
+    for (size_t i = open->span_count; !err && i-- > index;)
+        if (open->spans[i].number != number)
+            err = put_back(lane, open->spans[i].number);
+    batch_cut(open, index);
+    if (open->items == 0) {
+        batch_free(open);
+        lane->open = NULL;
+    }
+    return err;
+}
+
+enum err lane_drop_document(struct lane *lane, uint64_t number, const Epcis__Store__V1__CaptureRecord *record)
+{
+    /* Batches that are recorded, or on their way to it, stay. */
+    if (record->first_batch || number <= lane->last_number || drop_waiting(lane, number))
+        return ERR_OK;
+    size_t spans = lane->open ? lane->open->span_count : 0, index = 0;
+    while (index < spans && lane->open->spans[index].number < number)
+        index++;
+    enum err err = ERR_OK;
+    if (lane->job && lane->job->span.number >= number) {
+        uint64_t last = lane->job->span.number;
+        bool counted = spans && lane->open->spans[spans - 1].number == last;
+        job_free(lane);
+        if (last != number && !counted)
+            err = put_back(lane, last);
+    }
+    return err || index == spans ? err : cut_open(lane, index, number);
 }
 
 enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition)

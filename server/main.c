@@ -313,6 +313,7 @@ static enum err open_services(struct server *server)
         err = pressure_open(&settings.pressure, server->journal, server->store, &server->pressure);
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
+    settings.front.converter = the_converter;
     if (!err)
         err = front_open(&settings.front, server->ingest, server->journal, server->store, &server->front);
     return err;

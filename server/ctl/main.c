@@ -14,6 +14,7 @@ static const char usage[] =
     "  capture FILE...     send EPCIS documents\n"
     "  validate FILE...    what would become of EPCIS documents; nothing is committed\n"
     "  status CAPTURE_ID   what has become of a document\n"
+    "  cancel CAPTURE_ID   calls a document off before any of it is judged\n"
     "  trace EPC           state and history of one item\n"
     "  contains EPC        what is in a container, or what an item is in\n"
     "  events              the events of a document, of a lot or at a place\n"
@@ -41,6 +42,7 @@ static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture},
     {"validate", "epcisctl validate", ctl_validate},
     {"status", "epcisctl status", ctl_status},
+    {"cancel", "epcisctl cancel", ctl_cancel},
     {"trace", "epcisctl trace", ctl_trace},
     {"contains", "epcisctl contains", ctl_contains},
     {"events", "epcisctl events", ctl_events},
@@ -52,8 +54,9 @@ static const struct command commands[] = {
     {"convert", "epcisctl convert", ctl_convert},
 };
 
-static const char command_names[] = "capture, validate, status, trace, contains, events, dead-letters, "
-                                    "master-data, partners, tokens, rules or convert";
+static const char command_names[] =
+    "capture, validate, status, cancel, trace, contains, events, dead-letters, "
+    "master-data, partners, tokens, rules or convert";
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)

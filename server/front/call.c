@@ -400,7 +400,7 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
         answer(call);
     } else if (call->phase == CALL_SENDING && late) {
         stream_cut_off(call);
-    } else if (call->phase == CALL_PARKED && stopping) {
+    } else if (call->phase == CALL_PARKED && (stopping || call->method->ticking)) {
         stream_notify(call);
     } else if (call->phase == CALL_ANSWERING && late) {
         grpc_call_cancel(call->grpc, NULL);

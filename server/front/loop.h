@@ -53,6 +53,9 @@ enum err loop_start(struct loop *loop);
  * the loop. */
 void loop_stop(struct loop *loop, uint32_t grace_ms);
 
+/* Whether methods of that service are registered, by its full name. Any thread, once the loop has started. */
+bool loop_has_service(const struct loop *loop, const char *service);
+
 /* True on the loop's thread. */
 bool loop_is_here(void);
 

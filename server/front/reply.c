@@ -16,7 +16,7 @@ static enum reason reason_of(enum err err)
     case ERR_LIMIT:
         return REASON_ANSWER_TOO_LARGE;
     case ERR_NOT_FOUND:
-        return REASON_UNKNOWN;
+        return REASON_NOT_FOUND;
     case ERR_FULL:
         return REASON_BACKLOG_FULL;
     case ERR_STOPPED:
