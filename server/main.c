@@ -77,7 +77,7 @@ static struct settings settings = {
                   .total_max_bytes = 256 << 20,
                   .rollback_max_bytes = 16 << 20,
                   .limits = PARSER_LIMITS_INIT},
-    .dispatcher = {.run_max_batches = 16, .run_max_bytes = 16 << 20, .lease_ms = 5000},
+    .dispatcher = {.run_max_batches = 16, .run_max_bytes = 16 << 20, .lease_ms = 5000, .silent_ms = 4000},
 };
 
 static const struct option_entry options[] = {
