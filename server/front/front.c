@@ -36,6 +36,7 @@ enum {
 const struct front_limits front_limits_default = {
     .calls = 4096,
     .streams = 2048,
+    .public_streams = 128,
     .document_bytes = 16ULL * FRONT_MESSAGE_MAX,
     .uploads = 64,
     .query_bytes = 32ULL * FRONT_MESSAGE_MAX,
