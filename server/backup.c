@@ -12,6 +12,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/store/map_copy.h"
 #include "common/store/store.h"
 #include "server/backup_copy.h"
 #include "server/journal.h"
@@ -69,7 +70,7 @@ static enum err copy_environment(const struct part *part, const char *from, cons
     struct backup_file file;
     int64_t start_ms = clock_steady_ms();
     backup_join(path, to, data_file);
-    enum err err = backup_copy_environment(from, path);
+    enum err err = map_copy(from, path);
     if (!err)
         err = backup_copy_file(path, NULL, &file);
     if (err)
@@ -286,7 +287,7 @@ static enum err compact(const char *data_dir, const char *part)
         return backup_error("remove", to);
     if (stat(from, &before))
         return backup_error("open", from);
-    enum err err = backup_copy_environment(dir, to);
+    enum err err = map_copy(dir, to);
     if (!err && (stat(to, &after) || rename(to, from)))
         err = backup_error("rename", to);
     if (!err)

@@ -1,4 +1,4 @@
-/* The steps of a backup: files and LMDB environments copied to disk for good. Internal to backup.c; failures
+/* The steps of a backup: files copied to disk for good. Internal to backup.c; failures
  * are logged. */
 #ifndef EPCISD_SERVER_BACKUP_COPY_H
 #define EPCISD_SERVER_BACKUP_COPY_H
@@ -23,10 +23,6 @@ enum err backup_error(const char *what, const char *path);
 
 /* "DIR/NAME" where it fits, which is so for the paths of this program. */
 void backup_join(char out[BACKUP_PATH], const char *dir, const char *name);
-
-/* Copies the LMDB environment in the folder `from` to the new file `to`, as it is at one moment, without its
- * free pages. Tells progress in the log. ERR_NOT_FOUND, ERR_EXISTS, ERR_CORRUPT, ERR_DISK, ERR_MEMORY. */
-enum err backup_copy_environment(const char *from, const char *to);
 
 /* Copies a file to a new one, or with a NULL `to` only reads it; *out is what it holds. */
 enum err backup_copy_file(const char *from, const char *to, struct backup_file *out);
