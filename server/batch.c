@@ -46,7 +46,7 @@ void batch_free_list(struct batch *first)
     }
 }
 
-static enum err add_to_span(struct batch *batch, const struct batch_span *span)
+static enum err add_to_span(struct batch *batch, const struct batch_span *span, size_t frame_before)
 {
     struct batch_span *last = batch->span_count ? &batch->spans[batch->span_count - 1] : NULL;
     if (last && last->number == span->number) {
@@ -64,6 +64,8 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span)
     }
     batch->spans[batch->span_count] = *span;
     batch->spans[batch->span_count].facts = document_facts_share(span->facts);
+    batch->spans[batch->span_count].items_before = batch->items;
+    batch->spans[batch->span_count].frame_before = frame_before;
     batch->spans[batch->span_count++].count = 1;
     return ERR_OK;
 }
@@ -94,12 +96,23 @@ static enum err pack_item(struct batch *batch, const Epcis__Wire__V1__BatchItem 
 enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
                    const ProtobufCMessage *content)
 {
+    size_t frame_before = batch->frame.length;
     enum err err = pack_item(batch, item, content);
     if (!err)
-        err = add_to_span(batch, span);
+        err = add_to_span(batch, span, frame_before);
     if (!err)
         batch->items++;
     return err;
+}
+
+void batch_cut(struct batch *batch, size_t index)
+{
+    const struct batch_span *from = &batch->spans[index];
+    batch->items = from->items_before;
+    batch->frame.length = from->frame_before;
+    batch->leaves.length = (size_t)from->items_before * DIGEST_BYTES;
+    while (batch->span_count > index)
+        document_facts_release(&batch->spans[--batch->span_count].facts);
 }
 
 /* Packed one by one, for facts last only until the next are asked for. */

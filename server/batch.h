@@ -30,6 +30,8 @@ struct batch_span {
     int64_t received_ms;
     struct capture_terms terms;
     struct document_facts *facts; /* a reference, until the batch is closed; NULL: none known */
+    uint32_t items_before;        /* the batch's own: where in it the span begins */
+    size_t frame_before;
 };
 
 struct batch {
@@ -64,6 +66,9 @@ void batch_free_list(struct batch *first);
  * use. */
 enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
                    const ProtobufCMessage *content);
+
+/* Takes the items of span `index` and of all after it out again. Not once it is closed. */
+void batch_cut(struct batch *batch, size_t index);
 
 /* Gives it its place in the chain, and adds what `partners` (NULL: nothing) knows of its documents' partners.
  * ERR_MEMORY; ERR_DISK, ERR_CORRUPT, ERR_LIMIT: a partner's record cannot be read. */

@@ -18,6 +18,7 @@
 #include "server/front/reply.h"
 #include "server/front/room.h"
 
+struct converter;
 struct ingest;
 struct journal;
 struct store;
@@ -29,6 +30,7 @@ struct services {
     struct ingest *ingest;
     struct journal *journal;
     struct store *store;
+    struct converter *converter;
     struct access access;
     atomic_bool stopping; /* no further calls are taken */
 };
@@ -107,6 +109,7 @@ struct method {
     enum room_kind room;
     bool streaming; /* the client sends several messages */
     bool sending;   /* the client gets several messages: stream.h */
+    bool ticking;   /* `sending`: parked calls get a turn every sweep_ms */
 
     /* On the loop, before a byte of the body is asked for. False: the reply says why not. NULL: always. */
     bool (*admit)(struct call *call);

@@ -16,6 +16,7 @@
 #include "server/front/limits.h"
 #include "server/front/listen.h"
 #include "server/front/loop.h"
+#include "server/front/reflection.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_dead_letter.h"
 #include "server/front/svc_identity.h"
@@ -35,6 +36,7 @@ enum {
 const struct front_limits front_limits_default = {
     .calls = 4096,
     .streams = 2048,
+    .public_streams = 128,
     .document_bytes = 16ULL * FRONT_MESSAGE_MAX,
     .uploads = 64,
     .query_bytes = 32ULL * FRONT_MESSAGE_MAX,
@@ -132,6 +134,8 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_identity_methods, svc_identity_count);
     if (!err)
         err = loop_register(loop, health_methods, health_count);
+    if (!err)
+        err = loop_register(loop, reflection_methods, reflection_count);
     return err;
 }
 
@@ -189,6 +193,7 @@ enum err front_open_limited(const struct front_options *options, struct ingest *
     loop->services.ingest = ingest;
     loop->services.journal = journal;
     loop->services.store = store;
+    loop->services.converter = options->converter;
     loop->services.access.identities = options->identities;
     loop->services.access.required = options->require_identity;
     init_rooms(loop);

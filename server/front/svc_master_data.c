@@ -37,7 +37,10 @@ static const ProtobufCMessage *get_master_data(struct call *call, const Protobuf
     if (!err && !response->current && response->n_older == 0 && !request->page_token[0])
         err = ERR_NOT_FOUND;
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "master data of %s", request->id);
+        reply_about(&call->reply, "master data", request->id);
         return NULL;
     }
     return &response->base;
@@ -56,7 +59,8 @@ static const ProtobufCMessage *list_master_data(struct call *call, const Protobu
     if (!err)
         err = scope_master_data(call, response->master_data, &response->n_master_data);
     if (err) {
-        reply_err(&call->reply, err, "master data");
+        if (!page_refused(err, &call->reply))
+            reply_err(&call->reply, err, "master data");
         return NULL;
     }
     return &response->base;

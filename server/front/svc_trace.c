@@ -1,6 +1,7 @@
 #include "server/front/svc_trace.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +71,8 @@ static const ProtobufCMessage *get_item_history(struct call *call, const Protobu
         return NULL;
     enum err err = read_history(call, request->epc, &page, arena, &response);
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "item %s", request->epc);
         reply_about(&call->reply, "item", request->epc);
         return NULL;
@@ -95,7 +98,10 @@ static const ProtobufCMessage *get_event(struct call *call, const ProtobufCMessa
     if (!err)
         err = scope_capture(call, response->committed_event->capture_id);
     if (err) {
-        reply_err(&call->reply, err, "event %" PRIu64, sequence);
+        char number[24];
+        snprintf(number, sizeof number, "%" PRIu64, sequence);
+        reply_err(&call->reply, err, "event %s", number);
+        reply_about(&call->reply, "event", number);
         return NULL;
     }
     return &response->base;
@@ -128,6 +134,8 @@ static const ProtobufCMessage *get_contents(struct call *call, const ProtobufCMe
     if (!err)
         err = scope_contents(call, response->items, &response->n_items);
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "container %s", request->epc);
         reply_about(&call->reply, "item", request->epc);
         return NULL;
@@ -273,6 +281,8 @@ static const ProtobufCMessage *list_events(struct call *call, const ProtobufCMes
     if (own && err == ERR_NOT_FOUND && query.capture_id)
         err = list_nothing(call, capture_id, arena, &response);
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "%s %s", selection,
                   query.capture_id ? request->capture_id
                   : query.lot      ? request->lot
