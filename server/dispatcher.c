@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/wire/wire.h"
 #include "server/batch.h"
+#include "server/counters.h"
 #include "server/partner.h"
 
 enum {
@@ -160,13 +161,24 @@ static void acknowledgment_recorded(struct journal_op *op, enum err err)
     batch_free(op->context);
 }
 
+static void count_results(const Epcis__Wire__V1__SegmentResult *result)
+{
+    counters_add(COUNTER_EVENTS_COMMITTED, result->committed);
+    counters_add(COUNTER_EVENTS_DUPLICATE, result->duplicates);
+    counters_add(COUNTER_EVENTS_DEAD, result->dead_letters);
+    counters_add(COUNTER_WARNINGS, result->warnings);
+}
+
 /* The first batch of the route is in the store. */
 static void route_advance(struct dispatcher *dispatcher, struct route *route,
                           const Epcis__Wire__V1__Acknowledgment *ack)
 {
     struct batch *batch = route->first;
+    counters_add(COUNTER_BATCHES_ACKNOWLEDGED, 1);
     for (size_t i = 0; i < batch->span_count; i++) {
         const Epcis__Wire__V1__SegmentResult *result = ack->segments[i];
+        if (!batch->spans[i].terms.validate_only)
+            count_results(result);
         batch->results[i] = (struct journal_span_result){.committed = result->committed,
                                                          .duplicates = result->duplicates,
                                                          .dead_letters = result->dead_letters,

@@ -9,6 +9,7 @@
 
 #include "common/base/clock.h"
 #include "common/gs1/epc.h"
+#include "server/counters.h"
 #include "server/journal.h"
 #include "server/journal_partner.h"
 #include "server/partner.h"
@@ -171,6 +172,7 @@ static enum err document_flush(struct ingest_document *document)
                     " bytes that the record of its partner %s allows "
                     "(max_document_bytes), and was not kept: send several",
                     document->max_bytes, document->record.partner);
+        counters_refuse(REFUSAL_DOCUMENT_BYTES);
         return ERR_LIMIT;
     }
     struct journal_op *op = calloc(1, sizeof *op);
@@ -242,8 +244,13 @@ static void sealed(struct journal_op *op, enum err err)
     memcpy(receipt.capture_id, record->capture_id, UUID_BYTES);
     memcpy(receipt.document_sha256, record->document_sha256, DIGEST_BYTES);
     memcpy(receipt.partner, record->partner, sizeof receipt.partner);
-    if (!err && !record->duplicate)
+    if (!err && record->duplicate)
+        counters_add(COUNTER_DOCUMENTS_REPEATED, 1);
+    if (!err && !record->duplicate) {
+        counters_add(COUNTER_DOCUMENTS_RECEIVED, 1);
+        counters_add(COUNTER_DOCUMENT_BYTES_RECEIVED, record->document_bytes);
         document->ingest->received(document->ingest->context, record->number, record->partition);
+    }
     ingest_done_fn *done = document->done;
     void *context = document->context;
     document_free(document); /* first: whoever is told may free the ingest */

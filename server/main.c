@@ -24,6 +24,7 @@
 #include "server/ingest.h"
 #include "server/journal.h"
 #include "server/pressure.h"
+#include "server/server_status.h"
 #include "server/supervisor.h"
 
 static const char usage[] =
@@ -152,6 +153,7 @@ struct server {
     struct dispatcher *dispatcher;
     struct converter *converter;
     struct pressure *pressure;
+    struct server_status status;
     struct ingest *ingest;
     struct front *front;
     struct supervisor *supervisor;
@@ -245,6 +247,16 @@ static enum err open_pipeline(struct server *server)
     return err;
 }
 
+static enum err open_front(struct server *server)
+{
+    server_status_init(&server->status, server->pressure);
+    const struct front_parts parts = {.ingest = server->ingest,
+                                      .journal = server->journal,
+                                      .store = server->store,
+                                      .status = &server->status};
+    return front_open(settings.listen, &parts, &server->front);
+}
+
 static enum err open_services(struct server *server)
 {
     const struct supervisor_options workers = {
@@ -262,7 +274,7 @@ static enum err open_services(struct server *server)
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
     if (!err)
-        err = front_open(settings.listen, server->ingest, server->journal, server->store, &server->front);
+        err = open_front(server);
     return err;
 }
 

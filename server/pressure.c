@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/store/store.h"
+#include "server/counters.h"
 #include "server/journal.h"
 
 enum {
@@ -262,6 +263,7 @@ static void refuse(struct pressure *pressure, enum refusal_reason reason, struct
 {
     pressure->refused++;
     pressure->last = reason;
+    counters_refuse(reason);
     explain(pressure, reason, why);
 }
 

@@ -20,6 +20,7 @@ static const char usage[] =
     "  dead-letters        what was refused, and why; to show, resubmit, discard or export it\n"
     "  master-data         what is known of products, places and parties\n"
     "  partners            trading partners, and how strictly their events are judged\n"
+    "  server              how the server is doing: what waits, what it refuses, what room is left\n"
     "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
@@ -45,12 +46,13 @@ static const struct command commands[] = {
     {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
     {"master-data", "epcisctl master-data", ctl_master_data},
     {"partners", "epcisctl partners", ctl_partners},
+    {"server", "epcisctl server", ctl_server},
     {"rules", "epcisctl rules", ctl_rules},
     {"convert", "epcisctl convert", ctl_convert},
 };
 
 static const char command_names[] = "capture, validate, status, trace, contains, events, dead-letters, "
-                                    "master-data, partners, rules or convert";
+                                    "master-data, partners, server, rules or convert";
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)

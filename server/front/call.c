@@ -8,6 +8,7 @@
 #include <grpc/support/alloc.h>
 
 #include "common/base/clock.h"
+#include "server/counters.h"
 #include "server/front/loop.h"
 
 enum { RETRY_MS = 1000 };
@@ -216,6 +217,7 @@ static bool admit(struct call *call)
         return false;
     }
     if (call->loop->call_count > limits->calls) {
+        counters_refuse(REFUSAL_BUSY);
         reply->retry_after_ms = RETRY_MS;
         reply_fail(reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
                    "%u calls are under way; try again after retry-after-ms", limits->calls);
@@ -245,6 +247,7 @@ static void begin(struct call *call)
         call->phase_until_ms = clock_steady_ms() + call->loop->limits.patience_ms;
         break;
     case ROOM_FULL:
+        counters_refuse(REFUSAL_BUSY);
         call->reply.retry_after_ms = RETRY_MS;
         reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
                    "too many such calls are under way; try again after retry-after-ms");
@@ -305,6 +308,7 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
         reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
         answer(call);
     } else if (call->phase == CALL_WAITING && late) {
+        counters_refuse(REFUSAL_BUSY);
         call->reply.retry_after_ms = RETRY_MS;
         reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
                    "other calls hold the memory for requests; try again after retry-after-ms");

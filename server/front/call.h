@@ -21,6 +21,7 @@
 struct ingest;
 struct journal;
 struct store;
+struct server_status;
 struct loop;
 struct method;
 
@@ -29,6 +30,7 @@ struct services {
     struct ingest *ingest;
     struct journal *journal;
     struct store *store;
+    const struct server_status *status;
     atomic_bool stopping; /* no further calls are taken */
 };
 

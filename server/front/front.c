@@ -23,6 +23,7 @@
 #include "server/front/svc_dead_letter.h"
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
+#include "server/front/svc_server.h"
 #include "server/front/svc_trace.h"
 
 enum {
@@ -174,6 +175,8 @@ static enum err register_all(struct loop *loop)
     if (!err)
         err = loop_register(loop, svc_partner_methods, svc_partner_count);
     if (!err)
+        err = loop_register(loop, svc_server_methods, svc_server_count);
+    if (!err)
         err = loop_register(loop, health_methods, health_count);
     return err;
 }
@@ -212,8 +215,8 @@ static void discard_server(struct loop *loop)
         ;
 }
 
-enum err front_open_limited(const char *listen, struct ingest *ingest, struct journal *journal,
-                            struct store *store, const struct front_limits *limits, struct front **out)
+enum err front_open_limited(const char *listen, const struct front_parts *parts,
+                            const struct front_limits *limits, struct front **out)
 {
     *out = NULL;
     struct front *front = calloc(1, sizeof *front);
@@ -227,9 +230,10 @@ enum err front_open_limited(const char *listen, struct ingest *ingest, struct jo
     grpc_init();
 
     loop->limits = *limits;
-    loop->services.ingest = ingest;
-    loop->services.journal = journal;
-    loop->services.store = store;
+    loop->services.ingest = parts->ingest;
+    loop->services.journal = parts->journal;
+    loop->services.store = parts->store;
+    loop->services.status = parts->status;
     init_rooms(loop);
     loop->queue = grpc_completion_queue_create_for_next(NULL);
     loop->server = create_server(limits);
@@ -255,10 +259,9 @@ out:
     return err;
 }
 
-enum err front_open(const char *listen, struct ingest *ingest, struct journal *journal, struct store *store,
-                    struct front **out)
+enum err front_open(const char *listen, const struct front_parts *parts, struct front **out)
 {
-    return front_open_limited(listen, ingest, journal, store, &front_limits_default, out);
+    return front_open_limited(listen, parts, &front_limits_default, out);
 }
 
 const char *front_address(const struct front *front)

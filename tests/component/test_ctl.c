@@ -27,7 +27,7 @@ static void begin(void)
 {
     ingest = fake_ingest_new();
     atomic_store(&fake_next_is_broken, false);
-    ck_assert_int_eq(front_open("127.0.0.1:0", ingest, NULL, NULL, &front), ERR_OK);
+    ck_assert_int_eq(front_open("127.0.0.1:0", &(struct front_parts){.ingest = ingest}, &front), ERR_OK);
     setenv("EPCISD_SERVER", front_address(front), 1);
 }
 

@@ -40,7 +40,8 @@ static int64_t soon(void)
 static void begin_with(const struct front_limits *limits)
 {
     ingest = fake_ingest_new();
-    ck_assert_int_eq(front_open_limited("127.0.0.1:0", ingest, NULL, NULL, limits, &front), ERR_OK);
+    ck_assert_int_eq(
+        front_open_limited("127.0.0.1:0", &(struct front_parts){.ingest = ingest}, limits, &front), ERR_OK);
     ck_assert_int_eq(client_open(front_address(front), &client), ERR_OK);
 }
 
@@ -942,11 +943,12 @@ START_TEST(addresses_that_cannot_be)
         "", "127.0.0.1", ":1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:80"};
     begin();
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        ck_assert_int_eq(front_open(wrong[i], ingest, NULL, NULL, &other), ERR_INPUT);
+        ck_assert_int_eq(front_open(wrong[i], &(struct front_parts){.ingest = ingest}, &other), ERR_INPUT);
         ck_assert_ptr_null(other);
     }
-    ck_assert_int_eq(front_open(front_address(front), ingest, NULL, NULL, &other), ERR_SYSTEM);
-    ck_assert_int_eq(front_open("192.0.2.1:0", ingest, NULL, NULL, &other), ERR_SYSTEM);
+    ck_assert_int_eq(front_open(front_address(front), &(struct front_parts){.ingest = ingest}, &other),
+                     ERR_SYSTEM);
+    ck_assert_int_eq(front_open("192.0.2.1:0", &(struct front_parts){.ingest = ingest}, &other), ERR_SYSTEM);
     check_captured("<epcis/>", 8, "");
     end();
 }

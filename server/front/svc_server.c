@@ -1,0 +1,32 @@
+#include "server/front/svc_server.h"
+
+#include "server/front/query.h"
+#include "server/server_status.h"
+
+static const ProtobufCMessage *get_status(struct call *call, const ProtobufCMessage *request,
+                                          struct arena *arena)
+{
+    (void)request;
+    struct services *services = call->services;
+    Epcis__V1__GetStatusResponse *response = arena_alloc(arena, sizeof *response);
+    enum err err = response ? ERR_OK : ERR_MEMORY;
+    if (!err) {
+        epcis__v1__get_status_response__init(response);
+        err = server_status_get(services->status, atomic_load(&services->stopping), arena, &response->status);
+    }
+    if (err) {
+        reply_err(&call->reply, err, "status");
+        return NULL;
+    }
+    return &response->base;
+}
+
+const struct method svc_server_methods[] = {
+    {.path = "/epcis.v1.ServerService/GetStatus",
+     .need = NEED_OPERATE,
+     .room = ROOM_QUERIES,
+     .work = query_work,
+     .request = &epcis__v1__get_status_request__descriptor,
+     .answer = get_status},
+};
+const size_t svc_server_count = sizeof svc_server_methods / sizeof svc_server_methods[0];
