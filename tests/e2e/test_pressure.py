@@ -83,8 +83,10 @@ class Pressure(EndToEnd):
             server = self.start(workers=0, data_dir=data_dir, options=[*self.endpoints(), option, value])
             refused = wait_for(lambda server=server: self.refused(server), "a document is refused")
             self.assertIn(option, refused.details)
-            status = self.status(server, check=3)
-            self.assertEqual(status["backlog"]["documents"], status["counts"]["documents_received"])
+            received = self.status(server, check=3)["counts"]["documents_received"]
+            status = wait_for(lambda server=server, received=received: next(
+                (status for status in [self.status(server, check=3)] if status["backlog"]["documents"] == received),
+                None), "the backlog was looked at")
             self.assertEqual(status["backlog"]["document_bytes"], status["counts"]["document_bytes_received"])
             self.assertGreater(status["backlog"]["oldest_ms"], 0)
             worker = self.start_worker(data_dir)
