@@ -34,10 +34,19 @@ void batch_free(struct batch *batch)
     buffer_free(&batch->op.data);
     free(batch->spans);
     free(batch->results);
+    free(batch->condemned);
     free(batch);
 }
 
-static enum err add_to_span(struct batch *batch, const struct batch_span *span)
+void batch_free_list(struct batch *first)
+{
+    for (struct batch *next; first; first = next) {
+        next = first->next;
+        batch_free(first);
+    }
+}
+
+static enum err add_to_span(struct batch *batch, const struct batch_span *span, size_t frame_before)
 {
     struct batch_span *last = batch->span_count ? &batch->spans[batch->span_count - 1] : NULL;
     if (last && last->number == span->number) {
@@ -55,6 +64,8 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span)
     }
     batch->spans[batch->span_count] = *span;
     batch->spans[batch->span_count].facts = document_facts_share(span->facts);
+    batch->spans[batch->span_count].items_before = batch->items;
+    batch->spans[batch->span_count].frame_before = frame_before;
     batch->spans[batch->span_count++].count = 1;
     return ERR_OK;
 }
@@ -85,12 +96,23 @@ static enum err pack_item(struct batch *batch, const Epcis__Wire__V1__BatchItem 
 enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
                    const ProtobufCMessage *content)
 {
+    size_t frame_before = batch->frame.length;
     enum err err = pack_item(batch, item, content);
     if (!err)
-        err = add_to_span(batch, span);
+        err = add_to_span(batch, span, frame_before);
     if (!err)
         batch->items++;
     return err;
+}
+
+void batch_cut(struct batch *batch, size_t index)
+{
+    const struct batch_span *from = &batch->spans[index];
+    batch->items = from->items_before;
+    batch->frame.length = from->frame_before;
+    batch->leaves.length = (size_t)from->items_before * DIGEST_BYTES;
+    while (batch->span_count > index)
+        document_facts_release(&batch->spans[--batch->span_count].facts);
 }
 
 /* Packed one by one, for facts last only until the next are asked for. */
@@ -125,9 +147,8 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
 {
     batch->sequence = sequence;
     memcpy(batch->parent, parent, DIGEST_BYTES);
-    wire_batch_id(parent, batch->partition, sequence, (uint8_t(*)[DIGEST_BYTES])batch->leaves.data,
+    wire_batch_id(parent, batch->partition, sequence, (const uint8_t(*)[DIGEST_BYTES])batch->leaves.data,
                   batch->items, batch->id);
-    buffer_free(&batch->leaves);
     pack_free(&batch->pack);
     batch->results = calloc(batch->span_count, sizeof *batch->results);
     if (!batch->results)
@@ -146,6 +167,25 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
     buffer_append_message(&batch->frame, &head.base);
     release_facts(batch);
     return batch->frame.failed ? ERR_MEMORY : ERR_OK;
+}
+
+enum err batch_condemn(struct batch *batch, uint32_t position)
+{
+    size_t count = (size_t)batch->condemned_count + 1;
+    uint32_t *condemned = realloc(batch->condemned, count * sizeof *condemned);
+    if (!condemned)
+        return ERR_MEMORY;
+    batch->condemned = condemned;
+    Epcis__Wire__V1__Batch part = EPCIS__WIRE__V1__BATCH__INIT;
+    part.condemned = &position;
+    part.n_condemned = 1;
+    buffer_append_message(&batch->frame, &part.base);
+    if (batch->frame.failed) {
+        batch->frame.failed = false;
+        return ERR_MEMORY;
+    }
+    condemned[batch->condemned_count++] = position;
+    return ERR_OK;
 }
 
 enum err batch_record(const struct batch *batch, struct buffer *out)

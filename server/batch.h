@@ -3,6 +3,7 @@
 #ifndef EPCISD_SERVER_BATCH_H
 #define EPCISD_SERVER_BATCH_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "common/base/buffer.h"
@@ -15,6 +16,8 @@
 
 struct partner_cache;
 
+enum { BATCH_RULE_PACK = 64 };
+
 /* Items of one document inside a batch. */
 struct batch_span {
     uint64_t number;      /* of the document */
@@ -26,6 +29,8 @@ struct batch_span {
     int64_t received_ms;
     struct capture_terms terms;
     struct document_facts *facts; /* a reference, until the batch is closed; NULL: none known */
+    uint32_t items_before;        /* the batch's own: where in it the span begins */
+    size_t frame_before;
 };
 
 struct batch {
@@ -35,7 +40,7 @@ struct batch {
     uint8_t id[DIGEST_BYTES];
     uint8_t parent[DIGEST_BYTES];
     struct buffer frame;  /* packed items; once closed the packed epcis.wire.v1.Batch */
-    struct buffer leaves; /* digests of the items, until closed */
+    struct buffer leaves; /* digests of the items, until recorded */
     struct pack pack;     /* for one item, until closed */
     struct batch_span *spans;
     size_t span_count, span_capacity;
@@ -43,11 +48,16 @@ struct batch {
     int64_t opened_ms;    /* steady clock */
     struct journal_op op; /* the record of its closing, later of its acknowledgment */
     struct journal_span_result *results;
+    uint32_t *condemned; /* positions of items that workers must not look at */
+    uint32_t condemned_count;
+    atomic_bool recording;           /* the journal is being told of them */
+    char rule_pack[BATCH_RULE_PACK]; /* that decided it, once acknowledged */
 };
 
 /* NULL without memory. */
 struct batch *batch_new(uint32_t partition, int64_t now_ms);
 void batch_free(struct batch *batch);
+void batch_free_list(struct batch *first);
 
 /* Adds one item of the document that `span` describes: its `first_event` counts the events before the item,
  * its `events` is 1 where the item is one, its `count` does not matter. `content`: the event or vocabulary
@@ -56,10 +66,17 @@ void batch_free(struct batch *batch);
 enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
                    const ProtobufCMessage *content);
 
+/* Takes the items of span `index` and of all after it out again. Not once it is closed. */
+void batch_cut(struct batch *batch, size_t index);
+
 /* Gives it its place in the chain, and adds what `partners` (NULL: nothing) knows of its documents' partners.
  * ERR_MEMORY; ERR_DISK, ERR_CORRUPT, ERR_LIMIT: a partner's record cannot be read. */
 enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t parent[DIGEST_BYTES],
                      struct partner_cache *partners);
+
+/* From now on workers are told not to look at the item at `position`. Of a closed batch. ERR_MEMORY: nothing
+ * changed. */
+enum err batch_condemn(struct batch *batch, uint32_t position);
 
 /* Appends the BatchRecord of a closed batch. ERR_MEMORY. */
 enum err batch_record(const struct batch *batch, struct buffer *out);

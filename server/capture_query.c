@@ -30,6 +30,14 @@ static enum err receipt_build(const Epcis__Store__V1__CaptureRecord *record, str
     return ERR_OK;
 }
 
+enum err capture_receipt(struct journal *journal, uint64_t number, struct arena *arena,
+                         Epcis__V1__Receipt **out)
+{
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = journal_capture(journal, number, arena, &record);
+    return err ? err : receipt_build(record, arena, out);
+}
+
 enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTES], struct arena *arena,
                      Epcis__V1__Capture **out)
 {
@@ -50,6 +58,8 @@ enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTE
     capture->batches = record->batches;
     capture->error_behaviour = record->error_behaviour;
     capture->validate_only = record->validate_only;
+    capture->content_type = record->content_type;
+    capture->cancellation = record->cancellation;
     capture->error = record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ? record->error : NULL;
     if (record->resubmission_of) {
         char number[24];

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/lane.h"
 #include "server/partner.h"
@@ -14,12 +15,13 @@
 
 enum { SCRATCH_BYTES = 64 << 20, IDLE_WAIT_MS = 60000 };
 
-enum news_kind { NEWS_RECEIVED, NEWS_ACKNOWLEDGED };
+enum news_kind { NEWS_RECEIVED, NEWS_ACKNOWLEDGED, NEWS_CANCEL };
 
 struct news {
     enum news_kind kind;
     uint32_t partition;
     uint64_t value; /* document number, or bytes */
+    struct journal_op *cancel;
 };
 
 /* Each array grows to the most that ever waited at once. */
@@ -43,9 +45,11 @@ struct converter {
     struct news_list inbox;
     bool inbox_failed; /* no memory for a message */
     bool stopping;
+    bool deaf; /* nobody will heed further news */
 };
 
-static void tell(struct converter *converter, struct news news)
+/* False: nobody will heed it. */
+static bool tell(struct converter *converter, struct news news)
 {
     pthread_mutex_lock(&converter->mutex);
     struct news_list *inbox = &converter->inbox;
@@ -57,22 +61,30 @@ static void tell(struct converter *converter, struct news news)
             inbox->capacity = capacity;
         }
     }
-    if (inbox->count < inbox->capacity)
+    bool heeded = !converter->deaf && inbox->count < inbox->capacity;
+    if (heeded)
         inbox->items[inbox->count++] = news;
     else
         converter->inbox_failed = true;
     pthread_cond_signal(&converter->changed);
     pthread_mutex_unlock(&converter->mutex);
+    return heeded;
 }
 
 void converter_received(struct converter *converter, uint64_t number, uint32_t partition)
 {
-    tell(converter, (struct news){NEWS_RECEIVED, partition, number});
+    tell(converter, (struct news){NEWS_RECEIVED, partition, number, NULL});
 }
 
 void converter_acknowledged(struct converter *converter, uint32_t partition, size_t bytes)
 {
-    tell(converter, (struct news){NEWS_ACKNOWLEDGED, partition, bytes});
+    tell(converter, (struct news){NEWS_ACKNOWLEDGED, partition, bytes, NULL});
+}
+
+void converter_cancel(struct converter *converter, uint32_t partition, struct journal_op *op)
+{
+    if (!tell(converter, (struct news){NEWS_CANCEL, partition, 0, op}))
+        op->done(op, ERR_STOPPED);
 }
 
 /* Swaps the inbox out, waiting up to `wait_ms` for it to fill. False once the converter stops. */
@@ -99,6 +111,24 @@ static bool take_news(struct converter *converter, int64_t wait_ms)
     return go_on;
 }
 
+static enum err heed_cancel(struct converter *converter, struct lane *lane, struct journal_op *op)
+{
+    struct lane_shared *shared = &converter->shared;
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    arena_reset(&shared->scratch);
+    enum err err = journal_capture(shared->journal, op->number, &shared->scratch, &record);
+    if (err) {
+        op->done(op, err);
+        return ERR_OK;
+    }
+    err = lane_drop_document(lane, op->number, record);
+    if (!err)
+        journal_submit(shared->journal, op);
+    else
+        op->done(op, err);
+    return err;
+}
+
 static enum err heed_news(struct converter *converter)
 {
     if (converter->out_of_memory)
@@ -108,6 +138,12 @@ static enum err heed_news(struct converter *converter)
         struct lane *lane = &converter->lanes[news->partition];
         if (news->kind == NEWS_RECEIVED) {
             enum err err = lane_add_document(lane, news->value);
+            if (err)
+                return err;
+        } else if (news->kind == NEWS_CANCEL) {
+            struct journal_op *op = news->cancel;
+            converter->taken.items[i].cancel = NULL;
+            enum err err = heed_cancel(converter, lane, op);
             if (err)
                 return err;
         } else {
@@ -138,6 +174,26 @@ static enum err work_round(struct converter *converter, int64_t *wait_ms)
     return ERR_OK;
 }
 
+/* Whoever waits for an answer gets one. */
+static void refuse_cancels(struct news_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct news *news = &list->items[i];
+        if (news->kind == NEWS_CANCEL && news->cancel)
+            news->cancel->done(news->cancel, ERR_STOPPED);
+    }
+    list->count = 0;
+}
+
+static void go_deaf(struct converter *converter)
+{
+    pthread_mutex_lock(&converter->mutex);
+    converter->deaf = true;
+    pthread_mutex_unlock(&converter->mutex);
+    refuse_cancels(&converter->taken);
+    refuse_cancels(&converter->inbox);
+}
+
 static void *converter_main(void *context)
 {
     struct converter *converter = context;
@@ -153,6 +209,7 @@ static void *converter_main(void *context)
             break;
         }
     }
+    go_deaf(converter);
     return NULL;
 }
 
@@ -209,6 +266,7 @@ enum err converter_open(const struct converter_options *options, struct journal 
         err = lane_load(&converter->lanes[i], &converter->shared, i);
     if (!err)
         err = load_unfinished(converter);
+    fault_end(FAULT_CONVERTER_RECOVERED);
     if (err) {
         converter_free(&converter);
         return err;

@@ -17,6 +17,7 @@
 struct converter;
 struct dispatcher;
 struct journal;
+struct journal_op;
 
 struct converter_options {
     uint64_t batch_max_events;
@@ -38,6 +39,11 @@ void converter_received(struct converter *converter, uint64_t number, uint32_t p
 
 /* A batch of the partition is in the store. Never blocks; any thread. */
 void converter_acknowledged(struct converter *converter, uint32_t partition, size_t bytes);
+
+/* Lets go of the document that the JOURNAL_CANCEL operation names, then hands the operation to the journal,
+ * which decides: it knows of every batch that this thread recorded before. Done with ERR_STOPPED where the
+ * converter has stopped. Never blocks; any thread. */
+void converter_cancel(struct converter *converter, uint32_t partition, struct journal_op *op);
 
 /* Starts the thread. ERR_SYSTEM. */
 enum err converter_start(struct converter *converter);

@@ -4,8 +4,6 @@
 
 #include <stdint.h>
 
-#include "server/refusal.h"
-
 enum counter {
     COUNTER_DOCUMENTS_RECEIVED,
     COUNTER_DOCUMENT_BYTES_RECEIVED,
@@ -20,9 +18,5 @@ enum counter {
 
 void counters_add(enum counter counter, uint64_t count);
 uint64_t counters_get(enum counter counter);
-
-/* Calls refused, by reason. */
-void counters_refuse(enum refusal_reason reason);
-uint64_t counters_refused(enum refusal_reason reason);
 
 #endif

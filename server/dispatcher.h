@@ -1,6 +1,9 @@
 /* Sends runs to workers and hears what became of them. Its one thread owns the sockets, the batches that wait
  * and the leases of those that are out: a run whose lease ends unacknowledged is sent again, for ever,
- * because PUSH and PUB may lose anything. At most one run of a partition is out. */
+ * because PUSH and PUB may lose anything. At most one run of a partition is out. Where the store fails, a run
+ * waits a while that grows, and where it keeps failing, nothing goes out but a probe now and then. A run
+ * with which workers die is cut down to the one event that kills them, which is condemned: it becomes a dead
+ * letter that no worker looks into. */
 #ifndef EPCISD_SERVER_DISPATCHER_H
 #define EPCISD_SERVER_DISPATCHER_H
 
@@ -10,6 +13,7 @@
 #include <sys/types.h>
 
 #include "common/base/err.h"
+#include "server/breaker.h"
 
 struct batch;
 struct dispatcher;
@@ -41,6 +45,18 @@ void dispatcher_enqueue(struct dispatcher *dispatcher, struct batch *batch);
 
 /* A worker on this host is gone: what it had is sent again at once. Any thread. */
 void dispatcher_worker_gone(struct dispatcher *dispatcher, pid_t pid);
+
+/* Counts are since the start. */
+struct dispatcher_status {
+    uint32_t runs_out;          /* at workers, now */
+    uint64_t runs_resent;       /* because nothing was heard of them, or the store failed */
+    uint64_t store_failures;    /* answers that the store could not commit */
+    uint64_t events_condemned;  /* because they killed workers, or are too large for them */
+    enum breaker_state breaker; /* other than closed: the store keeps failing, and a person should look */
+};
+
+/* How things were a moment ago. Any thread. */
+void dispatcher_status(struct dispatcher *dispatcher, struct dispatcher_status *out);
 
 /* Sends no further run, waits at most `timeout_ms` until none is out, and stops the thread. True: none is
  * out. */

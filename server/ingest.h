@@ -42,23 +42,44 @@ enum err ingest_init(struct journal *journal, struct pressure *pressure, ingest_
 void ingest_free(struct ingest **ingest);
 
 /* Whether a further document may come in. ERR_FULL: not now, and why; ERR_DISK: the journal refuses work;
- * ERR_STOPPED. Cheap; any thread. */
+ * ERR_STOPPED. Cheap; any thread. `why` NULL: only to know, no client is refused. */
 enum err ingest_admit(struct ingest *ingest, struct refusal *why);
 
 /* Begins a document. `partner`: GLN-13 or empty. ERR_INPUT: partner is no GLN; ERR_MEMORY. */
 enum err ingest_open(struct ingest *ingest, const char *partner, struct ingest_document **out);
 
+/* Called once, on the journal's thread, so it must not block. `document`, NULL after an error, is the
+ * caller's. ERR_FULL: it would be a new one, and `why` there is no room for it; ERR_ORDER: `offset` is
+ * beyond `held_bytes`, the bytes that are there; ERR_DISK, ERR_STOPPED. */
+typedef void ingest_claimed_fn(void *context, enum err err, struct ingest_document *document,
+                               uint64_t held_bytes, const struct refusal *why);
+
+/* Begins or continues a document that survives its stream: a later claim of the same id and partner goes on
+ * with the pieces that are on disk, and the stream before it gets ERR_EXISTS. The next bytes are those from
+ * `offset` on; what is there already is passed over. Of an id that was finished, finishing again gives the
+ * same receipt. `done` is called later, or never where an error is returned: as ingest_open. */
+enum err ingest_claim(struct ingest *ingest, const uint8_t upload_id[UUID_BYTES], const char *partner,
+                      uint64_t offset, ingest_claimed_fn *done, void *context);
+
+/* An upload's key in the journal; ERR_INPUT: partner is no GLN. */
+enum err ingest_upload_key(const uint8_t upload_id[UUID_BYTES], const char *partner,
+                           uint8_t key[JOURNAL_UPLOAD_KEY], size_t *key_bytes);
+
 /* How it wants to be taken; without this each event by itself. */
 void ingest_set_terms(struct ingest_document *document, struct capture_terms terms);
 
+/* What the client calls it, shorter than JOURNAL_CONTENT_TYPE: kept with it. */
+void ingest_set_content_type(struct ingest_document *document, const char *content_type);
+
 /* The next bytes. May wait while the journal is behind. ERR_DISK, ERR_FULL (there is no room for more),
- * ERR_LIMIT (longer than its partner's record allows), ERR_MEMORY, ERR_STOPPED. */
+ * ERR_LIMIT (longer than its partner's record allows), ERR_EXISTS (see ingest_claim), ERR_MEMORY,
+ * ERR_STOPPED. */
 enum err ingest_append(struct ingest_document *document, const void *data, size_t bytes);
 
 /* Why the call before failed, where it did with ERR_FULL or ERR_LIMIT. Valid as long as the document. */
 const struct refusal *ingest_refusal(const struct ingest_document *document);
 
-/* Length and SHA-256 of what was appended so far. */
+/* Length and SHA-256 of what is there: appended, or claimed. */
 uint64_t ingest_length(const struct ingest_document *document);
 void ingest_digest(const struct ingest_document *document, uint8_t out[DIGEST_BYTES]);
 
@@ -68,10 +89,13 @@ void ingest_digest(const struct ingest_document *document, uint8_t out[DIGEST_BY
 void ingest_resubmit(struct ingest_document *document, struct journal_letter *letter);
 
 /* Seals the document and frees it; `done` is called later, or now with the error that is also returned.
- * ERR_INPUT: it is empty. */
+ * ERR_INPUT: it is empty; ERR_EXISTS: see ingest_claim. */
 enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, void *context);
 
-/* Forgets the document; NULL inside is fine. */
+/* Forgets the document; NULL inside is fine. What was claimed stays as far as it is on disk. */
 void ingest_abort(struct ingest_document **document);
+
+/* The same, and what was claimed goes away too. */
+void ingest_discard(struct ingest_document **document);
 
 #endif

@@ -17,6 +17,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/journal_trees.h"
+#include "server/journal_upload.h"
 
 enum {
     WAITING_BYTES_MAX = 64 << 20, /* journal_submit waits beyond this */
@@ -24,6 +25,11 @@ enum {
     LAZY_MS = 50,                 /* or this long */
     RETRY_MS = 1000,
     SCRATCH_BYTES = 16 << 20,
+    KEEP_UPLOADS_MS = 24 * 3600 * 1000,
+    EXPIRE_MS_LEAST = 100, /* uploads are looked at for their age so often, */
+    EXPIRE_MS_MOST = 60000,
+    EXPIRE_PARTS = 8, /* or so often in the time that they are kept */
+    EXPIRE_MOST = 16, /* go away at a time */
 };
 
 struct op_list {
@@ -49,6 +55,8 @@ struct journal {
     atomic_ullong unfinished_bytes;
     atomic_ullong next_upload;
     atomic_ullong partner_changes;
+    atomic_ullong keep_uploads_ms;
+    atomic_llong expire_next_ms; /* steady clock */
 };
 
 /* ---- the writer ------------------------------------------------------------------------------------- */
@@ -56,7 +64,8 @@ struct journal {
 /* An operation of the pipeline's own has no one to refuse it to: it has to be recorded. */
 static bool must_be_recorded(const struct journal_op *op)
 {
-    return op->kind == JOURNAL_BATCH || op->kind == JOURNAL_ACKNOWLEDGED || op->kind == JOURNAL_CONVERTED;
+    return op->kind == JOURNAL_CANCEL || op->kind == JOURNAL_BATCH || op->kind == JOURNAL_CONDEMNED ||
+           op->kind == JOURNAL_ACKNOWLEDGED || op->kind == JOURNAL_CONVERTED;
 }
 
 static void list_init(struct op_list *list)
@@ -75,23 +84,23 @@ static void list_append(struct op_list *list, struct journal_op *op)
 /* Applies the operations in one transaction. */
 static enum err write_list(struct journal *journal, const struct op_list *list)
 {
+    fault_end(FAULT_JOURNAL_TAKEN);
     MDB_txn *txn;
     struct journal_trees before = journal->trees;
     int code = mdb_txn_begin(journal->trees.env, NULL, 0, &txn);
     if (code)
         return journal_trees_error("begin", code);
-    uint64_t received = 0, finished = 0;
     enum err err = ERR_OK;
     for (struct journal_op *op = list->first; op && !err; op = op->next)
-        err = journal_trees_apply(&journal->trees, txn, op, &journal->scratch, &received, &finished);
-    if (!err && fault_hit("journal.commit"))
-        err = ERR_DISK;
+        err = journal_trees_apply(&journal->trees, txn, op, &journal->scratch);
+    if (!err && fault_hit(FAULT_JOURNAL_COMMIT))
+        err = journal_trees_error("commit", EIO);
     if (err) {
         mdb_txn_abort(txn);
     } else {
-        fault_crash("journal.before_commit");
+        fault_end(FAULT_JOURNAL_BEFORE_COMMIT);
         code = mdb_txn_commit(txn);
-        fault_crash("journal.after_commit");
+        fault_end(FAULT_JOURNAL_AFTER_COMMIT);
         if (code)
             err = journal_trees_error("commit", code);
     }
@@ -99,8 +108,7 @@ static enum err write_list(struct journal *journal, const struct op_list *list)
         journal->trees = before;
         return err;
     }
-    atomic_fetch_add(&journal->unfinished_bytes, received);
-    atomic_fetch_sub(&journal->unfinished_bytes, finished);
+    atomic_store(&journal->unfinished_bytes, journal->trees.unfinished_bytes);
     atomic_store(&journal->partner_changes, journal->trees.partner_changes);
     return ERR_OK;
 }
@@ -227,17 +235,58 @@ static void probe(struct journal *journal)
     set_health(journal, code ? ERR_DISK : ERR_OK);
 }
 
-/* Waits for work: for anything at all, then, where only pieces came, a little for company. An unhealthy
- * journal comes back without work to probe the disk. */
+static int64_t expire_period_ms(const struct journal *journal)
+{
+    uint64_t period_ms = atomic_load(&journal->keep_uploads_ms) / EXPIRE_PARTS;
+    return period_ms < EXPIRE_MS_LEAST  ? EXPIRE_MS_LEAST
+           : period_ms > EXPIRE_MS_MOST ? EXPIRE_MS_MOST
+                                        : (int64_t)period_ms;
+}
+
+static void expired(struct journal_op *op, enum err err)
+{
+    (void)op, (void)err; /* after a failure it is tried at the next time */
+}
+
+/* Uploads that nobody continued go away, some at a time. */
+static void expire_uploads(struct journal *journal)
+{
+    int64_t now_ms = clock_steady_ms();
+    if (now_ms < atomic_load(&journal->expire_next_ms))
+        return;
+    atomic_store(&journal->expire_next_ms, now_ms + expire_period_ms(journal));
+    struct journal_op op = {.kind = JOURNAL_EXPIRE,
+                            .done = expired,
+                            .before_ms = clock_wall_ms() - (int64_t)atomic_load(&journal->keep_uploads_ms)};
+    for (int i = 0; i < EXPIRE_MOST; i++) {
+        struct op_list list;
+        arena_reset(&journal->scratch);
+        if (atomic_load(&journal->unhealthy) ||
+            journal_upload_find_old(&journal->trees, op.before_ms, &journal->scratch, &op.upload))
+            return;
+        list_init(&list);
+        list_append(&list, &op);
+        write_until_recorded(journal, &list);
+    }
+}
+
+/* Waits for work: for anything at all, then, where only pieces came, a little for company. Comes back without
+ * work where uploads are to be looked at, and an unhealthy journal to probe the disk. */
 static void wait_for_work(struct journal *journal)
 {
-    struct timespec probe_at = after_ms(RETRY_MS);
-    int code = 0;
-    while (!journal->waiting.first && !journal->stopping && code != ETIMEDOUT)
-        code = atomic_load(&journal->unhealthy)
-                   ? pthread_cond_timedwait(&journal->submitted, &journal->mutex, &probe_at)
-                   : pthread_cond_wait(&journal->submitted, &journal->mutex);
+    const int64_t probe_ms = clock_steady_ms() + RETRY_MS;
+    while (!journal->waiting.first && !journal->stopping) {
+        int64_t until_ms = atomic_load(&journal->expire_next_ms);
+        if (atomic_load(&journal->unhealthy) && probe_ms < until_ms)
+            until_ms = probe_ms;
+        int64_t left_ms = until_ms - clock_steady_ms();
+        if (left_ms <= 0)
+            return;
+        struct timespec until = after_ms(left_ms);
+        pthread_cond_timedwait(&journal->submitted, &journal->mutex, &until);
+    }
     struct timespec write_at = after_ms(LAZY_MS);
+    int code = 0;
     while (!journal->eager && !journal->stopping && journal->waiting_bytes < LAZY_BYTES && code != ETIMEDOUT)
         code = pthread_cond_timedwait(&journal->submitted, &journal->mutex, &write_at);
 }
@@ -261,8 +310,9 @@ static void *writer_main(void *context)
     while (take_waiting(journal, &list)) {
         if (list.first)
             write_until_recorded(journal, &list);
-        else
+        else if (atomic_load(&journal->unhealthy))
             probe(journal);
+        expire_uploads(journal);
     }
     return NULL;
 }
@@ -282,6 +332,15 @@ void journal_submit(struct journal *journal, struct journal_op *op)
 uint64_t journal_next_upload(struct journal *journal)
 {
     return atomic_fetch_add(&journal->next_upload, 1);
+}
+
+void journal_keep_uploads(struct journal *journal, uint64_t keep_ms)
+{
+    atomic_store(&journal->keep_uploads_ms, keep_ms);
+    pthread_mutex_lock(&journal->mutex);
+    atomic_store(&journal->expire_next_ms, 0);
+    pthread_cond_signal(&journal->submitted);
+    pthread_mutex_unlock(&journal->mutex);
 }
 
 enum err journal_health(const struct journal *journal)
@@ -338,11 +397,17 @@ static enum err use_number(void *context, MDB_val value)
     return ERR_OK;
 }
 
+enum err journal_capture_number(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
+                                uint64_t *number)
+{
+    return read_value(journal, TREE_CAPTURE_ID, capture_id, UUID_BYTES, use_number, number);
+}
+
 enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
                                struct arena *arena, Epcis__Store__V1__CaptureRecord **out)
 {
     uint64_t number = 0;
-    enum err err = read_value(journal, TREE_CAPTURE_ID, capture_id, UUID_BYTES, use_number, &number);
+    enum err err = journal_capture_number(journal, capture_id, &number);
     return err ? err : journal_capture(journal, number, arena, out);
 }
 
@@ -359,6 +424,26 @@ static enum err use_compressed(void *context, MDB_val value)
     }
     out->length += bytes;
     return ERR_OK;
+}
+
+enum err journal_upload_by_key(struct journal *journal, const uint8_t *key, size_t key_bytes,
+                               struct arena *arena, Epcis__Store__V1__UploadRecord **out)
+{
+    uint64_t upload = 0;
+    uint8_t number[8];
+    enum err err = read_value(journal, TREE_UPLOAD_KEY, key, key_bytes, use_number, &upload);
+    if (err)
+        return err;
+    journal_key_u64(upload, number);
+    err = journal_trees_read(&journal->trees, TREE_UPLOAD, number, sizeof number,
+                             &epcis__store__v1__upload_record__descriptor, arena, out);
+    if (err || !(*out)->document_number)
+        return err;
+    Epcis__Store__V1__CaptureRecord *document = NULL;
+    err = journal_capture(journal, (*out)->document_number, arena, &document);
+    if (!err && document->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED)
+        err = ERR_NOT_FOUND; /* to be sent anew */
+    return err;
 }
 
 enum err journal_piece(struct journal *journal, uint64_t upload, uint32_t piece, struct buffer *out)
@@ -454,6 +539,7 @@ enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out)
     if (!journal)
         return ERR_MEMORY;
     journal->lock_file = -1;
+    journal->keep_uploads_ms = KEEP_UPLOADS_MS;
     list_init(&journal->waiting);
     arena_init(&journal->scratch, SCRATCH_BYTES);
     enum err err = lock_dir(dir, &journal->lock_file);

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/journal_letter.h"
 #include "server/journal_upload.h"
+#include "server/outcome.h"
 
-enum { JOURNAL_VERSION = 1, READERS = 64 };
+enum { JOURNAL_VERSION = 2, READERS = 64 };
 
 static const char *const tree_names[TREE_COUNT] = {
     [TREE_CAPTURE] = "capture",
@@ -16,14 +18,19 @@ static const char *const tree_names[TREE_COUNT] = {
     [TREE_DIGEST] = "digest",
     [TREE_UNFINISHED] = "unfinished",
     [TREE_UPLOAD] = "upload",
+    [TREE_UPLOAD_KEY] = "upload_key",
     [TREE_PIECE] = "piece",
     [TREE_BATCH] = "batch",
+    [TREE_LEAF] = "leaf",
     [TREE_PARTITION] = "partition",
     [TREE_META] = "meta",
     [TREE_PARTNER] = "partner",
     [TREE_PARTNER_GLN] = "partner_gln",
     [TREE_PARTNER_CHANGE] = "partner_change",
+    [TREE_IDENTITY] = "identity",
     [TREE_LETTER] = "letter",
+    [TREE_KEY] = "key",
+    [TREE_CHECKPOINT] = "checkpoint",
 };
 
 enum err journal_trees_error(const char *what, int code)
@@ -181,7 +188,7 @@ static enum err seal_duplicate(struct journal_trees *trees, MDB_txn *txn, struct
     document->received_ms = first->received_ms;
     document->number = number;
     document->duplicate = true;
-    return journal_upload_discard(trees, txn, document->upload);
+    return ERR_OK;
 }
 
 static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op)
@@ -203,11 +210,11 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
                                                       : EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_PROCEED;
     record.validate_only = document->terms.validate_only;
     record.resubmission_of = op->letter ? op->letter->number : 0;
+    record.content_type = document->content_type;
     enum err err = capture_put(trees, txn, document->number, &record);
 
-    uint8_t number[8], upload[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];
+    uint8_t number[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];
     journal_key_u64(document->number, number);
-    journal_key_u64(document->upload, upload);
     MDB_val number_val = journal_val(number, sizeof number);
     if (!err)
         err = journal_trees_put(trees, txn, TREE_CAPTURE_ID, journal_val(document->capture_id, UUID_BYTES),
@@ -217,49 +224,60 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
                                 number_val, 0);
     if (!err)
         err = journal_trees_put(trees, txn, TREE_UNFINISHED, number_val, journal_val("", 0), 0);
-    if (!err)
-        err = journal_trees_delete(trees, txn, TREE_UPLOAD, journal_val(upload, sizeof upload));
     return err;
 }
 
-static enum err apply_seal(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
-                           struct arena *scratch, uint64_t *received_bytes)
+/* The document with these bytes of this partner, if it came before. */
+static enum err find_duplicate(const struct journal_trees *trees, MDB_txn *txn,
+                               const struct journal_document *document, uint64_t *number)
 {
-    struct journal_document *document = op->document;
-    uint32_t pieces = 0;
-    enum err err = journal_upload_pieces(trees, txn, document->upload, &pieces);
-    if (err)
-        return err;
-    if (pieces != document->pieces) { /* one of them met a disk that was full */
-        op->refused = ERR_DISK;
-        return journal_upload_discard(trees, txn, document->upload);
-    }
     uint8_t key_bytes[DIGEST_BYTES + JOURNAL_PARTNER];
     MDB_val key = journal_val(key_bytes, digest_key(document, key_bytes)), value;
-    int code =
-        document->terms.validate_only ? MDB_NOTFOUND : mdb_get(txn, trees->dbi[TREE_DIGEST], &key, &value);
-    if (code == 0)
-        return seal_duplicate(trees, txn, document, journal_key_read_u64(value.mv_data), scratch);
-    if (code != MDB_NOTFOUND)
+    if (document->terms.validate_only)
+        return ERR_NOT_FOUND;
+    int code = mdb_get(txn, trees->dbi[TREE_DIGEST], &key, &value);
+    if (code)
         return journal_trees_error("digest", code);
+    *number = journal_key_read_u64(value.mv_data);
+    return ERR_OK;
+}
+
+static enum err apply_seal(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                           struct arena *scratch)
+{
+    struct journal_document *document = op->document;
+    Epcis__Store__V1__UploadRecord *upload = NULL;
+    uint64_t number = 0;
+    enum err err = journal_upload_to_seal(trees, txn, op, scratch, &upload);
+    if (err || op->refused)
+        return err;
+    if (upload->document_number) /* its receipt did not reach the client */
+        return seal_duplicate(trees, txn, document, upload->document_number, scratch);
+    err = find_duplicate(trees, txn, document, &number);
+    if (!err) {
+        err = seal_duplicate(trees, txn, document, number, scratch);
+        return err ? err : journal_upload_became(trees, txn, document, upload, number);
+    }
+    if (err != ERR_NOT_FOUND)
+        return err;
     if (op->letter) {
         err = journal_letter_apply(trees, txn, op, scratch);
         if (err || op->refused)
-            return err ? err : journal_upload_discard(trees, txn, document->upload);
+            return err ? err : journal_upload_became(trees, txn, document, upload, 0);
     }
-    *received_bytes += document->document_bytes;
-    return seal_new(trees, txn, op);
+    err = seal_new(trees, txn, op);
+    return err ? err : journal_upload_became(trees, txn, document, upload, document->number);
 }
 
 /* Writes the record back, as finished where nothing is left to do. */
 static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
-                               Epcis__Store__V1__CaptureRecord *record, uint64_t *finished_bytes)
+                               Epcis__Store__V1__CaptureRecord *record)
 {
     bool finished = record->converted && record->items_acknowledged == record->items;
     if (finished) {
         record->state = record->error ? EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED
                                       : EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE;
-        *finished_bytes += record->document_bytes;
+        trees->unfinished_bytes -= record->document_bytes;
         uint8_t key[8];
         journal_key_u64(number, key);
         enum err err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
@@ -274,11 +292,12 @@ static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64
 static bool capture_is_final(const Epcis__Store__V1__CaptureRecord *record)
 {
     return record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE ||
-           record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED;
+           record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ||
+           record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED;
 }
 
 static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
-                                struct arena *scratch, uint64_t *finished_bytes)
+                                struct arena *scratch)
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = capture_get(trees, txn, op->number, scratch, &record);
@@ -288,7 +307,55 @@ static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const
     record->events = op->events;
     record->items = op->items;
     record->error = (Epcis__V1__DocumentError *)(uintptr_t)op->error;
-    return capture_update(trees, txn, op->number, record, finished_bytes);
+    return capture_update(trees, txn, op->number, record);
+}
+
+/* ---- calling off ------------------------------------------------------------------------------------- */
+
+/* The same bytes are a new document from here on. The key's end, the partner that the client named, is not in
+ * the record. */
+static enum err forget_digest(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
+                              const Epcis__Store__V1__CaptureRecord *record)
+{
+    MDB_cursor *cursor;
+    MDB_val key = journal_val(record->document_sha256.data, record->document_sha256.len), value;
+    int code = mdb_cursor_open(txn, trees->dbi[TREE_DIGEST], &cursor);
+    if (code)
+        return journal_trees_error("digest", code);
+    code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    while (!code && memcmp(key.mv_data, record->document_sha256.data, DIGEST_BYTES) == 0) {
+        if (journal_key_read_u64(value.mv_data) == number) {
+            code = mdb_cursor_del(cursor, 0);
+            break;
+        }
+        code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    return code && code != MDB_NOTFOUND ? journal_trees_error("digest", code) : ERR_OK;
+}
+
+static enum err apply_cancel(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                             struct arena *scratch)
+{
+    uint8_t key[8];
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = capture_get(trees, txn, op->number, scratch, &record);
+    if (err)
+        return err;
+    if (capture_is_final(record) || record->first_batch) {
+        op->refused = ERR_EXISTS;
+        return ERR_OK;
+    }
+    record->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED;
+    record->events = record->items = 0;
+    record->error = NULL;
+    record->cancellation = (Epcis__V1__CaptureCancellation *)(uintptr_t)op->cancellation;
+    trees->unfinished_bytes -= record->document_bytes;
+    journal_key_u64(op->number, key);
+    err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
+    if (!err)
+        err = forget_digest(trees, txn, op->number, record);
+    return err ? err : capture_put(trees, txn, op->number, record);
 }
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
@@ -310,14 +377,19 @@ static enum err partition_put(struct journal_trees *trees, MDB_txn *txn, uint32_
     return journal_trees_put_message(trees, txn, TREE_PARTITION, journal_val(key, sizeof key), &record->base);
 }
 
-/* Shows progress while the document is still being read: its final count comes with JOURNAL_CONVERTED. */
-static enum err count_events(struct journal_trees *trees, MDB_txn *txn,
+/* Notes where the document's batches begin, and shows progress while it is still being read: its final count
+ * comes with JOURNAL_CONVERTED. */
+static enum err count_events(struct journal_trees *trees, MDB_txn *txn, uint64_t sequence,
                              const Epcis__Store__V1__BatchSpan *span, struct arena *scratch)
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = capture_get(trees, txn, span->document_number, scratch, &record);
-    if (err || record->converted)
+    if (err || (record->converted && record->first_batch))
         return err;
+    if (!record->first_batch)
+        record->first_batch = sequence;
+    if (record->converted)
+        return capture_put(trees, txn, span->document_number, record);
     uint64_t events = span->first_event + span->events;
     if (events > record->events)
         record->events = events;
@@ -332,6 +404,9 @@ static enum err apply_batch(struct journal_trees *trees, MDB_txn *txn, const str
     journal_key_pair(op->partition, op->sequence, key);
     enum err err = journal_trees_put(trees, txn, TREE_BATCH, journal_val(key, sizeof key),
                                      journal_val(op->data.data, op->data.length), MDB_NOOVERWRITE);
+    if (!err)
+        err = journal_trees_put(trees, txn, TREE_LEAF, journal_val(key, sizeof key),
+                                journal_val(op->leaves->data, op->leaves->length), 0);
     Epcis__Store__V1__BatchRecord *batch =
         epcis__store__v1__batch_record__unpack(&scratch->allocator, op->data.length, op->data.data);
     if (!err && !batch)
@@ -346,13 +421,28 @@ static enum err apply_batch(struct journal_trees *trees, MDB_txn *txn, const str
     record->last_batch_id = batch->batch_id;
     err = partition_put(trees, txn, op->partition, record);
     for (size_t i = 0; !err && i < batch->n_spans; i++)
-        err = count_events(trees, txn, batch->spans[i], scratch);
+        err = count_events(trees, txn, op->sequence, batch->spans[i], scratch);
     return err;
 }
 
+static enum err apply_condemned(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                                struct arena *scratch)
+{
+    uint8_t key[12];
+    journal_key_pair(op->partition, op->sequence, key);
+    MDB_val key_val = journal_val(key, sizeof key);
+    Epcis__Store__V1__BatchRecord *batch = NULL;
+    enum err err = journal_trees_get_message(trees, txn, TREE_BATCH, key_val,
+                                             &epcis__store__v1__batch_record__descriptor, scratch, &batch);
+    if (err)
+        return err;
+    batch->condemned = (uint32_t *)(uintptr_t)op->condemned;
+    batch->n_condemned = op->condemned_count;
+    return journal_trees_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
+}
+
 static enum err tally_span(struct journal_trees *trees, MDB_txn *txn, const Epcis__Store__V1__BatchSpan *span,
-                           const struct journal_span_result *result, struct arena *scratch,
-                           uint64_t *finished_bytes)
+                           const struct journal_span_result *result, struct arena *scratch)
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = capture_get(trees, txn, span->document_number, scratch, &record);
@@ -364,11 +454,11 @@ static enum err tally_span(struct journal_trees *trees, MDB_txn *txn, const Epci
     record->warnings += result->warnings;
     record->batches++;
     record->items_acknowledged += span->count;
-    return capture_update(trees, txn, span->document_number, record, finished_bytes);
+    return capture_update(trees, txn, span->document_number, record);
 }
 
 static enum err apply_acknowledged(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
-                                   struct arena *scratch, uint64_t *finished_bytes)
+                                   struct arena *scratch)
 {
     uint8_t key[12];
     journal_key_pair(op->partition, op->sequence, key);
@@ -379,42 +469,70 @@ static enum err apply_acknowledged(struct journal_trees *trees, MDB_txn *txn, co
                                              &epcis__store__v1__batch_record__descriptor, scratch, &batch);
     if (err || batch->acknowledged)
         return err;
-    if (batch->n_spans != op->result_count)
+    if (batch->n_spans != op->result_count || batch->batch_id.len != DIGEST_BYTES)
         return ERR_CORRUPT;
-    batch->acknowledged = true;
-    err = journal_trees_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
-    if (!err)
-        err = partition_get(trees, txn, op->partition, scratch, &partition);
+    err = partition_get(trees, txn, op->partition, scratch, &partition);
     if (err)
         return err;
+    uint8_t id[DIGEST_BYTES] = {0};
+    if (partition->outcome_id.len == DIGEST_BYTES)
+        memcpy(id, partition->outcome_id.data, DIGEST_BYTES);
+    outcome_id(id, batch->batch_id.data, op->decided_ms, op->rule_pack, op->data.data, op->data.length, id);
+    batch->acknowledged = true;
+    batch->outcomes = (ProtobufCBinaryData){op->data.length, op->data.data};
+    batch->outcome_id = (ProtobufCBinaryData){DIGEST_BYTES, id};
+    batch->decided_ms = op->decided_ms;
+    batch->rule_pack = (char *)(uintptr_t)op->rule_pack;
     partition->acknowledged_sequence = op->sequence;
-    err = partition_put(trees, txn, op->partition, partition);
+    partition->outcome_id = batch->outcome_id;
+    err = journal_trees_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
+    if (!err)
+        err = partition_put(trees, txn, op->partition, partition);
     for (size_t i = 0; !err && i < batch->n_spans; i++)
-        err = tally_span(trees, txn, batch->spans[i], &op->results[i], scratch, finished_bytes);
+        err = tally_span(trees, txn, batch->spans[i], &op->results[i], scratch);
     return err;
 }
 
 enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
-                             struct arena *scratch, uint64_t *received_bytes, uint64_t *finished_bytes)
+                             struct arena *scratch)
 {
     arena_reset(scratch);
     switch (op->kind) {
+    case JOURNAL_CLAIM:
+        return journal_upload_claim(trees, txn, op, scratch);
     case JOURNAL_PIECE:
-        return journal_upload_piece(trees, txn, op);
+        fault_end(FAULT_JOURNAL_PIECE);
+        return journal_upload_piece(trees, txn, op, scratch);
     case JOURNAL_SEAL:
-        return apply_seal(trees, txn, op, scratch, received_bytes);
+        fault_end(FAULT_JOURNAL_SEAL);
+        return apply_seal(trees, txn, op, scratch);
     case JOURNAL_DISCARD:
-        return journal_upload_discard(trees, txn, op->upload);
+        return journal_upload_discard(trees, txn, op, scratch);
+    case JOURNAL_EXPIRE:
+        return journal_upload_expire(trees, txn, op, scratch);
     case JOURNAL_LETTER:
         return journal_letter_apply(trees, txn, op, scratch);
+    case JOURNAL_CANCEL:
+        return apply_cancel(trees, txn, op, scratch);
+    case JOURNAL_CONDEMNED:
+        return apply_condemned(trees, txn, op, scratch);
     case JOURNAL_BATCH:
+        fault_end(FAULT_JOURNAL_BATCH);
         return apply_batch(trees, txn, op, scratch);
     case JOURNAL_ACKNOWLEDGED:
-        return apply_acknowledged(trees, txn, op, scratch, finished_bytes);
+        fault_end(FAULT_JOURNAL_ACKNOWLEDGED);
+        return apply_acknowledged(trees, txn, op, scratch);
     case JOURNAL_CONVERTED:
-        return apply_converted(trees, txn, op, scratch, finished_bytes);
+        fault_end(FAULT_JOURNAL_CONVERTED);
+        return apply_converted(trees, txn, op, scratch);
     case JOURNAL_PARTNER_PUT:
         return journal_partner_apply(trees, txn, op, scratch);
+    case JOURNAL_KEY:
+        return journal_audit_apply_key(trees, txn, op, scratch);
+    case JOURNAL_CHECKPOINT:
+        return journal_audit_apply_checkpoint(trees, txn, op, scratch);
+    case JOURNAL_IDENTITY:
+        return journal_identity_apply(trees, txn, op);
     }
     return ERR_CORRUPT;
 }
@@ -449,9 +567,11 @@ static enum err check_version(struct journal_trees *trees, MDB_txn *txn)
     if (value.mv_size != sizeof version)
         return ERR_CORRUPT;
     memcpy(&version, value.mv_data, sizeof version);
-    if (version > JOURNAL_VERSION) {
-        log_error("journal_version", "found=%u known=%d detail=\"written by a newer program\"", version,
-                  JOURNAL_VERSION);
+    if (version != JOURNAL_VERSION) {
+        log_error("journal_version",
+                  "found=%u known=%d detail=\"written by %s program: start that one, or this "
+                  "one with another --data-dir\"",
+                  version, JOURNAL_VERSION, version > JOURNAL_VERSION ? "a newer" : "an older");
         return ERR_VERSION;
     }
     return ERR_OK;
@@ -486,13 +606,18 @@ static enum err prepare(struct journal_trees *trees, MDB_txn *txn)
         if (code)
             return journal_trees_error("open", code);
     }
+    uint64_t upload = 0;
     enum err err = check_version(trees, txn);
-    if (!err)
-        err = journal_upload_discard_all(trees, txn);
     if (!err)
         err = next_key(trees, txn, TREE_CAPTURE, &trees->next_number);
     if (!err)
         err = next_key(trees, txn, TREE_PIECE, &trees->next_upload);
+    if (!err)
+        err = next_key(trees, txn, TREE_UPLOAD, &upload);
+    if (upload > trees->next_upload)
+        trees->next_upload = upload;
+    if (!err)
+        err = journal_upload_recover(trees, txn);
     if (!err)
         err = sum_unfinished(trees, txn);
     return err;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/epcis/parser.h"
 #include "server/dispatcher.h"
@@ -32,13 +33,21 @@ static struct batch *batch_of_op(struct journal_op *op)
     return (struct batch *)((char *)op - offsetof(struct batch, op));
 }
 
+/* Its leaves are in the journal. */
+static void send_on(struct dispatcher *dispatcher, struct batch *batch)
+{
+    buffer_free(&batch->leaves);
+    dispatcher_enqueue(dispatcher, batch);
+}
+
 static void batch_recorded(struct journal_op *op, enum err err)
 {
     struct batch *batch = batch_of_op(op);
+    fault_end(FAULT_BATCH_RECORDED);
     if (err) /* stopping: what is not recorded is read again at the next start */
         batch_free(batch);
     else
-        dispatcher_enqueue(op->context, batch);
+        send_on(op->context, batch);
 }
 
 /* Hands the closed batch on: through the journal, unless it knows it already. */
@@ -54,9 +63,10 @@ static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
                                     .context = shared->dispatcher,
                                     .bytes = bytes,
                                     .partition = batch->partition,
-                                    .sequence = batch->sequence};
+                                    .sequence = batch->sequence,
+                                    .leaves = &batch->leaves};
     if (recorded) {
-        dispatcher_enqueue(shared->dispatcher, batch);
+        send_on(shared->dispatcher, batch);
         return ERR_OK;
     }
     enum err err = batch_record(batch, &batch->op.data);
@@ -101,6 +111,18 @@ static enum err lane_expect(struct lane *lane)
     return ERR_OK;
 }
 
+/* What was found out about the batch before a restart. */
+static enum err condemn_again(struct lane *lane, struct batch *batch)
+{
+    Epcis__Store__V1__BatchRecord *record = NULL;
+    arena_reset(&lane->shared->scratch);
+    enum err err = journal_batch(lane->shared->journal, lane->partition, batch->sequence,
+                                 &lane->shared->scratch, &record);
+    for (size_t i = 0; !err && i < record->n_condemned; i++)
+        err = batch_condemn(batch, record->condemned[i]);
+    return err;
+}
+
 static enum err lane_close(struct lane *lane)
 {
     struct batch *batch = lane->open;
@@ -117,7 +139,13 @@ static enum err lane_close(struct lane *lane)
                           "a batch rebuilt from its documents is not the batch that was recorded" CHANGED,
                           ERR_CORRUPT);
     }
+    if (replayed && (err = condemn_again(lane, batch))) {
+        batch_free(batch);
+        return lane_block(lane, "the record of a batch cannot be read", err);
+    }
+    fault_end(FAULT_BATCH_CLOSED);
     lane->last_sequence = batch->sequence;
+    lane->last_number = batch->spans[batch->span_count - 1].number;
     memcpy(lane->last_id, batch->id, DIGEST_BYTES);
     err = lane_send(lane, batch, replayed);
     if (!err && replayed) {
@@ -275,6 +303,7 @@ static void job_free(struct lane *lane)
 /* Begins the next document in waiting. */
 static enum err job_start(struct lane *lane)
 {
+    fault_end(FAULT_CONVERTER_START);
     struct lane_shared *shared = lane->shared;
     uint64_t number = lane->numbers[lane->first_waiting++];
     if (lane->first_waiting == lane->waiting_end)
@@ -325,6 +354,7 @@ struct conversion {
 static void conversion_recorded(struct journal_op *op, enum err err)
 {
     (void)err; /* stopping: the document is read again at the next start */
+    fault_end(FAULT_CONVERTER_RECORDED);
     struct conversion *conversion = op->context;
     free(conversion->code);
     free(conversion->message);
@@ -364,6 +394,7 @@ static enum err job_record(struct lane *lane, const struct parser_error *error)
 /* The document ends here, whole or (with `error`) broken off. */
 static enum err job_finish(struct lane *lane, const struct parser_error *error)
 {
+    fault_end(FAULT_CONVERTER_END);
     enum err err = ERR_OK;
     if (error && !job_count(lane->job, 0))
         err = add_refusal(lane, error, NULL);
@@ -480,6 +511,65 @@ enum err lane_add_document(struct lane *lane, uint64_t number)
     }
     lane->numbers[lane->waiting_end++] = number;
     return ERR_OK;
+}
+
+/* Puts a document back before those that wait. ERR_MEMORY. */
+static enum err put_back(struct lane *lane, uint64_t number)
+{
+    enum err err = lane_add_document(lane, number); /* makes room at the end */
+    if (err)
+        return err;
+    uint64_t *first = lane->numbers + lane->first_waiting;
+    memmove(first + 1, first, (lane->waiting_end - lane->first_waiting - 1) * sizeof *first);
+    *first = number;
+    return ERR_OK;
+}
+
+static bool drop_waiting(struct lane *lane, uint64_t number)
+{
+    for (size_t i = lane->first_waiting; i < lane->waiting_end; i++) {
+        if (lane->numbers[i] != number)
+            continue;
+        lane->waiting_end--;
+        memmove(lane->numbers + i, lane->numbers + i + 1, (lane->waiting_end - i) * sizeof *lane->numbers);
+        return true;
+    }
+    return false;
+}
+
+/* Takes the spans from `index` on out of the open batch; their documents but `number` wait again. */
+static enum err cut_open(struct lane *lane, size_t index, uint64_t number)
+{
+    struct batch *open = lane->open;
+    enum err err = ERR_OK;
+    for (size_t i = open->span_count; !err && i-- > index;)
+        if (open->spans[i].number != number)
+            err = put_back(lane, open->spans[i].number);
+    batch_cut(open, index);
+    if (open->items == 0) {
+        batch_free(open);
+        lane->open = NULL;
+    }
+    return err;
+}
+
+enum err lane_drop_document(struct lane *lane, uint64_t number, const Epcis__Store__V1__CaptureRecord *record)
+{
+    /* Batches that are recorded, or on their way to it, stay. */
+    if (record->first_batch || number <= lane->last_number || drop_waiting(lane, number))
+        return ERR_OK;
+    size_t spans = lane->open ? lane->open->span_count : 0, index = 0;
+    while (index < spans && lane->open->spans[index].number < number)
+        index++;
+    enum err err = ERR_OK;
+    if (lane->job && lane->job->span.number >= number) {
+        uint64_t last = lane->job->span.number;
+        bool counted = spans && lane->open->spans[spans - 1].number == last;
+        job_free(lane);
+        if (last != number && !counted)
+            err = put_back(lane, last);
+    }
+    return err || index == spans ? err : cut_open(lane, index, number);
 }
 
 enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition)

@@ -32,6 +32,7 @@ struct lane {
     struct job *job; /* the document being read */
     struct batch *open;
     uint64_t last_sequence; /* of the last batch closed */
+    uint64_t last_number;   /* of the last document in it; 0: none closed since the start */
     uint8_t last_id[DIGEST_BYTES];
     uint64_t replay_end;   /* batches up to this sequence are recorded already: to be rebuilt as they were */
     uint64_t replay_items; /* in the batch being rebuilt */
@@ -47,6 +48,11 @@ void lane_free(struct lane *lane);
 
 /* ERR_MEMORY. */
 enum err lane_add_document(struct lane *lane, uint64_t number);
+
+/* Lets go of a document that is called off, unless something of it went out: what was read of it, and of
+ * documents after it, is read again without it. `record` is the journal's. ERR_MEMORY. */
+enum err lane_drop_document(struct lane *lane, uint64_t number,
+                            const Epcis__Store__V1__CaptureRecord *record);
 
 /* Whether lane_step has something to do and room to do it. */
 bool lane_runnable(const struct lane *lane);

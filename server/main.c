@@ -13,14 +13,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/endpoint.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/options.h"
 #include "common/store/store.h"
 #include "common/wire/wire.h"
+#include "server/admin_token.h"
 #include "server/converter.h"
 #include "server/dispatcher.h"
 #include "server/front/front.h"
+#include "server/identities.h"
 #include "server/ingest.h"
 #include "server/journal.h"
 #include "server/pressure.h"
@@ -34,13 +37,21 @@ static const char usage[] =
     "events, and answers what became of them. When it is ready it prints one line to standard output:\n"
     "    ready grpc=HOST:PORT\n"
     "SIGTERM or SIGINT: takes nothing more, finishes what is in flight, exits; what is unfinished goes on\n"
-    "at the next start. Exit codes: 0 stopped as asked, 1 could not start or go on, 2 usage.\n"
+    "at the next start. SIGHUP: reads the TLS files again, as it does by itself when they change. Exit "
+    "codes: 0 stopped as asked, 1 could not start or go on, 2 usage.\n"
+    "\n"
+    "Who listens on an address that other machines reach needs TLS (--tls-cert, --tls-key), and callers "
+    "there\n"
+    "need an identity. Where there is none yet, the first start writes an administrator's token to\n"
+    "DIR/admin.token; 'epcisctl tokens' makes others with it.\n"
     "\n"
     "Example: epcis-server --data-dir /var/lib/epcisd --listen 127.0.0.1:50051 --workers 2\n";
 
 struct settings {
-    const char *data_dir, *listen, *work_endpoint, *ack_endpoint, *log_format;
-    uint64_t workers, drain_ms, map_bytes;
+    struct front_options front;
+    bool insecure_plain_text;
+    const char *data_dir, *work_endpoint, *ack_endpoint, *log_format;
+    uint64_t workers, drain_ms, map_bytes, upload_keep_ms;
     struct pressure_options pressure;
     struct option_list rules;
     struct converter_options converter;
@@ -48,11 +59,12 @@ struct settings {
 };
 
 static struct settings settings = {
-    .listen = "127.0.0.1:50051",
+    .front = {.listen = "127.0.0.1:50051"},
     .log_format = "text",
     .workers = 1,
     .drain_ms = 10000,
     .map_bytes = (uint64_t)1 << 40,
+    .upload_keep_ms = 24 * 3600 * 1000,
     .pressure = {.high_water_bytes = (uint64_t)16 << 30,
                  .high_water_documents = 1000000,
                  .disk_reserve_bytes = (uint64_t)1 << 30},
@@ -69,7 +81,17 @@ static struct settings settings = {
 static const struct option_entry options[] = {
     {"data-dir", OPTION_TEXT, &settings.data_dir, 0, 0, "DIR",
      "where journal and store live; made where missing"},
-    {"listen", OPTION_TEXT, &settings.listen, 0, 0, "HOST:PORT", "gRPC address; port 0 picks a free one"},
+    {"listen", OPTION_TEXT, &settings.front.listen, 0, 0, "HOST:PORT",
+     "gRPC address; port 0 picks a free one; unix:PATH is a Unix socket"},
+    {"tls-cert", OPTION_TEXT, &settings.front.tls_certificate, 0, 0, "FILE",
+     "PEM: the server's certificate, then those between it and its root"},
+    {"tls-key", OPTION_TEXT, &settings.front.tls_key, 0, 0, "FILE", "PEM: its private key"},
+    {"tls-client-ca", OPTION_TEXT, &settings.front.tls_client_ca, 0, 0, "FILE",
+     "PEM: authorities of certificates that clients may show"},
+    {"require-identity", OPTION_FLAG, &settings.front.require_identity, 0, 0, NULL,
+     "also on a loopback address or Unix socket, where else none is needed"},
+    {"insecure-plain-text", OPTION_FLAG, &settings.insecure_plain_text, 0, 0, NULL,
+     "no TLS, though other machines reach the address: tokens can be read on the way"},
     {"workers", OPTION_NUMBER, &settings.workers, 0, 64, "N",
      "workers started and looked after here; 0: others run them"},
     {"work-endpoint", OPTION_TEXT, &settings.work_endpoint, 0, 0, "ENDPOINT",
@@ -106,6 +128,8 @@ static const struct option_entry options[] = {
      "or the oldest unfinished one came longer ago; 0: however long"},
     {"disk-reserve-bytes", OPTION_NUMBER, &settings.pressure.disk_reserve_bytes, 0, (uint64_t)1 << 60,
      "BYTES", "or the disk has less left, or the map of journal or store (of which it is 1/8 at most)"},
+    {"upload-keep-ms", OPTION_NUMBER, &settings.upload_keep_ms, 1000, (uint64_t)1 << 40, "MS",
+     "an upload with an upload_id that nobody continues is dropped after this time"},
     {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 1 << 20, (uint64_t)1 << 46, "BYTES",
      "most that journal and store may each grow to"},
     {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",
@@ -149,6 +173,7 @@ struct server {
     char journal_dir[PATH_BYTES], store_dir[PATH_BYTES], store_url[PATH_BYTES];
     char work_endpoint[PATH_BYTES], ack_endpoint[PATH_BYTES];
     struct journal *journal;
+    struct identities *identities;
     struct store *store;
     struct dispatcher *dispatcher;
     struct converter *converter;
@@ -167,6 +192,7 @@ static void block_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
@@ -231,6 +257,8 @@ static enum err open_pipeline(struct server *server)
 {
     enum err err = journal_open(server->journal_dir, settings.map_bytes, &server->journal);
     if (!err)
+        journal_keep_uploads(server->journal, settings.upload_keep_ms);
+    if (!err)
         err = store_open(server->store_url, settings.map_bytes, &server->store);
     settings.pressure.journal_dir = server->journal_dir;
     settings.pressure.store_dir = server->store_dir;
@@ -247,14 +275,14 @@ static enum err open_pipeline(struct server *server)
     return err;
 }
 
-static enum err open_front(struct server *server)
+/* Identities, and the first of them where callers need one. */
+static enum err open_identities(struct server *server)
 {
-    server_status_init(&server->status, server->pressure);
-    const struct front_parts parts = {.ingest = server->ingest,
-                                      .journal = server->journal,
-                                      .store = server->store,
-                                      .status = &server->status};
-    return front_open(settings.listen, &parts, &server->front);
+    enum err err = identities_open(server->journal, &server->identities);
+    if (!err && settings.front.require_identity)
+        err = admin_token_write(server->identities, settings.data_dir);
+    settings.front.identities = server->identities;
+    return err;
 }
 
 static enum err open_services(struct server *server)
@@ -273,8 +301,11 @@ static enum err open_services(struct server *server)
         err = pressure_open(&settings.pressure, server->journal, server->store, &server->pressure);
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
+    server_status_init(&server->status, server->pressure, server->dispatcher);
+    settings.front.status = &server->status;
+    settings.front.converter = the_converter;
     if (!err)
-        err = open_front(server);
+        err = front_open(&settings.front, server->ingest, server->journal, server->store, &server->front);
     return err;
 }
 
@@ -290,11 +321,37 @@ static void server_close(struct server *server)
         log_warning("drain_timed_out", "detail=\"what is in flight is sent again at the next start\"");
     supervisor_close(&server->supervisor, settings.drain_ms);
     pressure_close(&server->pressure);
+    identities_close(&server->identities);
     journal_close(&server->journal);
     converter_free(&the_converter);
     dispatcher_close(&server->dispatcher);
     ingest_free(&server->ingest);
     store_close(&server->store);
+}
+
+/* What would be open to the network by accident is refused, and decides whether callers need an identity. */
+static void check_listen(const char *program)
+{
+    struct front_options *front = &settings.front;
+    struct endpoint endpoint;
+    if (!front->tls_certificate != !front->tls_key)
+        options_fail(program, "--tls-cert and --tls-key go together");
+    if (front->tls_client_ca && !front->tls_certificate)
+        options_fail(program, "--tls-client-ca needs --tls-cert and --tls-key");
+    if (endpoint_parse(front->listen, &endpoint) || endpoint_is_local(&endpoint))
+        return; /* what is no address is told when it is bound */
+    front->require_identity = true;
+    if (front->tls_certificate)
+        return;
+    if (!settings.insecure_plain_text)
+        options_fail(program,
+                     "--listen %s is reached by other machines: give --tls-cert and --tls-key, or, where all "
+                     "that reach it are trusted, --insecure-plain-text",
+                     front->listen);
+    log_warning("plain_text",
+                "address=%s detail=\"tokens and documents can be read and changed on the way to this server: "
+                "give --tls-cert and --tls-key\"",
+                front->listen);
 }
 
 int main(int argc, char **argv)
@@ -307,7 +364,9 @@ int main(int argc, char **argv)
     if (strcmp(settings.log_format, "text") != 0 && strcmp(settings.log_format, "json") != 0)
         options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
     log_init("epcis-server", strcmp(settings.log_format, "json") == 0 ? LOG_AS_JSON : LOG_AS_TEXT);
-    fault_init();
+    check_listen(argv[0]);
+    if (fault_init())
+        return EXIT_USAGE;
     block_signals();
     raise_file_limit();
 
@@ -315,6 +374,8 @@ int main(int argc, char **argv)
     enum err err = server_prepare(&server);
     if (!err)
         err = open_pipeline(&server);
+    if (!err)
+        err = open_identities(&server);
     if (!err)
         err = open_services(&server);
     if (err) {
@@ -324,8 +385,11 @@ int main(int argc, char **argv)
                  settings.workers, EPCISD_VERSION);
         printf("ready grpc=%s\n", front_address(server.front));
         fflush(stdout);
-        int signal = supervisor_run(server.supervisor);
+        int signal;
+        while ((signal = supervisor_run(server.supervisor)) == SIGHUP)
+            front_reload(server.front);
         log_info("stopping", "signal=%d", signal);
+        fault_end(FAULT_SERVER_STOPPING);
     }
     server_close(&server);
     log_info("stopped", "failed=%d", atomic_load(&failed));

@@ -1,55 +1,21 @@
 #include "server/partner_change.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "server/journal_partner.h"
-
-/* Until the journal has it on disk. */
-struct waiting {
-    struct journal_op op;
-    pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t changed;
-    bool done;
-    enum err err;
-};
-
-static void put_done(struct journal_op *op, enum err err)
-{
-    struct waiting *waiting = op->context;
-    pthread_mutex_lock(&waiting->mutex);
-    waiting->done = true;
-    waiting->err = err;
-    pthread_cond_signal(&waiting->changed);
-    pthread_mutex_unlock(&waiting->mutex);
-}
-
-static enum err put_and_wait(struct journal *journal, struct journal_partner_put *put)
-{
-    struct waiting waiting = {
-        .op = {.kind = JOURNAL_PARTNER_PUT, .done = put_done, .context = &waiting, .partner = put}};
-    pthread_mutex_init(&waiting.mutex, NULL);
-    pthread_cond_init(&waiting.changed, NULL);
-    waiting.op.bytes = protobuf_c_message_get_packed_size(&put->partner->base);
-    journal_submit(journal, &waiting.op);
-    pthread_mutex_lock(&waiting.mutex);
-    while (!waiting.done)
-        pthread_cond_wait(&waiting.changed, &waiting.mutex);
-    pthread_mutex_unlock(&waiting.mutex);
-    pthread_cond_destroy(&waiting.changed);
-    pthread_mutex_destroy(&waiting.mutex);
-    return waiting.err;
-}
+#include "server/journal_wait.h"
 
 static enum err put(struct journal *journal, Epcis__V1__TradingPartner *partner, const char *changed_by,
                     char why[PARTNER_WHY])
 {
     struct journal_partner_put put = {.partner = partner, .changed_by = changed_by};
+    struct journal_op op = {.kind = JOURNAL_PARTNER_PUT, .partner = &put};
     enum err err = partner_check_changed_by(changed_by, why);
+    op.bytes = protobuf_c_message_get_packed_size(&partner->base);
     if (!err)
-        err = put_and_wait(journal, &put);
+        err = journal_wait(journal, &op);
     if (err == ERR_EXISTS)
         snprintf(why, PARTNER_WHY, "GLN %s is that of partner %s (\"%.120s\")", put.gln, put.other_id,
                  put.other_name);

@@ -12,7 +12,6 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/store/store.h"
-#include "server/counters.h"
 #include "server/journal.h"
 
 enum {
@@ -263,7 +262,6 @@ static void refuse(struct pressure *pressure, enum refusal_reason reason, struct
 {
     pressure->refused++;
     pressure->last = reason;
-    counters_refuse(reason);
     explain(pressure, reason, why);
 }
 
@@ -271,7 +269,7 @@ enum err pressure_admit(struct pressure *pressure, struct refusal *why)
 {
     pthread_mutex_lock(&pressure->mutex);
     enum refusal_reason reason = judge(pressure);
-    if (reason)
+    if (reason && why)
         refuse(pressure, reason, why);
     pthread_mutex_unlock(&pressure->mutex);
     return reason ? ERR_FULL : ERR_OK;

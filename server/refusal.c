@@ -13,7 +13,7 @@ static const char *const codes[REFUSAL_REASONS] = {
     [REFUSAL_BACKLOG_DOCUMENTS] = "BACKLOG_DOCUMENTS",
     [REFUSAL_BACKLOG_AGE] = "BACKLOG_AGE",
     [REFUSAL_DOCUMENT_BYTES] = "DOCUMENT_BYTES",
-    [REFUSAL_BUSY] = "BUSY",
+    [REFUSAL_UPLOADS] = "UPLOADS",
 };
 
 const char *refusal_code(enum refusal_reason reason)

@@ -15,7 +15,7 @@ enum refusal_reason {
     REFUSAL_BACKLOG_DOCUMENTS, /* so many documents are unfinished */
     REFUSAL_BACKLOG_AGE,       /* the oldest unfinished document is too old */
     REFUSAL_DOCUMENT_BYTES, /* the document is longer than its partner's record allows: never comes right */
-    REFUSAL_BUSY,           /* too many calls at once, or too little memory for requests */
+    REFUSAL_UPLOADS,        /* so many uploads are begun and not finished */
     REFUSAL_REASONS,
 };
 

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "server/counters.h"
+#include "server/dispatcher.h"
 #include "server/pressure.h"
 
 /* One piece of memory: the messages and what they point to. */
@@ -13,14 +14,16 @@ struct report {
     Epcis__V1__ServerBacklog backlog;
     Epcis__V1__ServerCounts counts;
     Epcis__V1__ServerRoom room;
-    Epcis__V1__RefusalCount refusals[REFUSAL_REASONS];
-    Epcis__V1__RefusalCount *refusal_list[REFUSAL_REASONS];
+    Epcis__V1__ServerWork work;
 };
 
-void server_status_init(struct server_status *status, struct pressure *pressure)
+void server_status_init(struct server_status *status, struct pressure *pressure,
+                        struct dispatcher *dispatcher)
 {
-    *status = (struct server_status){
-        .pressure = pressure, .started_ms = clock_wall_ms(), .started_steady_ms = clock_steady_ms()};
+    *status = (struct server_status){.pressure = pressure,
+                                     .dispatcher = dispatcher,
+                                     .started_ms = clock_wall_ms(),
+                                     .started_steady_ms = clock_steady_ms()};
 }
 
 /* 0 where the system does not say. */
@@ -66,18 +69,24 @@ static void fill_counts(struct report *report)
     counts->events_dead = counters_get(COUNTER_EVENTS_DEAD);
     counts->warnings = counters_get(COUNTER_WARNINGS);
     report->status.counts = counts;
+}
 
-    report->status.refusals = report->refusal_list;
-    for (int reason = REFUSAL_NONE + 1; reason < REFUSAL_REASONS; reason++) {
-        uint64_t count = counters_refused((enum refusal_reason)reason);
-        if (!count)
-            continue;
-        Epcis__V1__RefusalCount *refusal = &report->refusals[report->status.n_refusals];
-        epcis__v1__refusal_count__init(refusal);
-        refusal->reason = (char *)(uintptr_t)refusal_code((enum refusal_reason)reason);
-        refusal->count = count;
-        report->refusal_list[report->status.n_refusals++] = refusal;
-    }
+static void fill_work(struct report *report, struct dispatcher *dispatcher)
+{
+    static const Epcis__V1__BreakerState breakers[] = {
+        [BREAKER_CLOSED] = EPCIS__V1__BREAKER_STATE__BREAKER_STATE_CLOSED,
+        [BREAKER_OPEN] = EPCIS__V1__BREAKER_STATE__BREAKER_STATE_OPEN,
+        [BREAKER_PROBING] = EPCIS__V1__BREAKER_STATE__BREAKER_STATE_PROBING,
+    };
+    struct dispatcher_status work;
+    dispatcher_status(dispatcher, &work);
+    epcis__v1__server_work__init(&report->work);
+    report->work.runs_out = work.runs_out;
+    report->work.runs_resent = work.runs_resent;
+    report->work.store_failures = work.store_failures;
+    report->work.events_condemned = work.events_condemned;
+    report->work.breaker = breakers[work.breaker];
+    report->status.work = &report->work;
 }
 
 enum err server_status_get(const struct server_status *status, bool draining, struct arena *arena,
@@ -102,6 +111,7 @@ enum err server_status_get(const struct server_status *status, bool draining, st
     report->status.memory_bytes = memory_bytes();
     fill_room(report, &view);
     fill_counts(report);
+    fill_work(report, status->dispatcher);
     *out = &report->status;
     return ERR_OK;
 }

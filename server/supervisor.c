@@ -12,14 +12,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/backoff.h"
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/program.h"
 
 extern char **environ;
 
+/* A worker that was killed, or crashed, was at work: what it had under way is found out the sooner the sooner
+ * there is another. One that ends by itself has said that it cannot work here. */
 enum {
     PAUSE_FIRST_MS = 100,
+    PAUSE_KILLED_MAX_MS = 1000,
     PAUSE_MAX_MS = 10000,
     STEADY_MS = 30000, /* a worker that lived so long did not end quickly */
 };
@@ -29,6 +34,7 @@ struct child {
     int64_t started_ms;
     int64_t start_at_ms; /* while not running */
     int64_t pause_ms;    /* before the next start */
+    struct backoff backoff;
 };
 
 struct supervisor {
@@ -78,16 +84,17 @@ static enum err child_start(struct supervisor *supervisor, struct child *child)
         log_error("worker_not_started", "program=\"%s\" detail=\"%s\"", supervisor->program, strerror(code));
         return code == ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM;
     }
+    fault_end(FAULT_SUPERVISOR_STARTED);
     log_info("worker_started", "pid=%d", (int)child->pid);
     return ERR_OK;
 }
 
-static void child_plan_start(struct child *child, int64_t now_ms)
+static void child_plan_start(struct child *child, bool killed, int64_t now_ms)
 {
-    if (now_ms - child->started_ms >= STEADY_MS || child->pause_ms == 0)
-        child->pause_ms = PAUSE_FIRST_MS;
-    else if (child->pause_ms < PAUSE_MAX_MS)
-        child->pause_ms = 2 * child->pause_ms < PAUSE_MAX_MS ? 2 * child->pause_ms : PAUSE_MAX_MS;
+    if (now_ms - child->started_ms >= STEADY_MS)
+        backoff_reset(&child->backoff);
+    child->backoff.max_ms = killed ? PAUSE_KILLED_MAX_MS : PAUSE_MAX_MS;
+    child->pause_ms = backoff_next_ms(&child->backoff);
     child->start_at_ms = now_ms + child->pause_ms;
 }
 
@@ -107,8 +114,9 @@ static void reap(struct supervisor *supervisor)
         struct child *child = child_of_pid(supervisor, pid);
         if (!child)
             continue;
+        fault_end(FAULT_SUPERVISOR_GONE);
         child->pid = 0;
-        child_plan_start(child, clock_steady_ms());
+        child_plan_start(child, WIFSIGNALED(status), clock_steady_ms());
         if (WIFSIGNALED(status))
             log_warning("worker_ended", "pid=%d signal=%d start_again_ms=%lld", (int)pid, WTERMSIG(status),
                         (long long)child->pause_ms);
@@ -129,7 +137,7 @@ static int64_t start_due(struct supervisor *supervisor)
         if (child->pid)
             continue;
         if (child->start_at_ms <= now_ms && child_start(supervisor, child))
-            child_plan_start(child, now_ms);
+            child_plan_start(child, false, now_ms);
         if (!child->pid && child->start_at_ms - now_ms < wait_ms)
             wait_ms = child->start_at_ms - now_ms;
     }
@@ -149,10 +157,11 @@ int supervisor_run(struct supervisor *supervisor)
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     for (;;) {
         int signal;
         wait_for_signal(&set, start_due(supervisor), &signal);
-        if (signal == SIGTERM || signal == SIGINT)
+        if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP)
             return signal;
         reap(supervisor);
     }
@@ -199,8 +208,11 @@ enum err supervisor_open(const struct supervisor_options *options, void (*gone)(
         err = find_program(supervisor->program);
     if (!err && options->workers > 0 && options->rules->count > 0)
         err = try_rules(supervisor);
-    for (uint64_t i = 0; !err && i < options->workers; i++)
+    for (uint64_t i = 0; !err && i < options->workers; i++) {
+        backoff_init(&supervisor->children[i].backoff, PAUSE_FIRST_MS, PAUSE_MAX_MS,
+                     (uint64_t)clock_wall_ms() + i);
         err = child_start(supervisor, &supervisor->children[i]);
+    }
     if (err) {
         supervisor_close(&supervisor, 0);
         return err;

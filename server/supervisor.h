@@ -22,13 +22,13 @@ struct supervisor_options {
 };
 
 /* Starts the workers; the program is the epcis-worker beside this one. `gone` is told of each that ends. The
- * caller has blocked SIGCHLD, SIGTERM and SIGINT in all threads. ERR_NOT_FOUND: no such program; ERR_INPUT:
- * it does not take the rules, and has said why on standard error; ERR_SYSTEM, ERR_MEMORY. */
+ * caller has blocked SIGCHLD, SIGTERM, SIGINT and SIGHUP in all threads. ERR_NOT_FOUND: no such program;
+ * ERR_INPUT: it does not take the rules, and has said why on standard error; ERR_SYSTEM, ERR_MEMORY. */
 enum err supervisor_open(const struct supervisor_options *options, void (*gone)(void *context, pid_t pid),
                          void *context, struct supervisor **out);
 
-/* Looks after the workers until SIGTERM or SIGINT comes; returns which. A worker that ends is started again
- * after a pause that grows while it keeps ending quickly. */
+/* Looks after the workers until SIGTERM, SIGINT or SIGHUP comes; returns which. A worker that ends is started
+ * again after a pause that grows while it keeps ending quickly. */
 int supervisor_run(struct supervisor *supervisor);
 
 /* Asks the workers to stop, kills those that have not within `timeout_ms`, and frees all. */

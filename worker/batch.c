@@ -1,6 +1,5 @@
 #include "worker/batch.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "common/wire/wire.h"
@@ -57,7 +56,17 @@ static enum err next_field(struct fields *fields, struct field *out)
 }
 
 /* Fields of Batch and BatchItem, as wire.proto numbers them. */
-enum { BATCH_PARTITION = 1, BATCH_SEQUENCE, BATCH_ID, BATCH_PARENT_ID, BATCH_SEGMENTS, BATCH_ITEMS };
+enum {
+    BATCH_PARTITION = 1,
+    BATCH_SEQUENCE,
+    BATCH_ID,
+    BATCH_PARENT_ID,
+    BATCH_SEGMENTS,
+    BATCH_ITEMS,
+    BATCH_TRIAL_FIRST,
+    BATCH_TRIAL_COUNT,
+    BATCH_CONDEMNED, /* packed, or one by one */
+};
 enum {
     ITEM_LINE = 1,
     ITEM_BYTE_OFFSET,
@@ -73,15 +82,14 @@ static bool is_bytes_field(const struct field *field)
     return field->number >= BATCH_ID && field->number <= BATCH_ITEMS;
 }
 
-/* All but segments and items, which are counted. */
-static enum err read_head(const uint8_t *frame, size_t bytes, struct batch *out)
+enum err batch_peek(const uint8_t *frame, size_t bytes, struct batch *out)
 {
     struct fields fields = {frame, frame + bytes};
     struct field field;
     enum err err;
     *out = (struct batch){0};
     while (!(err = next_field(&fields, &field))) {
-        if (field.number <= BATCH_ITEMS && field.bytes != is_bytes_field(&field))
+        if (field.number <= BATCH_TRIAL_COUNT && field.bytes != is_bytes_field(&field))
             return ERR_INPUT;
         switch (field.number) {
         case BATCH_PARTITION:
@@ -91,6 +99,13 @@ static enum err read_head(const uint8_t *frame, size_t bytes, struct batch *out)
             break;
         case BATCH_SEQUENCE:
             out->sequence = field.value;
+            break;
+        case BATCH_TRIAL_FIRST:
+        case BATCH_TRIAL_COUNT:
+            if (field.value > UINT32_MAX)
+                return ERR_INPUT;
+            *(field.number == BATCH_TRIAL_FIRST ? &out->trial_first : &out->trial_count) =
+                (uint32_t)field.value;
             break;
         case BATCH_ID:
         case BATCH_PARENT_ID:
@@ -110,17 +125,6 @@ static enum err read_head(const uint8_t *frame, size_t bytes, struct batch *out)
     }
     return err == ERR_NOT_FOUND && out->batch_id && out->parent_batch_id && out->sequence ? ERR_OK
                                                                                           : ERR_INPUT;
-}
-
-enum err batch_peek(const uint8_t *frame, size_t bytes, uint32_t *partition, uint64_t *sequence,
-                    const uint8_t **batch_id)
-{
-    struct batch batch;
-    enum err err = read_head(frame, bytes, &batch);
-    *partition = batch.partition;
-    *sequence = batch.sequence;
-    *batch_id = batch.batch_id;
-    return err;
 }
 
 static bool take_hash(const struct field *field, const uint8_t **out)
@@ -209,10 +213,38 @@ static enum err read_parts(const uint8_t *frame, size_t bytes, struct arena *are
     return err;
 }
 
+static enum err condemn(struct batch *batch, uint64_t position)
+{
+    if (position >= batch->item_count)
+        return ERR_INPUT;
+    batch->items[position].condemned = true;
+    return ERR_OK;
+}
+
+/* Once the items are there. */
+static enum err read_condemned(const uint8_t *frame, size_t bytes, struct batch *batch)
+{
+    struct fields fields = {frame, frame + bytes};
+    struct field field;
+    enum err err = ERR_OK;
+    while (!err && !next_field(&fields, &field)) {
+        if (field.number != BATCH_CONDEMNED)
+            continue;
+        if (!field.bytes)
+            err = condemn(batch, field.value);
+        struct fields packed = {field.data, field.data + (field.bytes ? field.length : 0)};
+        while (!err && packed.at < packed.end) {
+            uint64_t position;
+            err = read_varint(&packed, &position) ? condemn(batch, position) : ERR_INPUT;
+        }
+    }
+    return err;
+}
+
 enum err batch_read(const uint8_t *frame, size_t bytes, struct arena *arena, struct batch *out,
                     const char **detail)
 {
-    enum err err = read_head(frame, bytes, out);
+    enum err err = batch_peek(frame, bytes, out);
     *detail = "the batch cannot be read";
     if (err)
         return err;
@@ -224,8 +256,13 @@ enum err batch_read(const uint8_t *frame, size_t bytes, struct arena *arena, str
     err = read_parts(frame, bytes, arena, out, leaves, detail);
     if (err)
         return err;
+    *detail = "it condemns or tries items that it does not have";
+    err = read_condemned(frame, bytes, out);
+    if (err || (uint64_t)out->trial_first + out->trial_count > out->item_count)
+        return ERR_INPUT;
     uint8_t batch_id[DIGEST_BYTES];
-    wire_batch_id(out->parent_batch_id, out->partition, out->sequence, leaves, out->item_count, batch_id);
+    wire_batch_id(out->parent_batch_id, out->partition, out->sequence, (const uint8_t(*)[DIGEST_BYTES])leaves,
+                  out->item_count, batch_id);
     if (memcmp(batch_id, out->batch_id, DIGEST_BYTES) != 0) {
         *detail = "batch_id is not that of the items";
         return ERR_INPUT;

@@ -3,6 +3,7 @@
 #ifndef EPCISD_WORKER_BATCH_H
 #define EPCISD_WORKER_BATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct batch_item {
     const uint8_t *content_hash; /* event_hash where the item names none */
     uint64_t line;
     uint64_t byte_offset;
+    bool condemned; /* kills workers: not to be looked at */
 };
 
 struct batch {
@@ -32,11 +34,12 @@ struct batch {
     size_t segment_count;
     struct batch_item *items;
     size_t item_count;
+    uint32_t trial_first, trial_count; /* count 0: no trial; else within the items */
 };
 
-/* What batch this is, nothing proved. ERR_INPUT. */
-enum err batch_peek(const uint8_t *frame, size_t bytes, uint32_t *partition, uint64_t *sequence,
-                    const uint8_t **batch_id);
+/* What batch this is, nothing proved: all but segments and items, which are counted. ERR_INPUT: *out has
+ * what could be read. */
+enum err batch_peek(const uint8_t *frame, size_t bytes, struct batch *out);
 
 /* Reads and proves: layout, counts, each item's digest and the batch_id over them. ERR_INPUT: *detail says
  * what is wrong (a constant text), partition and sequence are set as far as they could be read; ERR_LIMIT:

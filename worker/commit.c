@@ -7,6 +7,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "epcis/v1/ledger.pb-c.h"
 #include "worker/dead_letter.h"
 #include "worker/work.h"
 
@@ -66,9 +67,8 @@ void commit_close(struct commit **commit)
 
 /* ---- acknowledgments ---- */
 
-static Epcis__Wire__V1__Acknowledgment *ack_new(struct commit *commit, uint32_t partition, uint64_t sequence,
-                                                const uint8_t *batch_id, Epcis__Wire__V1__BatchResult result,
-                                                const char *detail)
+static Epcis__Wire__V1__Acknowledgment *ack_for(struct commit *commit, const struct batch *batch,
+                                                Epcis__Wire__V1__BatchResult result, const char *detail)
 {
     struct arena *arena = &commit->ack_arena;
     Epcis__Wire__V1__Acknowledgment *ack = arena_alloc(arena, sizeof *ack);
@@ -76,21 +76,17 @@ static Epcis__Wire__V1__Acknowledgment *ack_new(struct commit *commit, uint32_t 
         return NULL;
     epcis__wire__v1__acknowledgment__init(ack);
     ack->worker_id = (char *)commit->config.worker_id;
-    ack->partition = partition;
-    ack->sequence = sequence;
+    ack->partition = batch->partition;
+    ack->sequence = batch->sequence;
     ack->result = result;
     ack->detail = (char *)detail;
-    if (batch_id) {
-        ack->batch_id.data = (uint8_t *)arena_copy(arena, (const char *)batch_id, DIGEST_BYTES);
+    ack->trial_first = batch->trial_first;
+    ack->trial_count = batch->trial_count;
+    if (batch->batch_id) {
+        ack->batch_id.data = (uint8_t *)arena_copy(arena, (const char *)batch->batch_id, DIGEST_BYTES);
         ack->batch_id.len = ack->batch_id.data ? DIGEST_BYTES : 0;
     }
     return ack;
-}
-
-static Epcis__Wire__V1__Acknowledgment *ack_for(struct commit *commit, const struct batch *batch,
-                                                Epcis__Wire__V1__BatchResult result, const char *detail)
-{
-    return ack_new(commit, batch->partition, batch->sequence, batch->batch_id, result, detail);
 }
 
 static enum err ack_segments(struct commit *commit, const struct batch *batch,
@@ -136,13 +132,38 @@ static enum err ack_failure(struct commit *commit, Epcis__Wire__V1__Acknowledgme
     return ERR_OK;
 }
 
+static Epcis__V1__ItemOutcome outcome_of(const struct work_event *event)
+{
+    switch (event->verdict) {
+    case WORK_COMMITTED:
+        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_COMMITTED;
+    case WORK_MASTER_DATA:
+        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_MASTER_DATA;
+    case WORK_DUPLICATE:
+        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DUPLICATE;
+    case WORK_DEAD:
+    case WORK_UNDECIDED:
+    case WORK_LEFT_OUT: /* whose outcome nobody is told */
+        break;
+    }
+    return event->whole_document ? EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DOCUMENT_REFUSED
+           : event->rolled_back  ? EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_ROLLED_BACK
+                                 : EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DEAD_LETTER;
+}
+
+/* Fills in what became of each event, and sums it up. */
 static enum err ack_events(struct commit *commit, const struct work_batch *batch,
                            Epcis__Wire__V1__Acknowledgment *ack, struct commit_result *totals)
 {
     enum err err = ERR_OK;
+    uint8_t *outcomes = arena_alloc(&commit->ack_arena, batch->event_count);
+    if (!outcomes)
+        return ERR_LIMIT;
+    ack->outcomes = (ProtobufCBinaryData){batch->event_count, outcomes};
     for (uint32_t i = 0; i < batch->event_count && !err; i++) {
         const struct work_event *event = &commit->work.events[batch->first_event + i];
         Epcis__Wire__V1__SegmentResult *result = ack->segments[event->segment];
+        outcomes[i] = (uint8_t)outcome_of(event);
         switch (event->verdict) {
         case WORK_COMMITTED:
             result->committed++;
@@ -150,6 +171,7 @@ static enum err ack_events(struct commit *commit, const struct work_batch *batch
             totals->committed++;
             break;
         case WORK_MASTER_DATA: /* no event of its document: kept, not counted */
+        case WORK_LEFT_OUT:
             break;
         case WORK_DUPLICATE:
             result->duplicates++;
@@ -287,7 +309,10 @@ static enum err write_batch(struct commit *commit, struct store_txn *txn, struct
     Epcis__Store__V1__BatchResultRecord record = EPCIS__STORE__V1__BATCH_RESULT_RECORD__INIT;
     record.batch_id = batch->ack->batch_id;
     record.acknowledgment = batch->ack;
-    return err ? err : store_batch_put(txn, batch->batch.partition, batch->batch.sequence, &record);
+    if (!err)
+        err = store_batch_put(txn, batch->batch.partition, batch->batch.sequence, &record);
+    fault_end(FAULT_WORKER_DECIDED);
+    return err;
 }
 
 /* ---- transactions ---- */
@@ -325,7 +350,8 @@ static enum err begin(struct commit *commit, struct store_txn **txn)
     return err;
 }
 
-static enum err finish(struct commit *commit, struct store_txn **txn)
+/* Writes the items, and commits unless it is all a trial. */
+static enum err finish(struct commit *commit, struct store_txn **txn, bool trial)
 {
     struct work *work = &commit->work;
     enum err err = store_write(*txn, work->items, work->item_count, work->rows, work->row_count);
@@ -333,12 +359,12 @@ static enum err finish(struct commit *commit, struct store_txn **txn)
         err = store_event_ids_write(*txn, work->event_ids, work->event_id_count);
     if (!err)
         err = lots_write(&work->lots, *txn);
-    if (err)
+    if (err || trial)
         return err;
-    fault_crash("worker.before_commit");
+    fault_end(FAULT_WORKER_BEFORE_COMMIT);
     err = store_commit(txn);
     if (!err)
-        fault_crash("worker.after_commit");
+        fault_end(FAULT_WORKER_AFTER_COMMIT);
     return err;
 }
 
@@ -361,7 +387,7 @@ static enum err commit_together(struct commit *commit, size_t first, size_t coun
             err = write_batch(commit, txn, batch, totals);
     }
     if (!err)
-        err = finish(commit, &txn);
+        err = finish(commit, &txn, false);
     store_abort(&txn);
     return err;
 }
@@ -399,18 +425,28 @@ static enum err roll_back(struct work *work, const struct work_batch *batch, con
         if (event->verdict != WORK_COMMITTED && !repeats)
             continue;
         event->verdict = WORK_DEAD;
+        event->rolled_back = true;
         event->reasons = reasons;
         event->reason_count = 1;
     }
     return ERR_OK;
 }
 
-/* A whole document: decided, and where nothing may be kept of it, undone before its outcome is written. */
+static enum err ack_trial(struct commit *commit, struct work_batch *batch)
+{
+    batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK, "");
+    return batch->ack ? ERR_OK : ERR_LIMIT;
+}
+
+/* A whole document, or a trial: decided, and where nothing may be kept of it, undone before its outcome is
+ * written. */
 static enum err commit_alone(struct commit *commit, struct work_batch *batch, struct commit_result *totals)
 {
     struct work *work = &commit->work;
     struct store_txn *txn = NULL;
     const struct work_event *dead = NULL;
+    struct commit_result untold = {0};
+    bool trial = batch->batch.trial_count > 0;
     enum err err = begin(commit, &txn);
     if (!err)
         err = guard_order(commit, txn, batch);
@@ -429,9 +465,11 @@ static enum err commit_alone(struct commit *commit, struct work_batch *batch, st
             err = guard_order(commit, txn, batch); /* another worker may have been here */
     }
     if (!err && !batch->ack)
-        err = write_batch(commit, txn, batch, totals);
+        err = write_batch(commit, txn, batch, trial ? &untold : totals);
     if (!err)
-        err = finish(commit, &txn);
+        err = finish(commit, &txn, trial);
+    if (!err && trial)
+        err = ack_trial(commit, batch);
 out:
     store_abort(&txn);
     return err;
@@ -439,7 +477,7 @@ out:
 
 static bool is_alone(const struct work_batch *batch)
 {
-    return !batch->ack && (batch->rollback || batch->validate_only);
+    return !batch->ack && (batch->rollback || batch->validate_only || batch->batch.trial_count > 0);
 }
 
 static enum err commit_all(struct commit *commit, struct commit_result *totals)
@@ -496,6 +534,7 @@ enum err commit_frames(struct commit *commit, const struct buffer *const *frames
     struct commit_result totals = {0};
     *out = (struct commit_result){0};
     enum err err = prepare_all(commit, frames, count);
+    fault_end(FAULT_WORKER_PREPARED);
     if (!err)
         err = commit_all(commit, &totals);
     if (err)
@@ -513,19 +552,19 @@ enum err commit_frames(struct commit *commit, const struct buffer *const *frames
 void commit_refuse(struct commit *commit, const struct buffer *const *frames, size_t count, enum err err,
                    struct commit_result *out)
 {
+    Epcis__Wire__V1__BatchResult result = err == ERR_LIMIT
+                                              ? EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TOO_LARGE
+                                              : EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_STORE_FAILED;
     *out = (struct commit_result){0};
     arena_reset(&commit->ack_arena);
     if (work_reserve(&commit->acks, &commit->ack_capacity, count, sizeof *commit->acks))
         return; /* no answer: the leases run out */
     for (size_t i = 0; i < count; i++) {
-        uint32_t partition;
-        uint64_t sequence;
-        const uint8_t *batch_id;
+        struct batch batch;
         commit->acks[i] = NULL;
-        if (batch_peek(frames[i]->data, frames[i]->length, &partition, &sequence, &batch_id))
+        if (batch_peek(frames[i]->data, frames[i]->length, &batch))
             continue;
-        commit->acks[i] = ack_new(commit, partition, sequence, batch_id,
-                                  EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_STORE_FAILED, err_name(err));
+        commit->acks[i] = ack_for(commit, &batch, result, err_name(err));
     }
     out->acks = commit->acks;
     out->count = count;

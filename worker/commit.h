@@ -42,7 +42,8 @@ struct commit_result {
 enum err commit_frames(struct commit *commit, const struct buffer *const *frames, size_t count,
                        struct commit_result *out);
 
-/* Acks that say the store failed, for frames that commit_frames gave `err` for. */
+/* Acks that say the store failed, or with ERR_LIMIT that the batch is too large, for frames that
+ * commit_frames gave `err` for. */
 void commit_refuse(struct commit *commit, const struct buffer *const *frames, size_t count, enum err err,
                    struct commit_result *out);
 

@@ -70,13 +70,14 @@ static void find_gtins(const Epcis__V1__Event *event, struct gtins *out)
     add_classes(out, event->output_quantity_list, event->n_output_quantity_list);
 }
 
-/* Borrows from `scratch` and `gtins`. An event that cannot be read is found by its document alone. */
+/* Borrows from `scratch` and `gtins`. An event that cannot be read, or must not be, is found by its document
+ * alone. */
 static void describe(const struct work_event *event, struct arena *scratch, struct gtins *gtins,
                      Epcis__V1__DeadLetter *letter)
 {
     arena_reset(scratch);
     Epcis__V1__Event *unpacked =
-        event->item->event
+        event->item->event && !event->item->condemned
             ? epcis__v1__event__unpack(&scratch->allocator, event->item->content_bytes, event->item->event)
             : NULL;
     if (!unpacked)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "worker/batch.h"
 
@@ -31,7 +32,11 @@ static void publish_acks(struct link *link)
         arena_reset(&link->arena);
         Epcis__Wire__V1__Acknowledgment *ack =
             epcis__wire__v1__acknowledgment__unpack(&link->arena.allocator, length, link->acks.data + at);
-        enum err err = ack ? wire_publish_ack(link->config->wire, ack) : ERR_MEMORY;
+        fault_end(FAULT_WORKER_BEFORE_PUBLISH);
+        enum err err = !ack                              ? ERR_MEMORY
+                       : fault_hit(FAULT_WORKER_PUBLISH) ? ERR_SYSTEM
+                                                         : wire_publish_ack(link->config->wire, ack);
+        fault_end(FAULT_WORKER_AFTER_PUBLISH);
         if (err)
             log_warning("ack_lost", "err=%s detail=\"the lease runs out and the batch comes again\"",
                         err_name(err));
@@ -60,13 +65,16 @@ static bool take_run(struct link *link)
         link->spare = queue_run_new();
     if (!link->spare || wire_receive_run(link->config->wire, link->spare->frames, &count) || count == 0)
         return false;
+    fault_end(FAULT_WORKER_PULLED);
     struct queue_run *run = link->spare;
-    const uint8_t *batch_id;
+    struct batch first;
     run->count = count;
     run->bytes = sizeof *run;
     for (size_t i = 0; i < count; i++)
         run->bytes += run->frames[i].length;
-    batch_peek(run->frames[0].data, run->frames[0].length, &run->partition, &run->sequence, &batch_id);
+    batch_peek(run->frames[0].data, run->frames[0].length, &first);
+    run->partition = first.partition;
+    run->sequence = first.sequence;
     queue_put(link->config->queue, &link->spare);
     return true;
 }
@@ -93,8 +101,10 @@ static void *link_main(void *argument)
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     for (;;) {
-        if (atomic_load(link->config->stop) && !queue_stopped(queue))
+        if (atomic_load(link->config->stop) && !queue_stopped(queue)) {
+            fault_end(FAULT_WORKER_STOPPING);
             queue_stop(queue);
+        }
         bool finished = queue_finished(queue); /* before the last look at the acknowledgments */
         publish_acks(link);
         if (finished)

@@ -221,7 +221,8 @@ int main(int argc, char **argv)
     if (!json && strcmp(settings.log_format, "text") != 0)
         options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
     log_init("epcis-worker", json ? LOG_AS_JSON : LOG_AS_TEXT);
-    fault_init();
+    if (fault_init())
+        return EXIT_USAGE;
     block_signals();
     if (settings.supervised && !bind_to_parent(parent)) {
         log_warning("parent_gone", "detail=\"the server that started this worker has ended\"");

@@ -2,6 +2,7 @@
  * themselves, and which items they name. */
 #include <string.h>
 
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/epcis/event_text.h"
 #include "worker/master_rules.h"
@@ -90,6 +91,19 @@ static enum err refuse_unreadable(struct work *work, struct work_event *event, c
     return work_keep(work, event, report);
 }
 
+/* Taken as it is: reading it has killed workers. */
+static enum err refuse_condemned(struct work *work, struct work_event *event,
+                                 const struct rules_context *context)
+{
+    struct rules_report report;
+    rules_report_init(&report, &work->arena);
+    rules_begin(work->rules, context);
+    rules_add(work->rules, &report, RULE_POISON_EVENT, event->item->event ? "event" : "vocabularyElement", "",
+              "ended every worker that judged it, and was set aside so that its neighbours could go on");
+    event->whole_document = !event->item->event;
+    return work_keep(work, event, &report);
+}
+
 static enum err check_event(struct work *work, struct work_event *event, const struct rules_context *context,
                             const struct partner_terms *terms)
 {
@@ -102,6 +116,7 @@ static enum err check_event(struct work *work, struct work_event *event, const s
         epcis__v1__event__unpack(&work->scratch.allocator, event->item->content_bytes, event->item->event);
     if (!unpacked)
         return refuse_unreadable(work, event, "event", &report);
+    fault_poison(unpacked->n_epc_list > 0 ? unpacked->epc_list[0] : "");
     partner_check(work->rules, terms, context->partner, &report);
     enum err err =
         rules_check(work->rules, context, unpacked, &work->arena, STORE_SUFFIX_MAX, &subject, &report);
@@ -159,11 +174,19 @@ static enum err take_vocabulary_element(struct work *work, struct work_event *ev
 static enum err take_item(struct work *work, const struct work_batch *batch, struct work_event *event)
 {
     const struct rules_context context = work_context(batch, event);
+    if (event->item->condemned && !event->item->refusal) /* which only the server wrote */
+        return refuse_condemned(work, event, &context);
     if (event->item->event)
         return check_event(work, event, &context, &batch->terms[event->segment]);
     if (event->item->refusal)
         return take_refusal(work, event, &context);
     return take_vocabulary_element(work, event, &context);
+}
+
+static bool is_left_out(const struct batch *batch, size_t item)
+{
+    return batch->trial_count > 0 &&
+           (item < batch->trial_first || item - batch->trial_first >= batch->trial_count);
 }
 
 static enum err prepare_events(struct work *work, struct work_batch *batch)
@@ -181,12 +204,15 @@ static enum err prepare_events(struct work *work, struct work_batch *batch)
         uint64_t event_index = segment->first_event;
         for (uint32_t i = 0; i < segment->count && !err; i++) {
             struct work_event *event = &work->events[work->event_count++];
-            *event = (struct work_event){.item = &from->items[item++],
+            *event = (struct work_event){.item = &from->items[item],
                                          .segment = (uint32_t)s,
                                          .capture_id = segment->capture_id.data,
                                          .partner = segment->partner,
                                          .event_index = event_index};
-            err = take_item(work, batch, event);
+            if (is_left_out(from, item++))
+                event->verdict = WORK_LEFT_OUT;
+            else
+                err = take_item(work, batch, event);
             event_index += event->verdict != WORK_MASTER_DATA && !event->whole_document;
         }
     }

@@ -31,7 +31,14 @@ struct work_ref {
     uint32_t row;
 };
 
-enum work_verdict { WORK_UNDECIDED, WORK_COMMITTED, WORK_DUPLICATE, WORK_DEAD, WORK_MASTER_DATA };
+enum work_verdict {
+    WORK_UNDECIDED,
+    WORK_COMMITTED,
+    WORK_DUPLICATE,
+    WORK_DEAD,
+    WORK_MASTER_DATA,
+    WORK_LEFT_OUT, /* of a trial of other items */
+};
 
 /* One item of a batch. */
 struct work_event {
@@ -41,6 +48,7 @@ struct work_event {
     uint32_t ref_count;
     enum work_verdict verdict;
     bool whole_document;  /* a refusal that is no event of its document */
+    bool rolled_back;     /* dead because of another event of its document */
     uint64_t event_index; /* of no meaning for what is no event */
     uint64_t sequence;    /* where committed; where a duplicate, of the event that it repeats */
 

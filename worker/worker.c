@@ -2,16 +2,19 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "common/base/backoff.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 
-enum { PAUSE_MIN_MS = 100, PAUSE_MAX_MS = 5000 };
+enum { PAUSE_FIRST_MS = 100, PAUSE_MAX_MS = 5000 }; /* after a store that failed */
 
 struct worker {
     const struct worker_config *config;
     const struct buffer **frames;
     size_t capacity;
-    int pause_ms; /* after a store that failed; 0: it works */
+    struct backoff backoff;
     uint64_t committed, duplicates, dead_letters;
 };
 
@@ -64,11 +67,13 @@ static enum err commit_batches(struct worker *worker, const struct buffer *const
         return err;
     }
     if (err) {
-        log_error("commit_failed", "err=%s batches=%zu", err_name(err), count);
+        log_error("commit_failed", "err=%s batches=%zu attempt=%u%s", err_name(err), count,
+                  worker->backoff.attempts + 1,
+                  err == ERR_LIMIT ? " detail=\"the batch takes more than --memory-max-bytes\"" : "");
         commit_refuse(worker->config->commit, frames, count, err, &result);
     }
     put_acks(worker, &result);
-    return err;
+    return err == ERR_LIMIT ? ERR_OK : err; /* the batch's fault: nothing to wait for */
 }
 
 static enum err commit_runs(struct worker *worker, const struct queue_run *runs)
@@ -83,17 +88,15 @@ enum err worker_run(const struct worker_config *config)
     struct worker worker = {.config = config};
     struct queue_run *runs;
     enum err err = ERR_OK;
+    backoff_init(&worker.backoff, PAUSE_FIRST_MS, PAUSE_MAX_MS, (uint64_t)getpid());
     while (err != ERR_SYSTEM && (runs = queue_take(config->queue, config->transaction_max_bytes))) {
+        fault_end(FAULT_WORKER_TAKEN);
         err = commit_runs(&worker, runs);
         queue_answer(config->queue, &runs);
-        if (!err) {
-            worker.pause_ms = 0;
-            continue;
-        }
-        worker.pause_ms = worker.pause_ms ? worker.pause_ms * 2 : PAUSE_MIN_MS;
-        worker.pause_ms = worker.pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : worker.pause_ms;
-        if (err != ERR_SYSTEM)
-            queue_pause(config->queue, worker.pause_ms);
+        if (!err)
+            backoff_reset(&worker.backoff);
+        else if (err != ERR_SYSTEM)
+            queue_pause(config->queue, (int)backoff_next_ms(&worker.backoff));
     }
     free(worker.frames);
     log_info("work_done", "committed=%" PRIu64 " duplicates=%" PRIu64 " dead_letters=%" PRIu64,

@@ -1,6 +1,9 @@
 #include "common/base/clock.h"
 
+#include <stdatomic.h>
 #include <time.h>
+
+#include "common/base/fault.h"
 
 static int64_t milliseconds(clockid_t id)
 {
@@ -11,7 +14,10 @@ static int64_t milliseconds(clockid_t id)
 
 int64_t clock_wall_ms(void)
 {
-    return milliseconds(CLOCK_REALTIME);
+    static atomic_int_least64_t set_back_ms;
+    if (fault_hit(FAULT_CLOCK_BACK))
+        atomic_store(&set_back_ms, 60 * 60 * 1000);
+    return milliseconds(CLOCK_REALTIME) - atomic_load(&set_back_ms);
 }
 
 int64_t clock_steady_ms(void)

@@ -55,35 +55,22 @@ void digest_free(struct digest *digest)
     free(digest);
 }
 
-static void merkle_hash(uint8_t kind, const uint8_t *data, size_t bytes, uint8_t out[DIGEST_BYTES])
+void digest_save(const struct digest *digest, uint8_t state[DIGEST_BYTES])
 {
-    SHA256_CTX context;
-    SHA256_Init(&context);
-    SHA256_Update(&context, &kind, 1);
-    SHA256_Update(&context, data, bytes);
-    SHA256_Final(out, &context);
+    CHECK(digest->context.num == 0);
+    for (size_t i = 0; i < DIGEST_BYTES; i++)
+        state[i] = (uint8_t)(digest->context.h[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-void digest_merkle_root(uint8_t (*leaves)[DIGEST_BYTES], size_t count, uint8_t out[DIGEST_BYTES])
+void digest_restore(struct digest *digest, const uint8_t state[DIGEST_BYTES], uint64_t bytes)
 {
-    if (count == 0) {
-        digest_of("", 0, out);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        merkle_hash(0, leaves[i], DIGEST_BYTES, leaves[i]);
-    /* Level by level: an odd last node moves up as it is, which gives the RFC's tree. */
-    while (count > 1) {
-        size_t pairs = count / 2;
-        for (size_t i = 0; i < pairs; i++)
-            merkle_hash(1, leaves[2 * i], (size_t)2 * DIGEST_BYTES, leaves[i]);
-        if (count % 2) {
-            memmove(leaves[pairs], leaves[count - 1], DIGEST_BYTES);
-            pairs++;
-        }
-        count = pairs;
-    }
-    memcpy(out, leaves[0], DIGEST_BYTES);
+    CHECK(bytes % DIGEST_BLOCK == 0);
+    SHA256_Init(&digest->context);
+    for (size_t i = 0; i < DIGEST_BYTES / 4; i++)
+        digest->context.h[i] = (SHA_LONG)state[4 * i] << 24 | (SHA_LONG)state[4 * i + 1] << 16 |
+                               (SHA_LONG)state[4 * i + 2] << 8 | (SHA_LONG)state[4 * i + 3];
+    digest->context.Nl = (SHA_LONG)(bytes << 3);
+    digest->context.Nh = (SHA_LONG)(bytes >> 29);
 }
 
 void digest_hex(const uint8_t *data, size_t bytes, char *out)

@@ -20,9 +20,10 @@ void digest_finish(struct digest *digest, uint8_t out[DIGEST_BYTES]);     /* rea
 void digest_peek(const struct digest *digest, uint8_t out[DIGEST_BYTES]); /* of what came so far */
 void digest_free(struct digest *digest);
 
-/* RFC 6962 section 2.1 Merkle tree hash over leaves that are already digests: a leaf's hash is
- * SHA-256(0x00 || leaf), a node's SHA-256(0x01 || left || right). `leaves` is overwritten. */
-void digest_merkle_root(uint8_t (*leaves)[DIGEST_BYTES], size_t count, uint8_t out[DIGEST_BYTES]);
+/* Where it stands after `bytes` bytes, a multiple of DIGEST_BLOCK, and the way back there, in any process. */
+enum { DIGEST_BLOCK = 64 };
+void digest_save(const struct digest *digest, uint8_t state[DIGEST_BYTES]);
+void digest_restore(struct digest *digest, const uint8_t state[DIGEST_BYTES], uint64_t bytes);
 
 /* Lower-case hexadecimal digits and a NUL: 2 * bytes + 1 characters. */
 void digest_hex(const uint8_t *data, size_t bytes, char *out);

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_USAGE = 2 };
-
 _Noreturn void options_fail(const char *program, const char *format, ...)
 {
     const char *slash = strrchr(program, '/');

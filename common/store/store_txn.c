@@ -48,7 +48,7 @@ enum err store_begin(struct store *store, struct store_txn **out)
     if (!txn)
         return ERR_MEMORY;
     txn->store = store;
-    int rc = mdb_txn_begin(store->env, NULL, 0, &txn->mdb);
+    int rc = fault_hit(FAULT_STORE_BEGIN) ? EIO : mdb_txn_begin(store->env, NULL, 0, &txn->mdb);
     if (!rc)
         rc = mdb_cursor_open(txn->mdb, store->trees[TREE_ITEM], &txn->items);
     if (!rc)
@@ -69,8 +69,8 @@ enum err store_begin(struct store *store, struct store_txn **out)
 enum err store_commit(struct store_txn **txn)
 {
     struct store_txn *self = *txn;
-    int rc = ENOSPC;
-    if (fault_hit("store.commit"))
+    int rc = EIO;
+    if (fault_hit(FAULT_STORE_COMMIT))
         mdb_txn_abort(self->mdb);
     else
         rc = mdb_txn_commit(self->mdb); /* closes the cursors, whatever it answers */

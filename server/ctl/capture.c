@@ -232,7 +232,7 @@ static int run_files(struct command *command, int argc, char **argv)
         options_fail(argv[0], "a FILE is expected ('-' is standard input)");
     int count = argc - 1;
     jobs = calloc((size_t)count, sizeof *jobs);
-    if (!jobs || client_open(command->common.server, &command->client)) {
+    if (!jobs || ctl_connect(&command->common, &command->client)) {
         fprintf(stderr, "epcisctl: out of memory\n");
         goto out;
     }

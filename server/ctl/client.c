@@ -10,12 +10,15 @@
 #include <grpc/support/log.h>
 
 #include "common/base/clock.h"
+#include "google/rpc/error_details.pb-c.h"
+#include "google/rpc/status.pb-c.h"
 
 enum { RESPONSE_MAX = 64 << 20 };
 
 struct client {
     grpc_channel *channel;
     grpc_completion_queue *queue;
+    char *authorization; /* a header's value; NULL: none */
 };
 
 /* A call of either kind: what it receives is asked for at its start and looked at at its end. The
@@ -53,7 +56,22 @@ static grpc_arg integer(const char *key, int value)
     return (grpc_arg){.type = GRPC_ARG_INTEGER, .key = (char *)key, .value.integer = value};
 }
 
-enum err client_open(const char *server, struct client **out)
+static char *make_authorization(const char *token)
+{
+    char *text = NULL;
+    return asprintf(&text, "Bearer %s", token) < 0 ? NULL : text;
+}
+
+/* NULL: gRPC can make nothing of the PEM texts. */
+static grpc_channel_credentials *make_credentials(const struct client_security *security)
+{
+    if (!security || !security->ca)
+        return grpc_insecure_credentials_create();
+    grpc_ssl_pem_key_cert_pair pair = {.private_key = security->key, .cert_chain = security->certificate};
+    return grpc_ssl_credentials_create_ex(security->ca, security->certificate ? &pair : NULL, NULL, NULL);
+}
+
+enum err client_open(const char *server, const struct client_security *security, struct client **out)
 {
     *out = NULL;
     struct client *client = calloc(1, sizeof *client);
@@ -69,7 +87,18 @@ enum err client_open(const char *server, struct client **out)
         integer(GRPC_ARG_KEEPALIVE_TIME_MS, 30000),
     };
     grpc_channel_args all = {.num_args = sizeof args / sizeof args[0], .args = args};
-    grpc_channel_credentials *credentials = grpc_insecure_credentials_create();
+    grpc_channel_credentials *credentials = make_credentials(security);
+    bool token = security && security->token;
+    if (token)
+        client->authorization = make_authorization(security->token);
+    if (!credentials || (token && !client->authorization)) {
+        enum err err = credentials ? ERR_MEMORY : ERR_INPUT;
+        grpc_channel_credentials_release(credentials);
+        free(client->authorization);
+        free(client);
+        grpc_shutdown_blocking();
+        return err;
+    }
     client->channel = grpc_channel_create(server, credentials, &all);
     client->queue = grpc_completion_queue_create_for_pluck(NULL);
     grpc_channel_credentials_release(credentials);
@@ -86,6 +115,9 @@ void client_close(struct client **client)
     grpc_channel_destroy(closed->channel);
     grpc_completion_queue_shutdown(closed->queue);
     grpc_completion_queue_destroy(closed->queue);
+    if (closed->authorization)
+        explicit_bzero(closed->authorization, strlen(closed->authorization));
+    free(closed->authorization);
     free(closed);
     grpc_shutdown_blocking();
 }
@@ -119,8 +151,16 @@ enum err client_stream_open(struct client *client, const char *method, int64_t d
     stream->call = grpc_channel_create_call(client->channel, NULL, GRPC_PROPAGATE_DEFAULTS, client->queue,
                                             grpc_slice_from_static_string(method), NULL, deadline, NULL);
 
-    const grpc_op begin[] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
+    grpc_metadata authorization = {.key = grpc_slice_from_static_string("authorization")};
+    grpc_op begin[] = {{.op = GRPC_OP_SEND_INITIAL_METADATA}};
+    if (client->authorization) {
+        authorization.value = grpc_slice_from_copied_string(client->authorization);
+        begin[0].data.send_initial_metadata.metadata = &authorization;
+        begin[0].data.send_initial_metadata.count = 1;
+    }
     start(stream, begin, 1, &stream->begun);
+    if (client->authorization)
+        grpc_slice_unref(authorization.value);
     const grpc_op end[] = {
         {.op = GRPC_OP_RECV_INITIAL_METADATA,
          .data.recv_initial_metadata.recv_initial_metadata = &stream->initial},
@@ -177,15 +217,59 @@ static void copy_slice(grpc_slice slice, char *out, size_t size)
     out[length] = '\0';
 }
 
+static ProtobufCMessage *unpack_detail(const Google__Protobuf__Any *detail,
+                                       const ProtobufCMessageDescriptor *type)
+{
+    const char *name = strrchr(detail->type_url, '/');
+    if (!name || strcmp(name + 1, type->name) != 0)
+        return NULL;
+    return protobuf_c_message_unpack(type, NULL, detail->value.len, detail->value.data);
+}
+
+static void read_detail(const Google__Protobuf__Any *detail, struct client_status *status)
+{
+    ProtobufCMessage *message = unpack_detail(detail, &google__rpc__error_info__descriptor);
+    if (message) {
+        const Google__Rpc__ErrorInfo *info = (const Google__Rpc__ErrorInfo *)message;
+        snprintf(status->reason, sizeof status->reason, "%s", info->reason);
+        for (size_t i = 0; i < info->n_metadata; i++)
+            if (strcmp(info->metadata[i]->key, "remedy") == 0)
+                snprintf(status->remedy, sizeof status->remedy, "%s", info->metadata[i]->value);
+        protobuf_c_message_free_unpacked(message, NULL);
+        return;
+    }
+    message = unpack_detail(detail, &google__rpc__bad_request__descriptor);
+    if (message) {
+        const Google__Rpc__BadRequest *request = (const Google__Rpc__BadRequest *)message;
+        if (request->n_field_violations)
+            snprintf(status->field, sizeof status->field, "%s", request->field_violations[0]->field);
+        protobuf_c_message_free_unpacked(message, NULL);
+    }
+}
+
+/* gRPC's error model: https://google.aip.dev/193 */
+static void read_details(grpc_slice bytes, struct client_status *status)
+{
+    Google__Rpc__Status *details =
+        google__rpc__status__unpack(NULL, GRPC_SLICE_LENGTH(bytes), GRPC_SLICE_START_PTR(bytes));
+    for (size_t i = 0; details && i < details->n_details; i++)
+        read_detail(details->details[i], status);
+    if (details)
+        google__rpc__status__free_unpacked(details, NULL);
+}
+
 static void read_status(const struct client_stream *stream, struct client_status *status)
 {
     *status = (struct client_status){.code = (int)stream->code};
     copy_slice(stream->details, status->message, sizeof status->message);
     for (size_t i = 0; i < stream->trailing.count; i++) {
+        const grpc_metadata *entry = &stream->trailing.metadata[i];
         char number[16];
-        if (!slice_is(stream->trailing.metadata[i].key, "retry-after-ms"))
+        if (slice_is(entry->key, "grpc-status-details-bin"))
+            read_details(entry->value, status);
+        if (!slice_is(entry->key, "retry-after-ms"))
             continue;
-        copy_slice(stream->trailing.metadata[i].value, number, sizeof number);
+        copy_slice(entry->value, number, sizeof number);
         status->retry_after_ms = (uint32_t)strtoul(number, NULL, 10);
     }
 }

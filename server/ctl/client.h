@@ -24,6 +24,7 @@ enum client_code {
     CLIENT_UNIMPLEMENTED = 12,
     CLIENT_INTERNAL = 13,
     CLIENT_UNAVAILABLE = 14,
+    CLIENT_UNAUTHENTICATED = 16,
 };
 
 /* How a call ended. */
@@ -31,13 +32,25 @@ struct client_status {
     int code; /* of gRPC; CLIENT_OK: the response was delivered */
     char message[512];
     uint32_t retry_after_ms; /* what the server asked for; 0: nothing */
+    char reason[64];         /* as in proto/errors.md; empty: the server did not answer itself */
+    char remedy[256];        /* what to do about it */
+    char field[128];         /* of the request, that is wrong; empty: none */
 };
 
 /* "NOT_FOUND" */
 const char *client_code_name(int code);
 
-/* `server`: HOST:PORT. Connects with the first call, and again whenever needed. ERR_MEMORY. */
-enum err client_open(const char *server, struct client **out);
+/* How to be safe, and to be known; texts are copied, NULL where there is none. */
+struct client_security {
+    const char *ca;          /* PEM: who may have issued the server's certificate; NULL: plain text */
+    const char *certificate; /* PEM: the client's own, and its key */
+    const char *key;
+    const char *token; /* goes with each call */
+};
+
+/* `server`: HOST:PORT or unix:PATH. `security` NULL: none. Connects with the first call, and again whenever
+ * needed. ERR_MEMORY; ERR_INPUT: gRPC can make nothing of the PEM texts. */
+enum err client_open(const char *server, const struct client_security *security, struct client **out);
 void client_close(struct client **client);
 
 /* One request, one response, which the caller frees with protobuf_c_message_free_unpacked(…, NULL); it is

@@ -109,7 +109,7 @@ int ctl_contains(int argc, char **argv)
     request.epc = argv[1];
     request.at_ms = ctl_time_ms(argv[0], "at", at);
     request.recursive = recursive;
-    if (client_open(common.server, &client))
+    if (ctl_connect(&common, &client))
         return CTL_ERROR;
     int code = up ? list_containers(client, &common, argv[1], request.at_ms)
                   : list_contents(client, &common, &request);

@@ -11,11 +11,19 @@
 #include "server/ctl/ctl.h"
 #include "server/ctl/output.h"
 
+static const char *from_environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value && value[0] ? value : NULL;
+}
+
 struct ctl_common ctl_common_default(void)
 {
-    const char *server = getenv("EPCISD_SERVER");
+    const char *server = from_environment("EPCISD_SERVER");
     return (struct ctl_common){
-        .server = server && server[0] ? server : "127.0.0.1:50051",
+        .server = server ? server : "127.0.0.1:50051",
+        .tls_ca = from_environment("EPCISD_TLS_CA"),
+        .token_file = from_environment("EPCISD_TOKEN_FILE"),
         .timeout_s = CTL_TIMEOUT_S,
     };
 }
@@ -45,14 +53,32 @@ void ctl_pause_ms(int64_t ms)
         ;
 }
 
+/* What the server itself said, with what its text does not say yet. */
+static void complain_refused(const char *what, const struct client_status *status)
+{
+    bool remedy = status->remedy[0] && !strstr(status->message, status->remedy);
+    output_complain("epcisctl: %s: %s: %s [%s]", what, client_code_name(status->code), status->message,
+                    status->reason);
+    if (remedy)
+        output_complain("what to do: %s", status->remedy);
+}
+
 int ctl_call_failed(const struct ctl_common *common, const char *what, const struct client_status *status)
 {
+    if (status->reason[0]) {
+        complain_refused(what, status);
+        if (status->code == CLIENT_UNAUTHENTICATED && !common->token_file)
+            output_complain("--token-file or EPCISD_TOKEN_FILE names a file that holds a token");
+        return CTL_ERROR;
+    }
     switch (status->code) {
     case CLIENT_UNAVAILABLE:
         fprintf(stderr,
                 "epcisctl: %s: no answer from %s: %s\nIs epcis-server running there? --server or "
-                "EPCISD_SERVER names another.\n",
-                what, common->server, status->message);
+                "EPCISD_SERVER names another. %s\n",
+                what, common->server, status->message,
+                common->tls_ca ? "Does it speak TLS, with a certificate that --tls-ca issued?"
+                               : "If it speaks TLS, give --tls-ca.");
         break;
     case CLIENT_DEADLINE_EXCEEDED:
         fprintf(stderr, "epcisctl: %s: not done within %" PRIu64 " seconds (--timeout): %s\n", what,

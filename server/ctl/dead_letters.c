@@ -194,7 +194,7 @@ int ctl_dead_letters(int argc, char **argv)
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         if (strcmp(action, actions[i].name) != 0)
             continue;
-        if (client_open(command.common.server, &command.client))
+        if (ctl_connect(&command.common, &command.client))
             return CTL_ERROR;
         command.deadline_ms = ctl_deadline_ms(&command.common);
         int exit_code = actions[i].run(&command);

@@ -99,7 +99,7 @@ int ctl_events(int argc, char **argv)
     request.gln = (char *)gln;
     request.from_ms = ctl_time_ms(argv[0], "from", from);
     request.to_ms = ctl_time_ms(argv[0], "to", to);
-    if (client_open(common.server, &client))
+    if (ctl_connect(&common, &client))
         return CTL_ERROR;
     const char *what = capture_id[0] ? capture_id : gtin[0] ? argv[1] : gln;
     int code = list_events(client, &common, what, &request);

@@ -14,18 +14,21 @@ static const char usage[] =
     "  capture FILE...     send EPCIS documents\n"
     "  validate FILE...    what would become of EPCIS documents; nothing is committed\n"
     "  status CAPTURE_ID   what has become of a document\n"
+    "  cancel CAPTURE_ID   calls a document off before any of it is judged\n"
     "  trace EPC           state and history of one item\n"
     "  contains EPC        what is in a container, or what an item is in\n"
     "  events              the events of a document, of a lot or at a place\n"
     "  dead-letters        what was refused, and why; to show, resubmit, discard or export it\n"
     "  master-data         what is known of products, places and parties\n"
     "  partners            trading partners, and how strictly their events are judged\n"
+    "  tokens              who may call the server, and what they may do\n"
     "  server              how the server is doing: what waits, what it refuses, what room is left\n"
     "  rules               by what rules events are checked\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
     "'epcisctl COMMAND --help' tells more of each. Options may stand before or after the\n"
-    "command. EPCISD_SERVER in the environment is the default of --server.\n"
+    "command. EPCISD_SERVER, EPCISD_TLS_CA and EPCISD_TOKEN_FILE in the environment are the\n"
+    "defaults of --server, --tls-ca and --token-file.\n"
     "\n"
     "Example:\n"
     "  epcisctl --server epcis.example.com:50051 capture --wait shipment.xml\n";
@@ -40,48 +43,37 @@ static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture},
     {"validate", "epcisctl validate", ctl_validate},
     {"status", "epcisctl status", ctl_status},
+    {"cancel", "epcisctl cancel", ctl_cancel},
     {"trace", "epcisctl trace", ctl_trace},
     {"contains", "epcisctl contains", ctl_contains},
     {"events", "epcisctl events", ctl_events},
     {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
     {"master-data", "epcisctl master-data", ctl_master_data},
     {"partners", "epcisctl partners", ctl_partners},
+    {"tokens", "epcisctl tokens", ctl_tokens},
     {"server", "epcisctl server", ctl_server},
     {"rules", "epcisctl rules", ctl_rules},
     {"convert", "epcisctl convert", ctl_convert},
 };
 
-static const char command_names[] = "capture, validate, status, trace, contains, events, dead-letters, "
-                                    "master-data, partners, server, rules or convert";
+static const char command_names[] =
+    "capture, validate, status, cancel, trace, contains, events, dead-letters, "
+    "master-data, partners, tokens, server, rules or convert";
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
 {
-    static const char *const names[] = {"--server",
-                                        "--timeout",
-                                        "--partner",
-                                        "--capture",
-                                        "--to",
-                                        "--code",
-                                        "--gtin",
-                                        "--from",
-                                        "--state",
-                                        "--file",
-                                        "--by",
-                                        "--why",
-                                        "--name",
-                                        "--glns",
-                                        "--prefixes",
-                                        "--profile",
-                                        "--overrides",
-                                        "--contact-name",
-                                        "--contact-email",
-                                        "--contact-phone",
-                                        "--if-version",
-                                        "--changed-by",
-                                        "--max-document-bytes",
-                                        "--at",
-                                        "--lot",
+    static const char *const names[] = {"--server",       "--timeout",       "--tls-ca",
+                                        "--tls-cert",     "--tls-key",       "--token-file",
+                                        "--partner",      "--capture",       "--to",
+                                        "--code",         "--gtin",          "--from",
+                                        "--state",        "--file",          "--by",
+                                        "--why",          "--name",          "--glns",
+                                        "--prefixes",     "--profile",       "--overrides",
+                                        "--contact-name", "--contact-email", "--contact-phone",
+                                        "--if-version",   "--changed-by",    "--max-document-bytes",
+                                        "--at",           "--lot",           "--roles",
+                                        "--certificate",  "--expires-days",  "--overlap-hours",
                                         "--gln"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(word, names[i]) == 0)

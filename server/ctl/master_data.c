@@ -225,7 +225,7 @@ int ctl_master_data(int argc, char **argv)
     bool wants_import = strcmp(verb, "import") == 0 && argc >= 3;
     if (!wants_list && !wants_show && !wants_import)
         options_fail(argv[0], "list [TYPE], show TYPE ID or import FILE... is expected");
-    if (client_open(command.common.server, &command.client))
+    if (ctl_connect(&command.common, &command.client))
         return CTL_ERROR;
     command.deadline_ms = ctl_deadline_ms(&command.common);
     if (wants_list)

@@ -264,7 +264,7 @@ int ctl_partners(int argc, char **argv)
     };
     options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
     const struct subcommand *sub = read_words(&run, argc, argv);
-    if (client_open(run.common.server, &run.client))
+    if (ctl_connect(&run.common, &run.client))
         return CTL_ERROR;
     arena_init(&run.arena, ARENA_BYTES);
     run.deadline_ms = ctl_deadline_ms(&run.common);

@@ -35,7 +35,22 @@ static const char *state_name(Epcis__V1__ServerState state)
     }
 }
 
-/* The sections of a status, each a message whose fields are all numbers of 64 bits, under the fields' own names. */
+static const char *breaker_name(Epcis__V1__BreakerState state)
+{
+    switch (state) {
+    case EPCIS__V1__BREAKER_STATE__BREAKER_STATE_CLOSED:
+        return "closed";
+    case EPCIS__V1__BREAKER_STATE__BREAKER_STATE_OPEN:
+        return "open";
+    case EPCIS__V1__BREAKER_STATE__BREAKER_STATE_PROBING:
+        return "probing";
+    default:
+        return "unknown";
+    }
+}
+
+/* The sections of a status, each a message whose fields are all numbers of 64 bits, under the fields' own
+ * names. */
 static void append_numbers(struct buffer *out, const char *name, const ProtobufCMessage *message)
 {
     buffer_printf(out, ", \"%s\": {", name);
@@ -61,6 +76,12 @@ static void append_json(struct buffer *out, const Epcis__V1__ServerStatus *statu
     append_numbers(out, "backlog", &status->backlog->base);
     append_numbers(out, "room", &status->room->base);
     append_numbers(out, "counts", &status->counts->base);
+    buffer_printf(out,
+                  ", \"work\": {\"runs_out\": %" PRIu64 ", \"runs_resent\": %" PRIu64
+                  ", \"store_failures\": %" PRIu64 ", \"events_condemned\": %" PRIu64
+                  ", \"breaker\": \"%s\"}",
+                  status->work->runs_out, status->work->runs_resent, status->work->store_failures,
+                  status->work->events_condemned, breaker_name(status->work->breaker));
     buffer_append_text(out, ", \"refusals\": {");
     for (size_t i = 0; i < status->n_refusals; i++) {
         buffer_append_text(out, i ? ", " : "");
@@ -149,6 +170,12 @@ static void append_text(struct buffer *out, const Epcis__V1__ServerStatus *statu
     }
     buffer_append_text(out, "\n");
     append_counts(out, status->counts);
+    append_label(out, "workers");
+    buffer_printf(out,
+                  "%" PRIu64 " runs out, %" PRIu64 " sent again, %" PRIu64
+                  " store failures (breaker %s), %" PRIu64 " events condemned\n",
+                  status->work->runs_out, status->work->runs_resent, status->work->store_failures,
+                  breaker_name(status->work->breaker), status->work->events_condemned);
     append_label(out, "refusals");
     for (size_t i = 0; i < status->n_refusals; i++) {
         buffer_printf(out, "%s%" PRIu64 " ", i ? ", " : "", status->refusals[i]->count);
@@ -170,7 +197,7 @@ static void append_text(struct buffer *out, const Epcis__V1__ServerStatus *statu
 static bool is_whole(const Epcis__V1__GetStatusResponse *response)
 {
     const Epcis__V1__ServerStatus *status = response->status;
-    return status && status->backlog && status->counts && status->room;
+    return status && status->backlog && status->counts && status->room && status->work;
 }
 
 int ctl_server(int argc, char **argv)
@@ -187,7 +214,7 @@ int ctl_server(int argc, char **argv)
     options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
     if (argc != 1)
         options_fail(argv[0], "unexpected argument '%s'", argv[1]);
-    if (client_open(common.server, &client))
+    if (ctl_connect(&common, &client))
         goto out;
     client_call(client, "/epcis.v1.ServerService/GetStatus", &request.base,
                 &epcis__v1__get_status_response__descriptor, ctl_deadline_ms(&common), &message, &called);

@@ -51,7 +51,7 @@ int ctl_trace(int argc, char **argv)
     options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
     if (argc != 2)
         options_fail(argv[0], "one EPC is expected");
-    if (client_open(common.server, &client))
+    if (ctl_connect(&common, &client))
         goto out;
     request.epc = argv[1];
     int64_t deadline_ms = ctl_deadline_ms(&common);

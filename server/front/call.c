@@ -8,14 +8,20 @@
 #include <grpc/support/alloc.h>
 
 #include "common/base/clock.h"
-#include "server/counters.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
 #include "server/front/loop.h"
+#include "server/front/stream.h"
 
-enum { RETRY_MS = 1000 };
-
+static void enter(struct call *call);
 static void answer(struct call *call);
 
 /* ---- memory ------------------------------------------------------------------------------------------ */
+
+static bool is_stream(const struct call *call)
+{
+    return call->method && call->method->sending;
+}
 
 static void link_call(struct call *call)
 {
@@ -26,6 +32,7 @@ static void link_call(struct call *call)
         loop->calls->previous = call;
     loop->calls = call;
     loop->call_count++;
+    loop->stream_count += is_stream(call);
 }
 
 static void unlink_call(struct call *call)
@@ -37,6 +44,7 @@ static void unlink_call(struct call *call)
     if (call->following)
         call->following->previous = call->previous;
     call->loop->call_count--;
+    call->loop->stream_count -= is_stream(call);
 }
 
 static void free_call(struct call *call)
@@ -50,8 +58,7 @@ static void free_call(struct call *call)
     free(call);
 }
 
-/* One of the events under way has come; after the last one the call is over. */
-static void release_call(struct call *call)
+void call_release(struct call *call)
 {
     if (call->pending)
         return;
@@ -86,6 +93,8 @@ void call_wake(struct call *call)
 static void run_work(struct pool_job *job, struct arena *arena)
 {
     struct call *call = call_of(job);
+    access_note(call);
+    atomic_exchange(&call->news, STREAM_NEWS_NONE); /* this turn sees all that came before */
     enum call_next next = call->method->work(call, arena);
     if (next == CALL_LATER)
         return; /* the call may be gone by now */
@@ -97,7 +106,20 @@ static void run_drop(struct pool_job *job, struct arena *arena)
 {
     (void)arena;
     struct call *call = call_of(job);
-    call->method->drop(call);
+    if (call->too_slow)
+        log_warning("stream_cut_off", "method=%s ms=%u detail=\"the client took no message for so long\"",
+                    call->method->path, call->loop->limits.answer_ms);
+    if (call->state)
+        call->method->drop(call);
+    call_wake(call);
+}
+
+/* The loop must not log, which a full pipe would hold up. */
+static void run_refused(struct pool_job *job, struct arena *arena)
+{
+    (void)arena;
+    struct call *call = call_of(job);
+    access_log(call);
     call_wake(call);
 }
 
@@ -110,18 +132,38 @@ static void submit(struct call *call, void (*run)(struct pool_job *job, struct a
     pool_submit(call->loop->pool, &call->job);
 }
 
+void call_work(struct call *call, bool asked)
+{
+    call->phase = CALL_WORKING;
+    call->asked = asked;
+    call->last_turn = is_stream(call) && atomic_load(&call->services->stopping);
+    submit(call, run_work);
+}
+
 static void on_woken(struct call *call, bool ok)
 {
     (void)ok;
     CHECK(atomic_exchange_explicit(&call->handed_back, false, memory_order_acquire));
     call->pending--;
     call_drop_request(call);
-    if (call->answered)
-        release_call(call);
-    else if (call->next == CALL_MORE)
+    if (call->answered) {
+        call_release(call);
+        return;
+    }
+    if (is_stream(call))
+        room_leave(call);
+    if (call->next == CALL_ANSWER)
+        answer(call);
+    else if (call->client_gone || (call->last_turn && call->next != CALL_SEND))
+        stream_end(call);
+    else if (call->next == CALL_SEND)
+        stream_send(call);
+    else if (call->next == CALL_PARK)
+        stream_park(call);
+    else if (call->room)
         call_receive(call);
     else
-        answer(call);
+        enter(call);
 }
 
 /* ---- receiving --------------------------------------------------------------------------------------- */
@@ -135,13 +177,12 @@ static void on_received(struct call *call, bool ok)
         if (call->state)
             submit(call, run_drop);
         else
-            release_call(call);
+            call_release(call);
         return;
     }
     if (!call->method->streaming)
         room_shrink(call, call->request ? grpc_byte_buffer_length(call->request) : 0);
-    call->phase = CALL_WORKING;
-    submit(call, run_work);
+    call_work(call, true);
 }
 
 static uint32_t message_ms(const struct call *call)
@@ -164,18 +205,35 @@ void call_receive(struct call *call)
 static void on_sent(struct call *call, bool ok)
 {
     (void)ok; /* whether the client still listened makes no difference */
+    fault_end(FAULT_FRONT_AFTER_ANSWER);
     call->pending--;
-    release_call(call);
+    call_release(call);
 }
 
-static size_t retry_metadata(struct call *call)
+size_t call_add_headers(struct call *call, grpc_op *op)
 {
-    if (!call->reply.retry_after_ms)
+    if (call->headers_sent)
         return 0;
-    snprintf(call->retry_after_text, sizeof call->retry_after_text, "%u", call->reply.retry_after_ms);
-    call->retry_after = (grpc_metadata){.key = grpc_slice_from_static_string("retry-after-ms"),
-                                        .value = grpc_slice_from_static_string(call->retry_after_text)};
+    call->headers_sent = true;
+    op->op = GRPC_OP_SEND_INITIAL_METADATA;
     return 1;
+}
+
+/* Of a refusal: its details, and how long to wait for those who do not read details. */
+static size_t add_trailers(struct call *call)
+{
+    size_t count = 0;
+    if (!call->reply.reason)
+        return 0;
+    call->trailers[count++] = (grpc_metadata){.key = grpc_slice_from_static_string("grpc-status-details-bin"),
+                                              .value = reply_status(&call->reply)};
+    if (call->reply.retry_after_ms) {
+        char text[16];
+        snprintf(text, sizeof text, "%u", call->reply.retry_after_ms);
+        call->trailers[count++] = (grpc_metadata){.key = grpc_slice_from_static_string("retry-after-ms"),
+                                                  .value = grpc_slice_from_copied_string(text)};
+    }
+    return count;
 }
 
 static void answer(struct call *call)
@@ -183,26 +241,41 @@ static void answer(struct call *call)
     grpc_op ops[4] = {0};
     size_t count = 0;
     grpc_slice details = grpc_slice_from_copied_string(call->reply.details);
+    size_t trailers = add_trailers(call);
     room_leave(call);
     call->phase = CALL_ANSWERING;
     call->phase_until_ms = clock_steady_ms() + call->loop->limits.answer_ms;
     call->answered = true;
+    fault_end(FAULT_FRONT_BEFORE_ANSWER);
+    if (call->reply.reason)
+        reason_count(call->reply.reason);
     call->pending++;
 
-    ops[count++].op = GRPC_OP_SEND_INITIAL_METADATA;
-    ops[count].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
-    ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
+    count += call_add_headers(call, &ops[count]);
+    if (!call->follows_client) {
+        ops[count].op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+        ops[count++].data.recv_close_on_server.cancelled = &call->cancelled;
+    }
     ops[count].op = GRPC_OP_SEND_STATUS_FROM_SERVER;
     ops[count].data.send_status_from_server.status = call->reply.status;
     ops[count].data.send_status_from_server.status_details = &details;
-    ops[count].data.send_status_from_server.trailing_metadata_count = retry_metadata(call);
-    ops[count++].data.send_status_from_server.trailing_metadata = &call->retry_after;
+    ops[count].data.send_status_from_server.trailing_metadata_count = trailers;
+    ops[count++].data.send_status_from_server.trailing_metadata = call->trailers;
     if (call->reply.status == GRPC_STATUS_OK && call->reply.message) {
         ops[count].op = GRPC_OP_SEND_MESSAGE;
         ops[count++].data.send_message.send_message = call->reply.message;
     }
     CHECK(grpc_call_start_batch(call->grpc, ops, count, &call->sent, NULL) == GRPC_CALL_OK);
     grpc_slice_unref(details);
+    while (trailers)
+        grpc_slice_unref(call->trailers[--trailers].value);
+}
+
+void call_end(struct call *call)
+{
+    answer(call);
+    if (call->state || call->too_slow)
+        submit(call, run_drop);
 }
 
 /* ---- beginning --------------------------------------------------------------------------------------- */
@@ -213,31 +286,29 @@ static bool admit(struct call *call)
     struct reply *reply = &call->reply;
     const struct front_limits *limits = &call->loop->limits;
     if (atomic_load(&call->services->stopping)) {
-        reply_fail(reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
+        reply_refuse(reply, REASON_SERVER_STOPPING, "no call is taken");
         return false;
     }
     if (call->loop->call_count > limits->calls) {
-        counters_refuse(REFUSAL_BUSY);
-        reply->retry_after_ms = RETRY_MS;
-        reply_fail(reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "%u calls are under way; try again after retry-after-ms", limits->calls);
+        reply_refuse(reply, REASON_CALLS_FULL, "%u calls are under way", limits->calls);
+        return false;
+    }
+    if (is_stream(call) && call->loop->stream_count > limits->streams) {
+        reply_refuse(reply, REASON_CALLS_FULL, "%u streams are open", limits->streams);
         return false;
     }
     if (!call->method) {
         char *path = grpc_slice_to_c_string(call->details.method);
-        reply_fail(reply, GRPC_STATUS_UNIMPLEMENTED, "no method %.200s here", path);
+        reply_refuse(reply, REASON_METHOD_UNKNOWN, "no method %.200s here", path);
         gpr_free(path);
         return false;
     }
-    return !call->method->admit || call->method->admit(call);
+    return access_admit(call) && (!call->method->admit || call->method->admit(call));
 }
 
-static void begin(struct call *call)
+/* Asks for a message once there is room for it. */
+static void enter(struct call *call)
 {
-    if (!admit(call)) {
-        answer(call);
-        return;
-    }
     switch (room_enter(&call->loop->rooms[call->method->room], call)) {
     case ROOM_IN:
         call_receive(call);
@@ -247,13 +318,24 @@ static void begin(struct call *call)
         call->phase_until_ms = clock_steady_ms() + call->loop->limits.patience_ms;
         break;
     case ROOM_FULL:
-        counters_refuse(REFUSAL_BUSY);
-        call->reply.retry_after_ms = RETRY_MS;
-        reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "too many such calls are under way; try again after retry-after-ms");
-        answer(call);
+        reply_refuse(&call->reply, REASON_CALLS_FULL, "too many such calls are under way");
+        call_end(call);
         break;
     }
+}
+
+static void begin(struct call *call)
+{
+    if (!admit(call)) {
+        if (call->refused)
+            submit(call, run_refused);
+        else
+            answer(call);
+        return;
+    }
+    if (is_stream(call))
+        stream_begin(call);
+    enter(call);
 }
 
 static void on_offered(struct call *call, bool ok)
@@ -305,22 +387,23 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
 {
     bool late = now_ms >= call->phase_until_ms;
     if (call->phase == CALL_WAITING && stopping) {
-        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
-        answer(call);
+        reply_refuse(&call->reply, REASON_SERVER_STOPPING, "nothing was received yet");
+        call_end(call);
     } else if (call->phase == CALL_WAITING && late) {
-        counters_refuse(REFUSAL_BUSY);
-        call->reply.retry_after_ms = RETRY_MS;
-        reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "other calls hold the memory for requests; try again after retry-after-ms");
-        answer(call);
-    } else if (call->phase == CALL_RECEIVING && grace_over) {
-        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE,
-                   "the server is stopping; nothing was kept, send it all again later");
+        reply_refuse(&call->reply, REASON_CALLS_FULL, "other calls hold the memory for requests");
+        call_end(call);
+    } else if (call->phase == CALL_RECEIVING && (grace_over || (stopping && is_stream(call)))) {
+        reply_refuse(&call->reply, REASON_SERVER_STOPPING,
+                     "but for an upload with an upload_id nothing was kept");
         answer(call);
     } else if (call->phase == CALL_RECEIVING && late) {
-        reply_fail(&call->reply, GRPC_STATUS_DEADLINE_EXCEEDED,
-                   "no whole message came within %u ms; nothing was kept", message_ms(call));
+        reply_refuse(&call->reply, REASON_MESSAGE_LATE, "no whole message came within %u ms",
+                     message_ms(call));
         answer(call);
+    } else if (call->phase == CALL_SENDING && late) {
+        stream_cut_off(call);
+    } else if (call->phase == CALL_PARKED && (stopping || call->method->ticking)) {
+        stream_notify(call);
     } else if (call->phase == CALL_ANSWERING && late) {
         grpc_call_cancel(call->grpc, NULL);
         call->phase_until_ms = INT64_MAX;

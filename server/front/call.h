@@ -18,10 +18,11 @@
 #include "server/front/reply.h"
 #include "server/front/room.h"
 
+struct converter;
+struct server_status;
 struct ingest;
 struct journal;
 struct store;
-struct server_status;
 struct loop;
 struct method;
 
@@ -31,6 +32,8 @@ struct services {
     struct journal *journal;
     struct store *store;
     const struct server_status *status;
+    struct converter *converter;
+    struct access access;
     atomic_bool stopping; /* no further calls are taken */
 };
 
@@ -39,6 +42,8 @@ enum call_next {
     CALL_ANSWER, /* send the reply */
     CALL_MORE,   /* ask the client for its next message */
     CALL_LATER,  /* somebody sets the reply and calls call_wake, or did so already: hands off */
+    CALL_SEND,   /* sending methods: send reply.message, then `work` again */
+    CALL_PARK,   /* sending methods: `work` again after stream_notify */
 };
 
 enum call_phase {
@@ -46,6 +51,8 @@ enum call_phase {
     CALL_WAITING,   /* for room */
     CALL_RECEIVING, /* a message was asked for */
     CALL_WORKING,   /* a pool thread, or whoever will wake it, has it */
+    CALL_SENDING,   /* a message before the status */
+    CALL_PARKED,
     CALL_ANSWERING,
 };
 
@@ -59,7 +66,8 @@ struct call {
     /* For methods. */
     struct services *services;
     const struct method *method; /* NULL: a method that we do not have */
-    grpc_byte_buffer *request;   /* the message received; NULL: the client sends no more */
+    bool asked;                  /* `work` runs for what the client sent; false: to send more */
+    grpc_byte_buffer *request;   /* where `asked`: the message; NULL: the client sends no more */
     void *state;                 /* the method's own between messages */
     struct caller caller;        /* who it is, see access.h */
     struct reply reply;
@@ -71,6 +79,8 @@ struct call {
     grpc_metadata_array metadata;
     grpc_call_details details;
     gpr_timespec deadline;
+    enum access_refusal refusal;
+    uint64_t refused; /* where its refusal is to be logged: so many since the last one, this included */
     enum call_phase phase;
     int64_t phase_until_ms; /* when the sweep ends the phase */
     enum call_next next;
@@ -78,9 +88,14 @@ struct call {
     unsigned pending;        /* events to come: the call is freed after the last */
     bool answered;           /* the status is on its way; what still comes is passed over */
     int cancelled;
-    struct call_event offered, received, woken, sent;
-    grpc_metadata retry_after;
-    char retry_after_text[16];
+    bool follows_client; /* on_closed will come */
+    bool client_gone;
+    bool headers_sent;
+    bool last_turn;  /* of a stream, as the server stops */
+    bool too_slow;   /* the client, to take a message */
+    atomic_int news; /* enum stream_news */
+    struct call_event offered, received, woken, sent, closed, begun, written, notified;
+    grpc_metadata trailers[2];
     struct pool_job job;
     struct room *room; /* that it waits in or holds room in; NULL: neither */
     bool room_waits;
@@ -95,6 +110,8 @@ struct method {
     enum need need;   /* what the caller must be allowed to do */
     enum room_kind room;
     bool streaming; /* the client sends several messages */
+    bool sending;   /* the client gets several messages: stream.h */
+    bool ticking;   /* `sending`: parked calls get a turn every sweep_ms */
 
     /* On the loop, before a byte of the body is asked for. False: the reply says why not. NULL: always. */
     bool (*admit)(struct call *call);
@@ -118,7 +135,7 @@ void call_cursor(const struct call *call, struct cursor_source *source, struct c
 /* Frees the request. */
 void call_drop_request(struct call *call);
 
-/* Gives the call back to the loop, to be answered. Any thread. */
+/* After CALL_LATER, once: gives the call back to the loop, to be answered. Any thread. */
 void call_wake(struct call *call);
 
 /* For loop.c: offers the loop's method number `index`, or any other method where it has no such. False:
@@ -127,6 +144,18 @@ bool call_offer(struct loop *loop, size_t index);
 
 /* For room.c: there is room now. */
 void call_receive(struct call *call);
+
+/* For stream.c, on the loop: gives the call to the pool for a turn of `work`. */
+void call_work(struct call *call, bool asked);
+
+/* For stream.c: puts the headers into `op` where they have not gone out. How many ops that makes. */
+size_t call_add_headers(struct call *call, grpc_op *op);
+
+/* For stream.c: answers a call of which nothing is received and on which no thread works, and drops it. */
+void call_end(struct call *call);
+
+/* For stream.c: one of the events under way has come. After the last one an answered call is freed. */
+void call_release(struct call *call);
 
 /* For loop.c: ends a phase that took too long, or that the end of the grace time cuts short. */
 void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_over);

@@ -2,6 +2,7 @@
 #ifndef EPCISD_FRONT_CAPTURE_REQUEST_H
 #define EPCISD_FRONT_CAPTURE_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,11 +28,16 @@ enum capture_step { CAPTURE_STEP_START = 1, CAPTURE_STEP_PIECE = 2, CAPTURE_STEP
 
 struct capture_stream_request {
     enum capture_step step;
-    char partner[CAPTURE_PARTNER_SIZE]; /* START */
-    struct capture_terms terms;         /* START */
-    struct cursor piece;                /* PIECE */
-    uint64_t length;                    /* FINISH */
-    uint8_t sha256[DIGEST_BYTES];       /* FINISH */
+    char partner[CAPTURE_PARTNER_SIZE];      /* START */
+    struct capture_terms terms;              /* START */
+    bool resumable;                          /* START: upload_id is given */
+    bool digest_given;                       /* START */
+    uint8_t upload_id[UUID_BYTES];           /* START */
+    uint64_t offset;                         /* START */
+    char content_type[JOURNAL_CONTENT_TYPE]; /* START */
+    struct cursor piece;                     /* PIECE */
+    uint64_t length;                         /* START: 0 is unknown; FINISH */
+    uint8_t sha256[DIGEST_BYTES];            /* START: see digest_given; FINISH */
 };
 
 /* Exactly one step is expected, though protobuf would let the last of several win. ERR_INPUT as above. */

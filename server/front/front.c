@@ -1,14 +1,10 @@
 #include "server/front/front.h"
 
-#include <errno.h>
 #include <malloc.h>
-#include <netdb.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <grpc/grpc_security.h>
 #include <grpc/support/log.h>
@@ -18,16 +14,20 @@
 #include "server/front/accept4.h"
 #include "server/front/health.h"
 #include "server/front/limits.h"
+#include "server/front/listen.h"
 #include "server/front/loop.h"
+#include "server/front/reflection.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_dead_letter.h"
+#include "server/front/svc_identity.h"
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
 #include "server/front/svc_server.h"
 #include "server/front/svc_trace.h"
+#include "server/front/svc_upload.h"
+#include "server/front/tls.h"
 
 enum {
-    HOST_SIZE = 256,
     WAITING_MAX = 1024, /* calls that wait for room, in each of the rooms */
     LOG_MS = 1000,
     MMAP_THRESHOLD = 32 << 20,
@@ -36,6 +36,7 @@ enum {
 
 const struct front_limits front_limits_default = {
     .calls = 4096,
+    .streams = 2048,
     .document_bytes = 16ULL * FRONT_MESSAGE_MAX,
     .uploads = 64,
     .query_bytes = 32ULL * FRONT_MESSAGE_MAX,
@@ -51,50 +52,9 @@ const struct front_limits front_limits_default = {
 
 struct front {
     struct loop loop;
-    char address[HOST_SIZE + 16];
+    struct tls *tls; /* NULL: plain text */
+    char address[ENDPOINT_TEXT];
 };
-
-/* "HOST:PORT", where an IPv6 address stands in brackets. */
-static enum err split_address(const char *listen, char host[HOST_SIZE], const char **port)
-{
-    const char *colon = strrchr(listen, ':');
-    char *end;
-    if (!colon || colon == listen || colon - listen >= HOST_SIZE || !colon[1])
-        return ERR_INPUT;
-    if (listen[0] != '[' && memchr(listen, ':', (size_t)(colon - listen)))
-        return ERR_INPUT;
-    if (strspn(colon + 1, "0123456789") != strlen(colon + 1) || strtoul(colon + 1, &end, 10) > 65535)
-        return ERR_INPUT;
-    memcpy(host, listen, (size_t)(colon - listen));
-    host[colon - listen] = '\0';
-    *port = colon + 1;
-    return ERR_OK;
-}
-
-/* gRPC tells no reason, so the address is tried once more by hand to learn one. */
-static void log_why_not(const char *listen, const char *host, const char *port)
-{
-    char bare[HOST_SIZE];
-    size_t length = strlen(host);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
-    bool bracketed = host[0] == '[' && host[length - 1] == ']';
-    snprintf(bare, sizeof bare, "%.*s", (int)(bracketed ? length - 2 : length), host + bracketed);
-    int failed = getaddrinfo(bare, port, &hints, &found);
-    const char *detail =
-        failed ? gai_strerror(failed) : "the port is taken or the address is not this host's";
-    if (!failed) {
-        int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        int on = 1;
-        if (fd >= 0) {
-            setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-            if (bind(fd, found->ai_addr, found->ai_addrlen))
-                detail = strerror(errno);
-            close(fd);
-        }
-        freeaddrinfo(found);
-    }
-    log_error("listen_failed", "address=%s detail=\"%s\"", listen, detail);
-}
 
 /* Errors only, and not faster than a person reads: most tell what a client did wrong, which it also learns
  * itself. None on the loop, which a full pipe must not hold up. */
@@ -143,29 +103,25 @@ static grpc_server *create_server(const struct front_limits *limits)
     return server;
 }
 
-static enum err bind_port(struct front *front, const char *listen)
+static enum err bind_port(struct front *front, const struct front_options *options)
 {
-    char host[HOST_SIZE];
-    const char *port;
-    if (split_address(listen, host, &port)) {
-        log_error("listen_failed",
-                  "address=%s detail=\"HOST:PORT is expected, as 0.0.0.0:50051 or [::]:50051\"", listen);
-        return ERR_INPUT;
-    }
-    grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
-    int bound = grpc_server_add_http2_port(front->loop.server, listen, credentials);
+    enum err err = ERR_OK;
+    if (options->tls_certificate)
+        err = tls_open(options->tls_certificate, options->tls_key, options->tls_client_ca, &front->tls);
+    if (err)
+        return err;
+    grpc_server_credentials *credentials =
+        front->tls ? tls_credentials(front->tls) : grpc_insecure_server_credentials_create();
+    err = listen_bind(front->loop.server, options->listen, credentials, front->address);
     grpc_server_credentials_release(credentials);
-    if (!bound) {
-        log_why_not(listen, host, port);
-        return ERR_SYSTEM;
-    }
-    snprintf(front->address, sizeof front->address, "%s:%d", host, bound);
-    return ERR_OK;
+    return err;
 }
 
 static enum err register_all(struct loop *loop)
 {
     enum err err = loop_register(loop, svc_capture_methods, svc_capture_count);
+    if (!err)
+        err = loop_register(loop, svc_upload_methods, svc_upload_count);
     if (!err)
         err = loop_register(loop, svc_trace_methods, svc_trace_count);
     if (!err)
@@ -174,10 +130,14 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_master_data_methods, svc_master_data_count);
     if (!err)
         err = loop_register(loop, svc_partner_methods, svc_partner_count);
+    if (!err && loop->services.access.identities)
+        err = loop_register(loop, svc_identity_methods, svc_identity_count);
     if (!err)
         err = loop_register(loop, svc_server_methods, svc_server_count);
     if (!err)
         err = loop_register(loop, health_methods, health_count);
+    if (!err)
+        err = loop_register(loop, reflection_methods, reflection_count);
     return err;
 }
 
@@ -200,6 +160,7 @@ static void free_front(struct front *front)
         grpc_server_destroy(loop->server);
     if (loop->queue)
         grpc_completion_queue_destroy(loop->queue);
+    tls_close(&front->tls);
     free(front);
     grpc_shutdown_blocking();
 }
@@ -215,8 +176,9 @@ static void discard_server(struct loop *loop)
         ;
 }
 
-enum err front_open_limited(const char *listen, const struct front_parts *parts,
-                            const struct front_limits *limits, struct front **out)
+enum err front_open_limited(const struct front_options *options, struct ingest *ingest,
+                            struct journal *journal, struct store *store, const struct front_limits *limits,
+                            struct front **out)
 {
     *out = NULL;
     struct front *front = calloc(1, sizeof *front);
@@ -230,10 +192,13 @@ enum err front_open_limited(const char *listen, const struct front_parts *parts,
     grpc_init();
 
     loop->limits = *limits;
-    loop->services.ingest = parts->ingest;
-    loop->services.journal = parts->journal;
-    loop->services.store = parts->store;
-    loop->services.status = parts->status;
+    loop->services.ingest = ingest;
+    loop->services.journal = journal;
+    loop->services.store = store;
+    loop->services.status = options->status;
+    loop->services.converter = options->converter;
+    loop->services.access.identities = options->identities;
+    loop->services.access.required = options->require_identity;
     init_rooms(loop);
     loop->queue = grpc_completion_queue_create_for_next(NULL);
     loop->server = create_server(limits);
@@ -245,7 +210,7 @@ enum err front_open_limited(const char *listen, const struct front_parts *parts,
     if (!err)
         err = register_all(loop);
     if (!err)
-        err = bind_port(front, listen);
+        err = bind_port(front, options);
     if (err) {
         discard_server(loop);
         goto out;
@@ -259,9 +224,16 @@ out:
     return err;
 }
 
-enum err front_open(const char *listen, const struct front_parts *parts, struct front **out)
+enum err front_open(const struct front_options *options, struct ingest *ingest, struct journal *journal,
+                    struct store *store, struct front **out)
 {
-    return front_open_limited(listen, parts, &front_limits_default, out);
+    return front_open_limited(options, ingest, journal, store, &front_limits_default, out);
+}
+
+void front_reload(struct front *front)
+{
+    if (front->tls)
+        tls_reload(front->tls);
 }
 
 const char *front_address(const struct front *front)

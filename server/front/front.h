@@ -1,33 +1,44 @@
 /* The gRPC face: CaptureService, TraceService, DeadLetterService, MasterDataService, PartnerService,
- * ServerService, grpc.health.v1. One completion-queue loop that never blocks, and a few pool threads that do
- * the work of calls. */
+ * ServerService, grpc.health.v1, grpc.reflection. One completion-queue loop that never blocks, and a few pool
+ * threads that do the work of calls. */
 #ifndef EPCISD_SERVER_FRONT_FRONT_H
 #define EPCISD_SERVER_FRONT_FRONT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/base/err.h"
 
+struct converter;
+struct identities;
 struct ingest;
 struct journal;
 struct store;
 struct server_status;
 struct front;
 
-/* What its services work with; all of it outlives the front. */
-struct front_parts {
-    struct ingest *ingest;
-    struct journal *journal;
-    struct store *store;
+/* Texts live as long as the front. */
+struct front_options {
+    const char *listen;            /* HOST:PORT, port 0 for a free one, or unix:PATH */
+    struct identities *identities; /* NULL: there are none, and whoever calls may do everything */
+    bool require_identity; /* a caller has to prove one; false: one that proves none may do everything */
     const struct server_status *status;
+    struct converter *converter; /* which lets go of what is called off */
+    const char *tls_certificate; /* PEM files, see tls.h; NULL: plain text */
+    const char *tls_key;
+    const char *tls_client_ca; /* NULL: clients are not asked for certificates */
 };
 
-/* `listen`: HOST:PORT, port 0 for a free one. Serves at once. ERR_INPUT: not HOST:PORT; ERR_SYSTEM: the
- * port is taken or the address is not this host's; ERR_MEMORY. */
-enum err front_open(const char *listen, const struct front_parts *parts, struct front **out);
+/* Serves at once. ERR_INPUT: `listen` is no address, or the TLS files cannot be used; ERR_SYSTEM: the address
+ * is taken or not this host's; ERR_MEMORY. */
+enum err front_open(const struct front_options *options, struct ingest *ingest, struct journal *journal,
+                    struct store *store, struct front **out);
 
-/* HOST:PORT in fact bound. Valid as long as the front. */
+/* HOST:PORT, or unix:PATH, in fact bound. Valid as long as the front. */
 const char *front_address(const struct front *front);
+
+/* Has the TLS files read again soon. Any thread. */
+void front_reload(struct front *front);
 
 /* Stops taking calls, answers those under way within `grace_ms`, cancels the rest, frees all. */
 void front_close(struct front **front, uint32_t grace_ms);

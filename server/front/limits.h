@@ -16,6 +16,7 @@ enum {
 
 struct front_limits {
     uint32_t calls;          /* under way at once, of all kinds */
+    uint32_t streams;        /* of these, calls that send several messages */
     uint64_t document_bytes; /* held by Capture; at least FRONT_MESSAGE_MAX, which each call that is being
                                 received counts for, as its length is not known before */
     uint32_t uploads;        /* CaptureStream calls at once */
@@ -23,7 +24,8 @@ struct front_limits {
     uint32_t patience_ms;    /* a call waits so long for room before it is refused */
     uint32_t message_ms;     /* a message must have come whole so long after it was asked for */
     uint32_t query_ms;       /* the same for requests that carry no document */
-    uint32_t answer_ms;      /* a client must have taken its answer so long after it was ready */
+    uint32_t answer_ms;      /* a client must have taken its answer, or each message of it, so long after it
+                                was ready */
     uint32_t sweep_ms;       /* how often the four above are looked at */
     uint32_t threads;        /* of the pool, from 2 */
     size_t arena_bytes;      /* for one query and its answer */
@@ -33,10 +35,14 @@ struct front_limits {
 extern const struct front_limits front_limits_default;
 
 struct front;
-struct front_parts;
+struct front_options;
+struct ingest;
+struct journal;
+struct store;
 
 /* front_open with other limits. */
-enum err front_open_limited(const char *listen, const struct front_parts *parts,
-                            const struct front_limits *limits, struct front **out);
+enum err front_open_limited(const struct front_options *options, struct ingest *ingest,
+                            struct journal *journal, struct store *store, const struct front_limits *limits,
+                            struct front **out);
 
 #endif

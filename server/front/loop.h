@@ -14,7 +14,7 @@
 #include "server/front/limits.h"
 #include "server/front/room.h"
 
-enum { LOOP_METHODS_MAX = 32 };
+enum { LOOP_METHODS_MAX = 128 };
 
 /* A method as gRPC knows it, and whether it waits for its next call. */
 struct loop_method {
@@ -34,9 +34,10 @@ struct loop {
     size_t method_count; /* without the last entry */
     struct call *calls;  /* under way */
     uint32_t call_count;
-    int64_t busy_ms;   /* when a call was last under way; the loop thread alone */
-    bool offer_failed; /* some method is not offered for want of memory */
-    bool server_done;  /* gRPC has shut the server down */
+    uint32_t stream_count; /* those of sending methods */
+    int64_t busy_ms;       /* when a call was last under way; the loop thread alone */
+    bool offer_failed;     /* some method is not offered for want of memory */
+    bool server_done;      /* gRPC has shut the server down */
     struct call_event shutdown;
     atomic_llong grace_until_ms; /* of clock_steady_ms; set before services.stopping */
     pthread_t thread;
@@ -51,6 +52,9 @@ enum err loop_start(struct loop *loop);
 /* Stops taking calls, lets those under way end within `grace_ms`, ends the rest, joins the thread. Not on
  * the loop. */
 void loop_stop(struct loop *loop, uint32_t grace_ms);
+
+/* Whether methods of that service are registered, by its full name. Any thread, once the loop has started. */
+bool loop_has_service(const struct loop *loop, const char *service);
 
 /* True on the loop's thread. */
 bool loop_is_here(void);

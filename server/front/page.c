@@ -9,8 +9,7 @@ enum err page_read(uint32_t page_size, const char *page_token, struct page *out,
     size_t length = strlen(page_token);
     out->limit = page_size && page_size < PAGE_MAX ? page_size : PAGE_MAX;
     if (length >= sizeof out->cursor) {
-        reply_fail(reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`page_token` is none: send next_page_token of the answer before, or nothing");
+        reply_input(reply, "`page_token` is none: send next_page_token of the answer before, or nothing");
         return ERR_INPUT;
     }
     memcpy(out->cursor, page_token, length + 1);

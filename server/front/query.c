@@ -65,7 +65,7 @@ const ProtobufCMessage *query_read(struct call *call, struct arena *arena)
 {
     const ProtobufCMessageDescriptor *descriptor = call->method->request;
     if (!call->request) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "the call came without its request message");
+        reply_input(&call->reply, "the call came without its request message");
         return NULL;
     }
     struct cursor_source source;
@@ -74,8 +74,7 @@ const ProtobufCMessage *query_read(struct call *call, struct arena *arena)
     size_t length = cursor.left,
            most = call->method->request_max ? call->method->request_max : FRONT_QUERY_MAX;
     if (length > most) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "the request has %zu bytes; at most %zu are taken here", length, most);
+        reply_input(&call->reply, "the request has %zu bytes; at most %zu are taken here", length, most);
         return NULL;
     }
     struct cursor whole = cursor;
@@ -86,14 +85,13 @@ const ProtobufCMessage *query_read(struct call *call, struct arena *arena)
     }
     const char *field = find_bad_text(descriptor, &cursor, flat);
     if (field) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`%s` is not UTF-8 text without NUL", field);
+        reply_input(&call->reply, "`%s` is not UTF-8 text without NUL", field);
         return NULL;
     }
     cursor_copy(&whole, flat);
     ProtobufCMessage *request = protobuf_c_message_unpack(descriptor, &arena->allocator, length, flat);
     if (!request)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "the request is no well-formed %s",
-                   descriptor->name);
+        reply_input(&call->reply, "the request is no well-formed %s", descriptor->name);
     return request;
 }
 

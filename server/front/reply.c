@@ -5,61 +5,135 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "google/rpc/error_details.pb-c.h"
+#include "google/rpc/status.pb-c.h"
 
-/* One row an error: the status, and what a client is told to do. */
-static const struct {
-    grpc_status_code status;
-    const char *remedy;
-} statuses[] = {
-    [ERR_INPUT] = {GRPC_STATUS_INVALID_ARGUMENT, "send what the service's definition asks for"},
-    [ERR_LIMIT] = {GRPC_STATUS_RESOURCE_EXHAUSTED, "ask for fewer entries at once (page_size)"},
-    [ERR_NOT_FOUND] = {GRPC_STATUS_NOT_FOUND, "not known here"},
-    [ERR_FULL] = {GRPC_STATUS_RESOURCE_EXHAUSTED, "too much work is waiting; try again after retry-after-ms"},
-    [ERR_STOPPED] = {GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later"},
-    [ERR_DISK] = {GRPC_STATUS_UNAVAILABLE,
-                  "the server's disk refuses work; nothing was kept, try again later"},
-};
+static enum reason reason_of(enum err err)
+{
+    switch (err) {
+    case ERR_INPUT:
+        return REASON_REQUEST_MALFORMED;
+    case ERR_LIMIT:
+        return REASON_ANSWER_TOO_LARGE;
+    case ERR_NOT_FOUND:
+        return REASON_NOT_FOUND;
+    case ERR_FULL:
+        return REASON_BACKLOG_FULL;
+    case ERR_STOPPED:
+        return REASON_SERVER_STOPPING;
+    case ERR_DISK:
+        return REASON_DISK_FAILED;
+    default:
+        return REASON_INTERNAL;
+    }
+}
+
+/* Cuts before a character, not inside it: status texts are UTF-8. */
+static void cut_text(char *text, size_t size)
+{
+    size_t end = size - 1;
+    while (end && ((unsigned char)text[end - 1] & 0xc0) == 0x80)
+        end--;
+    if (end && (unsigned char)text[end - 1] >= 0xc0)
+        end--;
+    text[end] = '\0';
+}
 
 static void set_details(struct reply *reply, const char *format, va_list arguments)
 {
-    int length = vsnprintf(reply->details, sizeof reply->details, format, arguments);
-    if (length < (int)sizeof reply->details)
-        return;
-    /* Cut before a character, not inside it: status texts are UTF-8. */
-    size_t end = sizeof reply->details - 1;
-    while (end && ((unsigned char)reply->details[end - 1] & 0xc0) == 0x80)
-        end--;
-    if (end && (unsigned char)reply->details[end - 1] >= 0xc0)
-        end--;
-    reply->details[end] = '\0';
+    if (vsnprintf(reply->details, sizeof reply->details, format, arguments) >= (int)sizeof reply->details)
+        cut_text(reply->details, sizeof reply->details);
+}
+
+static void set_reason(struct reply *reply, enum reason reason)
+{
+    const struct reason_row *row = reason_row(reason);
+    reply->reason = reason;
+    reply->status = row->status;
+    reply->resource_type = NULL;
+    if (!reply->retry_after_ms)
+        reply->retry_after_ms = row->retry_ms;
+}
+
+/* A text so long that the remedy has no room left goes without: the details carry it in any case. */
+static void add_remedy(struct reply *reply)
+{
+    const char *remedy = reason_row(reply->reason)->remedy;
+    size_t length = strlen(reply->details);
+    if (length + strlen(remedy) + sizeof ": " <= sizeof reply->details)
+        snprintf(reply->details + length, sizeof reply->details - length, ": %s", remedy);
+}
+
+void reply_refuse(struct reply *reply, enum reason reason, const char *format, ...)
+{
+    va_list arguments;
+    set_reason(reply, reason);
+    va_start(arguments, format);
+    set_details(reply, format, arguments);
+    va_end(arguments);
+    add_remedy(reply);
+}
+
+void reply_input(struct reply *reply, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    set_details(reply, format, arguments);
+    va_end(arguments);
+    set_reason(reply, strchr(reply->details, '`') ? REASON_FIELD_INVALID : REASON_REQUEST_MALFORMED);
+}
+
+void reply_refused(struct reply *reply, const struct refusal *why)
+{
+    static const enum reason reasons[REFUSAL_REASONS] = {
+        [REFUSAL_NONE] = REASON_BACKLOG_FULL,
+        [REFUSAL_JOURNAL_FAILED] = REASON_DISK_FAILED,
+        [REFUSAL_DISK_SPACE] = REASON_DISK_SPACE,
+        [REFUSAL_JOURNAL_SPACE] = REASON_JOURNAL_SPACE,
+        [REFUSAL_STORE_SPACE] = REASON_STORE_SPACE,
+        [REFUSAL_BACKLOG_BYTES] = REASON_BACKLOG_BYTES,
+        [REFUSAL_BACKLOG_DOCUMENTS] = REASON_BACKLOG_DOCUMENTS,
+        [REFUSAL_BACKLOG_AGE] = REASON_BACKLOG_AGE,
+        [REFUSAL_DOCUMENT_BYTES] = REASON_DOCUMENT_BYTES,
+        [REFUSAL_UPLOADS] = REASON_UPLOADS,
+    };
+    set_reason(reply, reasons[why->reason]);
+    reply->retry_after_ms = why->retry_after_ms;
+    snprintf(reply->details, sizeof reply->details, "%s", why->text);
 }
 
 void reply_fail(struct reply *reply, grpc_status_code status, const char *format, ...)
 {
+    enum reason reason = REASON_NONE + 1;
     va_list arguments;
-    reply->status = status;
     va_start(arguments, format);
     set_details(reply, format, arguments);
     va_end(arguments);
+    while (reason < REASON_INTERNAL && reason_row(reason)->status != status)
+        reason++;
+    if (reason == REASON_FIELD_INVALID && !strchr(reply->details, '`'))
+        reason = REASON_REQUEST_MALFORMED;
+    set_reason(reply, reason);
+    reply->status = status;
 }
 
 void reply_err(struct reply *reply, enum err err, const char *format, ...)
 {
-    grpc_status_code status = GRPC_STATUS_INTERNAL;
-    const char *remedy = "an error inside the server; its log says more";
-    if ((size_t)err < sizeof statuses / sizeof statuses[0] && statuses[err].remedy) {
-        status = statuses[err].status;
-        remedy = statuses[err].remedy;
-    }
     va_list arguments;
+    set_reason(reply, reason_of(err));
     va_start(arguments, format);
     set_details(reply, format, arguments);
     va_end(arguments);
-    reply->status = status;
-    if (status == GRPC_STATUS_INTERNAL || err == ERR_DISK)
+    if (reply->reason == REASON_INTERNAL || reply->reason == REASON_DISK_FAILED)
         log_error("call_failed", "err=%s what=\"%s\"", err_name(err), reply->details);
-    size_t length = strlen(reply->details);
-    snprintf(reply->details + length, sizeof reply->details - length, ": %s", remedy);
+    add_remedy(reply);
+}
+
+void reply_about(struct reply *reply, const char *type, const char *name)
+{
+    reply->resource_type = type;
+    if (snprintf(reply->resource_name, REPLY_NAME, "%s", name) >= REPLY_NAME)
+        cut_text(reply->resource_name, REPLY_NAME);
 }
 
 void reply_message(struct reply *reply, const ProtobufCMessage *message)
@@ -69,6 +143,95 @@ void reply_message(struct reply *reply, const ProtobufCMessage *message)
     reply->status = GRPC_STATUS_OK;
     reply->message = grpc_raw_byte_buffer_create(&slice, 1);
     grpc_slice_unref(slice);
+}
+
+/* ---- google.rpc.Status --------------------------------------------------------------------------------- */
+
+enum { DETAILS_MAX = 4, DETAIL_BYTES = 1280 };
+
+struct status {
+    Google__Protobuf__Any details[DETAILS_MAX];
+    Google__Protobuf__Any *all[DETAILS_MAX];
+    uint8_t bytes[DETAILS_MAX][DETAIL_BYTES]; /* the reply's bounds keep each detail below */
+    size_t count;
+};
+
+static void add_detail(struct status *status, const char *type_url, const ProtobufCMessage *message)
+{
+    Google__Protobuf__Any *detail = &status->details[status->count];
+    uint8_t *bytes = status->bytes[status->count];
+    CHECK(protobuf_c_message_get_packed_size(message) <= DETAIL_BYTES);
+    google__protobuf__any__init(detail);
+    detail->type_url = (char *)type_url;
+    detail->value = (ProtobufCBinaryData){protobuf_c_message_pack(message, bytes), bytes};
+    status->all[status->count++] = detail;
+}
+
+static void add_reason(struct status *status, const struct reason_row *row)
+{
+    Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
+    Google__Rpc__ErrorInfo__MetadataEntry remedy = GOOGLE__RPC__ERROR_INFO__METADATA_ENTRY__INIT;
+    Google__Rpc__ErrorInfo__MetadataEntry *metadata = &remedy;
+    remedy.key = (char *)"remedy";
+    remedy.value = (char *)row->remedy;
+    info.reason = (char *)row->name;
+    info.domain = (char *)"epcisd";
+    info.metadata = &metadata;
+    info.n_metadata = 1;
+    add_detail(status, "type.googleapis.com/google.rpc.ErrorInfo", &info.base);
+}
+
+static void add_violation(struct status *status, const char *text)
+{
+    Google__Rpc__BadRequest request = GOOGLE__RPC__BAD_REQUEST__INIT;
+    Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
+    Google__Rpc__BadRequest__FieldViolation *violations = &violation;
+    char field[REPLY_DETAILS];
+    const char *start = strchr(text, '`') + 1;
+    snprintf(field, sizeof field, "%.*s", (int)strcspn(start, "`"), start);
+    violation.field = field;
+    violation.description = (char *)text;
+    request.field_violations = &violations;
+    request.n_field_violations = 1;
+    add_detail(status, "type.googleapis.com/google.rpc.BadRequest", &request.base);
+}
+
+static void add_retry(struct status *status, uint32_t after_ms)
+{
+    Google__Rpc__RetryInfo info = GOOGLE__RPC__RETRY_INFO__INIT;
+    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+    delay.seconds = after_ms / 1000;
+    delay.nanos = (int32_t)(after_ms % 1000) * 1000000;
+    info.retry_delay = &delay;
+    add_detail(status, "type.googleapis.com/google.rpc.RetryInfo", &info.base);
+}
+
+static void add_resource(struct status *status, const struct reply *reply)
+{
+    Google__Rpc__ResourceInfo info = GOOGLE__RPC__RESOURCE_INFO__INIT;
+    info.resource_type = (char *)reply->resource_type;
+    info.resource_name = (char *)reply->resource_name;
+    add_detail(status, "type.googleapis.com/google.rpc.ResourceInfo", &info.base);
+}
+
+grpc_slice reply_status(const struct reply *reply)
+{
+    struct status status = {.count = 0};
+    Google__Rpc__Status message = GOOGLE__RPC__STATUS__INIT;
+    add_reason(&status, reason_row(reply->reason));
+    if (reply->reason == REASON_FIELD_INVALID)
+        add_violation(&status, reply->details);
+    if (reply->retry_after_ms)
+        add_retry(&status, reply->retry_after_ms);
+    if (reply->resource_type)
+        add_resource(&status, reply);
+    message.code = (int32_t)reply->status;
+    message.message = (char *)reply->details;
+    message.details = status.all;
+    message.n_details = status.count;
+    grpc_slice slice = grpc_slice_malloc(google__rpc__status__get_packed_size(&message));
+    google__rpc__status__pack(&message, GRPC_SLICE_START_PTR(slice));
+    return slice;
 }
 
 void reply_free(struct reply *reply)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "epcis/v1/capture_service.pb-c.h"
+#include "server/capture_cancel.h"
 #include "server/capture_query.h"
 #include "server/front/capture_request.h"
 #include "server/front/limits.h"
@@ -13,30 +14,25 @@
 
 /* ---- receipts ------------------------------------------------------------------------------------------ */
 
-static void fail_refused(struct call *call, const struct refusal *why)
-{
-    call->reply.retry_after_ms = why->retry_after_ms;
-    reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED, "%s", why->text);
-}
-
-/* `why` is looked at where `err` is of those that have one. */
-static void fail_ingest(struct call *call, enum err err, const struct refusal *why)
+void svc_capture_failed(struct call *call, enum err err, const struct refusal *why)
 {
     if (err == ERR_FULL || err == ERR_LIMIT)
-        fail_refused(call, why);
+        reply_refused(&call->reply, why);
     else if (err == ERR_INPUT)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "the document is empty: send an EPCIS document");
+        reply_input(&call->reply, "the `document` is empty: send an EPCIS document");
+    else if (err == ERR_EXISTS)
+        reply_refuse(&call->reply, REASON_UPLOAD_TAKEN, "no document was made of these pieces");
     else
         reply_err(&call->reply, err, "the document was not kept");
 }
 
 /* On the journal's thread: packs a few dozen bytes and goes. */
-static void on_durable(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
+void svc_capture_durable(void *context, enum err err, const struct receipt *receipt,
+                         const struct refusal *why)
 {
     struct call *call = context;
     if (err) {
-        fail_ingest(call, err, why);
+        svc_capture_failed(call, err, why);
         call_wake(call);
         return;
     }
@@ -68,42 +64,47 @@ bool svc_capture_admit(struct call *call)
     case ERR_OK:
         return true;
     case ERR_FULL:
-        fail_refused(call, &why);
+        reply_refused(&call->reply, &why);
         return false;
     case ERR_STOPPED:
-        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE, "the server is stopping; try again later");
+        reply_refuse(&call->reply, REASON_SERVER_STOPPING, "no document is taken");
         return false;
     default:
-        reply_fail(&call->reply, GRPC_STATUS_UNAVAILABLE,
-                   "the server's disk refuses work; no document is taken until a person has mended it");
+        reply_refuse(&call->reply, REASON_DISK_FAILED, "no document is taken");
         return false;
     }
 }
 
-static enum err begin(struct call *call, const char *named, struct ingest_document **out)
+void svc_capture_not_begun(struct call *call, enum err err, const char *partner)
+{
+    if (err == ERR_INPUT)
+        reply_input(&call->reply,
+                    "`partner` is \"%s\": a GLN of 13 digits with its check digit is expected, or nothing",
+                    partner);
+    else
+        reply_err(&call->reply, err, "the document was not kept");
+}
+
+enum err svc_capture_begin(struct call *call, const char *named, struct ingest_document **out)
 {
     const char *partner;
     enum err err = access_sender(call, named, &partner);
     if (err)
         return err;
     err = ingest_open(call->services->ingest, partner, out);
-    if (err == ERR_INPUT)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`partner` is \"%s\": a GLN of 13 digits with its check digit is expected, or nothing",
-                   partner);
-    else if (err)
-        reply_err(&call->reply, err, "the document was not kept");
+    if (err)
+        svc_capture_not_begun(call, err, partner);
     return err;
 }
 
-static enum err append_all(struct call *call, struct ingest_document *document, struct cursor *bytes)
+enum err svc_capture_append(struct call *call, struct ingest_document *document, struct cursor *bytes)
 {
     const uint8_t *data;
     size_t length;
     while ((length = cursor_run(bytes, &data)) > 0) {
         enum err err = ingest_append(document, data, length);
         if (err) {
-            fail_ingest(call, err, ingest_refusal(document));
+            svc_capture_failed(call, err, ingest_refusal(document));
             return err;
         }
     }
@@ -121,159 +122,64 @@ static enum call_next capture_work(struct call *call, struct arena *arena)
     struct ingest_document *document = NULL;
     const char *why = "the call came without its request message";
     if (!call->request) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "%s", why);
+        reply_input(&call->reply, "%s", why);
         return CALL_ANSWER;
     }
     call_cursor(call, &source, &cursor);
     if (capture_request_read(&cursor, &request, &why)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "%s", why);
+        reply_input(&call->reply, "%s", why);
         return CALL_ANSWER;
     }
     if (request.document.left > FRONT_DOCUMENT_MAX) {
-        reply_fail(&call->reply, GRPC_STATUS_RESOURCE_EXHAUSTED,
-                   "the document has %zu bytes; Capture takes %d: send it through CaptureStream",
-                   request.document.left, FRONT_DOCUMENT_MAX);
+        reply_refuse(&call->reply, REASON_DOCUMENT_TOO_LONG, "the document has %zu bytes; Capture takes %d",
+                     request.document.left, FRONT_DOCUMENT_MAX);
         return CALL_ANSWER;
     }
-    if (begin(call, request.partner, &document))
+    if (svc_capture_begin(call, request.partner, &document))
         return CALL_ANSWER;
     ingest_set_terms(document, request.terms);
-    if (append_all(call, document, &request.document)) {
+    if (svc_capture_append(call, document, &request.document)) {
         ingest_abort(&document);
         return CALL_ANSWER;
     }
     call_drop_request(call); /* 64 MiB that need not wait for the disk */
-    ingest_finish(&document, on_durable, call);
+    ingest_finish(&document, svc_capture_durable, call);
     return CALL_LATER;
 }
 
 enum call_next svc_capture_document(struct call *call, const char *partner, const struct buffer *document)
 {
     struct ingest_document *taken = NULL;
-    if (begin(call, partner, &taken))
+    if (svc_capture_begin(call, partner, &taken))
         return CALL_ANSWER;
     enum err err = ingest_append(taken, document->data, document->length);
     if (err) {
-        fail_ingest(call, err, ingest_refusal(taken));
+        svc_capture_failed(call, err, ingest_refusal(taken));
         ingest_abort(&taken);
         return CALL_ANSWER;
     }
     call_drop_request(call);
-    ingest_finish(&taken, on_durable, call);
+    ingest_finish(&taken, svc_capture_durable, call);
     return CALL_LATER;
-}
-
-/* ---- CaptureStream: call->state is the document between start and finish ---------------------------------
- */
-
-static void upload_drop(struct call *call)
-{
-    struct ingest_document *document = call->state;
-    call->state = NULL;
-    ingest_abort(&document);
-}
-
-static enum call_next upload_start(struct call *call, const struct capture_stream_request *request)
-{
-    struct ingest_document *document = NULL;
-    if (begin(call, request->partner, &document))
-        return CALL_ANSWER;
-    ingest_set_terms(document, request->terms);
-    call->state = document;
-    return CALL_MORE;
-}
-
-static enum call_next upload_piece(struct call *call, struct capture_stream_request *request)
-{
-    if (request->piece.left > FRONT_PIECE_MAX) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "a `piece` of %zu bytes came after %" PRIu64 " bytes; at most %d are taken at once",
-                   request->piece.left, ingest_length(call->state), FRONT_PIECE_MAX);
-        return CALL_ANSWER;
-    }
-    return append_all(call, call->state, &request->piece) ? CALL_ANSWER : CALL_MORE;
-}
-
-static enum call_next upload_finish(struct call *call, const struct capture_stream_request *request)
-{
-    struct ingest_document *document = call->state;
-    uint8_t digest[DIGEST_BYTES];
-    if (request->length != ingest_length(document)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`finish.length` is %" PRIu64 ", but the pieces have %" PRIu64 " bytes; nothing was kept",
-                   request->length, ingest_length(document));
-        return CALL_ANSWER;
-    }
-    ingest_digest(document, digest);
-    if (memcmp(digest, request->sha256, DIGEST_BYTES) != 0) {
-        char came[DIGEST_HEX + 1], expected[DIGEST_HEX + 1];
-        digest_hex(request->sha256, DIGEST_BYTES, came);
-        digest_hex(digest, DIGEST_BYTES, expected);
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`finish.sha256` is %s, but the pieces have %s; nothing was kept", came, expected);
-        return CALL_ANSWER;
-    }
-    call->state = NULL;
-    ingest_finish(&document, on_durable, call);
-    return CALL_LATER;
-}
-
-static enum call_next upload_step(struct call *call)
-{
-    struct cursor_source source;
-    struct cursor cursor;
-    struct capture_stream_request request;
-    const char *why;
-    const char *expected = call->state ? "`piece` or `finish`" : "`start`";
-    if (!call->request) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "the stream ended after %" PRIu64 " bytes where %s was expected; nothing was kept",
-                   call->state ? ingest_length(call->state) : 0, expected);
-        return CALL_ANSWER;
-    }
-    call_cursor(call, &source, &cursor);
-    if (capture_stream_request_read(&cursor, &request, &why)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "%s; nothing was kept", why);
-        return CALL_ANSWER;
-    }
-    if ((request.step == CAPTURE_STEP_START) == (call->state != NULL)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`%s` came after %" PRIu64 " bytes where %s was expected; nothing was kept",
-                   capture_step_name(request.step), call->state ? ingest_length(call->state) : 0, expected);
-        return CALL_ANSWER;
-    }
-    switch (request.step) {
-    case CAPTURE_STEP_START:
-        return upload_start(call, &request);
-    case CAPTURE_STEP_PIECE:
-        return upload_piece(call, &request);
-    case CAPTURE_STEP_FINISH:
-        break;
-    }
-    return upload_finish(call, &request);
-}
-
-static enum call_next upload_work(struct call *call, struct arena *arena)
-{
-    (void)arena;
-    enum call_next next = upload_step(call);
-    if (next == CALL_ANSWER)
-        upload_drop(call); /* whatever ends a stream before its finish keeps nothing */
-    return next;
 }
 
 /* ---- GetCapture ---------------------------------------------------------------------------------------- */
+
+static bool read_capture_id(struct call *call, const char *text, uint8_t capture_id[UUID_BYTES])
+{
+    if (!uuid_parse(text, capture_id))
+        return true;
+    reply_input(&call->reply, "`capture_id` is \"%s\": a UUID as in a receipt is expected", text);
+    return false;
+}
 
 static const ProtobufCMessage *get_capture(struct call *call, const ProtobufCMessage *request,
                                            struct arena *arena)
 {
     const char *text = ((const Epcis__V1__GetCaptureRequest *)request)->capture_id;
     uint8_t capture_id[UUID_BYTES];
-    if (uuid_parse(text, capture_id)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`capture_id` is \"%s\": a UUID as in a receipt is expected", text);
+    if (!read_capture_id(call, text, capture_id))
         return NULL;
-    }
     Epcis__V1__GetCaptureResponse *response = arena_alloc(arena, sizeof *response);
     if (!response) {
         reply_err(&call->reply, ERR_MEMORY, "capture %s", text);
@@ -285,9 +191,67 @@ static const ProtobufCMessage *get_capture(struct call *call, const ProtobufCMes
         err = access_sees(call, response->capture->receipt->partner);
     if (err) {
         reply_err(&call->reply, err, "capture %s", text);
+        reply_about(&call->reply, "capture", text);
         return NULL;
     }
     return &response->base;
+}
+
+/* ---- CancelCapture --------------------------------------------------------------------------------------
+ */
+
+static void refuse_cancel(struct call *call, enum err err, const char *text,
+                          const Epcis__V1__Capture *capture)
+{
+    if (err == ERR_EXISTS)
+        reply_refuse(
+            &call->reply, REASON_CAPTURE_BEGUN,
+            "capture %s is in state %s: %" PRIu64 " events read so far, %" PRIu64 " committed, %" PRIu64
+            " duplicates, %" PRIu64 " dead letters",
+            text,
+            protobuf_c_enum_descriptor_get_value(&epcis__v1__capture_state__descriptor, (int)capture->state)
+                ->name,
+            capture->events, capture->committed, capture->duplicates, capture->dead_letters);
+    else
+        reply_err(&call->reply, err, "capture %s", text);
+    reply_about(&call->reply, "capture", text);
+}
+
+static const ProtobufCMessage *cancel_capture(struct call *call, const ProtobufCMessage *message,
+                                              struct arena *arena)
+{
+    enum { WHO_MAX = 256, WHY_MAX = 2000 };
+    const Epcis__V1__CancelCaptureRequest *request = (const Epcis__V1__CancelCaptureRequest *)message;
+    const struct services *services = call->services;
+    uint8_t capture_id[UUID_BYTES];
+    if (!read_capture_id(call, request->capture_id, capture_id))
+        return NULL;
+    if (!request->who[0] || !request->why[0] || strlen(request->who) > WHO_MAX ||
+        strlen(request->why) > WHY_MAX) {
+        reply_input(&call->reply, "`who` (at most %d bytes) and `why` (at most %d bytes) are both expected",
+                    WHO_MAX, WHY_MAX);
+        return NULL;
+    }
+    const char *who = access_who(call, request->who, arena);
+    Epcis__V1__CancelCaptureResponse *response = arena_alloc(arena, sizeof *response);
+    if (!response || !who) {
+        reply_err(&call->reply, ERR_MEMORY, "capture %s", request->capture_id);
+        return NULL;
+    }
+    epcis__v1__cancel_capture_response__init(response);
+    enum err err = capture_get(services->journal, capture_id, arena, &response->capture);
+    if (!err)
+        err = access_sees(call, response->capture->receipt->partner);
+    if (!err)
+        err = capture_cancel(services->journal, services->converter, capture_id, who, request->why);
+    if (!err || err == ERR_EXISTS) { /* as it is now */
+        enum err again = capture_get(services->journal, capture_id, arena, &response->capture);
+        err = again ? again : err;
+    }
+    if (!err)
+        return &response->base;
+    refuse_cancel(call, err, request->capture_id, response->capture);
+    return NULL;
 }
 
 const struct method svc_capture_methods[] = {
@@ -296,18 +260,17 @@ const struct method svc_capture_methods[] = {
      .room = ROOM_DOCUMENTS,
      .admit = svc_capture_admit,
      .work = capture_work},
-    {.path = "/epcis.v1.CaptureService/CaptureStream",
-     .need = NEED_SUBMIT,
-     .room = ROOM_UPLOADS,
-     .streaming = true,
-     .admit = svc_capture_admit,
-     .work = upload_work,
-     .drop = upload_drop},
     {.path = "/epcis.v1.CaptureService/GetCapture",
      .need = NEED_READ,
      .room = ROOM_QUERIES,
      .work = query_work,
      .request = &epcis__v1__get_capture_request__descriptor,
      .answer = get_capture},
+    {.path = "/epcis.v1.CaptureService/CancelCapture",
+     .need = NEED_SUBMIT,
+     .room = ROOM_QUERIES,
+     .work = query_work,
+     .request = &epcis__v1__cancel_capture_request__descriptor,
+     .answer = cancel_capture},
 };
 const size_t svc_capture_count = sizeof svc_capture_methods / sizeof svc_capture_methods[0];

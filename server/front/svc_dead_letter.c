@@ -21,30 +21,26 @@ static struct dead_letters letters_of(const struct call *call)
 static void fail(struct call *call, enum err err, const char *dead_letter_id, const char *why)
 {
     if (err == ERR_EXISTS)
-        reply_fail(&call->reply, GRPC_STATUS_FAILED_PRECONDITION, "dead letter %.24s: %s", dead_letter_id,
-                   why);
+        reply_refuse(&call->reply, REASON_LETTER_CLOSED, "dead letter %.24s: %s", dead_letter_id, why);
     else if (err == ERR_INPUT && why[0])
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "%s", why);
+        reply_input(&call->reply, "%s", why);
     else
         reply_err(&call->reply, err, "dead letter %.24s", dead_letter_id);
-    if (err == ERR_FULL)
-        call->reply.retry_after_ms = 500;
+    reply_about(&call->reply, "dead letter", dead_letter_id);
 }
 
 static void fail_page(struct call *call, enum err err, const char *why)
 {
     if (err == ERR_INPUT && why[0])
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "%s", why);
+        reply_input(&call->reply, "%s", why);
     else
         reply_err(&call->reply, err, "dead letters");
-    if (err == ERR_FULL)
-        call->reply.retry_after_ms = 500;
 }
 
 static bool has_id(struct call *call, const char *dead_letter_id)
 {
     if (!dead_letter_id[0])
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`dead_letter_id` is empty");
+        reply_input(&call->reply, "`dead_letter_id` is empty");
     return dead_letter_id[0];
 }
 
@@ -52,8 +48,8 @@ static bool check_deed(struct call *call, const struct dead_letter_deed *deed)
 {
     if (deed->who[0] && deed->why[0] && strlen(deed->who) <= WHO_MAX && strlen(deed->why) <= WHY_MAX)
         return true;
-    reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-               "`who` (at most %d bytes) and `why` (at most %d bytes) are both expected", WHO_MAX, WHY_MAX);
+    reply_input(&call->reply, "`who` (at most %d bytes) and `why` (at most %d bytes) are both expected",
+                WHO_MAX, WHY_MAX);
     return false;
 }
 

@@ -22,8 +22,7 @@ static const ProtobufCMessage *get_master_data(struct call *call, const Protobuf
     Epcis__V1__GetMasterDataResponse *response = NULL;
     struct page page;
     if (!request->type[0] || !request->id[0]) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`%s` is empty",
-                   request->type[0] ? "id" : "type");
+        reply_input(&call->reply, "`%s` is empty", request->type[0] ? "id" : "type");
         return NULL;
     }
     if (page_read(request->page_size, request->page_token, &page, &call->reply))
@@ -90,13 +89,12 @@ static enum err write_elements(struct call *call, struct writer *writer,
     for (size_t i = 0; i < request->n_elements && !err; i++) {
         const Epcis__V1__VocabularyElement *element = request->elements[i];
         if (!element->type[0] || !element->id[0]) {
-            reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`elements[%zu].%s` is empty", i,
-                       element->type[0] ? "id" : "type");
+            reply_input(&call->reply, "`elements[%zu].%s` is empty", i, element->type[0] ? "id" : "type");
             return ERR_INPUT;
         }
         err = writer_vocabulary_element(writer, element, &reason);
         if (err == ERR_INPUT)
-            reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`elements[%zu]`: %s", i, reason);
+            reply_input(&call->reply, "`elements[%zu]`: %s", i, reason);
     }
     return err;
 }
@@ -128,8 +126,7 @@ static enum err prove_document(struct call *call, const struct buffer *document)
     if (!err)
         err = parser_finish(parser);
     if (err == ERR_INPUT || err == ERR_LIMIT) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`elements` make no EPCIS document: %s",
-                   parser_error(parser)->message);
+        reply_input(&call->reply, "`elements` make no EPCIS document: %s", parser_error(parser)->message);
         err = ERR_INPUT;
     }
     parser_close(&parser);
@@ -145,7 +142,7 @@ static enum call_next put_work(struct call *call, struct arena *arena)
     if (!request)
         return CALL_ANSWER;
     if (request->n_elements == 0) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`elements` is empty");
+        reply_input(&call->reply, "`elements` is empty");
         return CALL_ANSWER;
     }
     enum err err = write_document(call, request, &document);

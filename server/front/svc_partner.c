@@ -13,13 +13,16 @@ enum { CHANGES_MAX = 100 };
 /* `why` says more where it is not empty. */
 static void fail(struct call *call, enum err err, const char *partner_id, const char *why)
 {
-    grpc_status_code status = err == ERR_EXISTS    ? GRPC_STATUS_ALREADY_EXISTS
-                              : err == ERR_VERSION ? GRPC_STATUS_ABORTED
-                                                   : GRPC_STATUS_INVALID_ARGUMENT;
-    if (why[0])
-        reply_fail(&call->reply, status, "%s", why);
-    else
+    if (!why[0])
         reply_err(&call->reply, err, "partner %.60s", partner_id);
+    else if (err == ERR_EXISTS)
+        reply_refuse(&call->reply, REASON_EXISTS, "%s", why);
+    else if (err == ERR_VERSION)
+        reply_refuse(&call->reply, REASON_VERSION_PASSED, "%s", why);
+    else
+        reply_input(&call->reply, "%s", why);
+    if (err != ERR_INPUT && partner_id[0])
+        reply_about(&call->reply, "partner", partner_id);
 }
 
 /* ---- changing --------------------------------------------------------------------------------------- */
@@ -27,7 +30,7 @@ static void fail(struct call *call, enum err err, const char *partner_id, const 
 static bool has_partner(struct call *call, const Epcis__V1__TradingPartner *partner)
 {
     if (!partner)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`partner` is missing");
+        reply_input(&call->reply, "`partner` is missing");
     return partner;
 }
 
@@ -92,14 +95,13 @@ static enum err find_partner(struct call *call, const Epcis__V1__GetPartnerReque
         return ERR_INPUT;
     }
     if (request->partner_id[0] && uuid_parse(request->partner_id, id)) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`partner_id` is \"%.60s\": a UUID as CreatePartner gave it is expected",
-                   request->partner_id);
+        reply_input(&call->reply, "`partner_id` is \"%.60s\": a UUID as CreatePartner gave it is expected",
+                    request->partner_id);
         return ERR_INPUT;
     }
     if (request->gln[0] && !gs1_check_digit_ok(request->gln, strlen(request->gln))) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`gln` is \"%.40s\": a GLN of 13 digits with its check digit is expected", request->gln);
+        reply_input(&call->reply, "`gln` is \"%.40s\": a GLN of 13 digits with its check digit is expected",
+                    request->gln);
         return ERR_INPUT;
     }
     enum err err = request->gln[0] ? journal_partner_by_gln(journal, request->gln, arena, out)

@@ -16,16 +16,16 @@ static enum err check_epc(struct call *call, const char *text)
 {
     struct epc epc;
     if (!strchr(text, ':')) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`epc` is \"%s\": an EPC URN (urn:epc:id:sgtin:…) or a GS1 Digital Link URI is expected",
-                   text);
+        reply_input(&call->reply,
+                    "`epc` is \"%s\": an EPC URN (urn:epc:id:sgtin:…) or a GS1 Digital Link URI is expected",
+                    text);
         return ERR_INPUT;
     }
     epc_parse(text, strlen(text), &epc);
     if (epc.fault == EPC_FAULT_NONE)
         return ERR_OK;
-    reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`epc` is \"%s\": %s; expected: %s", text,
-               epc_fault_code(epc.fault), epc_fault_remedy(epc.fault));
+    reply_input(&call->reply, "`epc` is \"%s\": %s; expected: %s", text, epc_fault_code(epc.fault),
+                epc_fault_remedy(epc.fault));
     return ERR_INPUT;
 }
 
@@ -42,6 +42,7 @@ static const ProtobufCMessage *get_item_history(struct call *call, const Protobu
         store_item_history(call->services->store, request->epc, page.limit, page.cursor, arena, &response);
     if (err) {
         reply_err(&call->reply, err, "item %s", request->epc);
+        reply_about(&call->reply, "item", request->epc);
         return NULL;
     }
     return &response->base;
@@ -53,7 +54,7 @@ static const ProtobufCMessage *get_event(struct call *call, const ProtobufCMessa
     uint64_t sequence = ((const Epcis__V1__GetEventRequest *)message)->sequence;
     Epcis__V1__GetEventResponse *response = arena_alloc(arena, sizeof *response);
     if (sequence == 0) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`sequence` is 0: events count from 1");
+        reply_input(&call->reply, "`sequence` is 0: events count from 1");
         return NULL;
     }
     if (!response) {
@@ -93,6 +94,7 @@ static const ProtobufCMessage *get_contents(struct call *call, const ProtobufCMe
     enum err err = store_contents(call->services->store, &query, page.cursor, arena, &response);
     if (err) {
         reply_err(&call->reply, err, "container %s", request->epc);
+        reply_about(&call->reply, "item", request->epc);
         return NULL;
     }
     return &response->base;
@@ -110,6 +112,7 @@ static const ProtobufCMessage *get_containers(struct call *call, const ProtobufC
                                     arena, &response);
     if (err) {
         reply_err(&call->reply, err, "item %s", request->epc);
+        reply_about(&call->reply, "item", request->epc);
         return NULL;
     }
     return &response->base;
@@ -123,12 +126,11 @@ static const char *name_selection(struct call *call, const Epcis__V1__ListEvents
 {
     bool lot = request->gtin[0] || request->lot[0], range = request->from_ms || request->to_ms;
     if ((request->capture_id[0] != 0) + lot + (request->gln[0] != 0) != 1) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "one of `capture_id`, `gtin` with `lot`, and `gln` is expected");
+        reply_input(&call->reply, "one of `capture_id`, `gtin` with `lot`, and `gln` is expected");
         return NULL;
     }
     if (range && !request->gln[0]) {
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`from_ms` and `to_ms` go with `gln`");
+        reply_input(&call->reply, "`from_ms` and `to_ms` go with `gln`");
         return NULL;
     }
     return request->capture_id[0] ? "capture" : lot ? "lot" : "place";
@@ -142,11 +144,10 @@ static enum err read_lot(struct call *call, const Epcis__V1__ListEventsRequest *
     bool gtin = strlen(request->gtin) == GTIN && strspn(request->gtin, "0123456789") == GTIN &&
                 gs1_check_digit_ok(request->gtin, GTIN);
     if (!gtin)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`gtin` is \"%s\": 14 digits with their check digit are expected", request->gtin);
+        reply_input(&call->reply, "`gtin` is \"%s\": 14 digits with their check digit are expected",
+                    request->gtin);
     else if (length == 0 || length > LOT_MAX)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`lot` has %zu characters: 1 to 20 are expected", length);
+        reply_input(&call->reply, "`lot` has %zu characters: 1 to 20 are expected", length);
     out->gtin = strtoull(request->gtin, NULL, 10);
     out->lot = request->lot;
     return call->reply.status ? ERR_INPUT : ERR_OK;
@@ -157,12 +158,13 @@ static enum err read_place(struct call *call, const Epcis__V1__ListEventsRequest
 {
     char gln[14] = "";
     if (gln_of(request->gln, strlen(request->gln), gln))
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`gln` is \"%s\": 13 digits with their check digit, an SGLN URN or a GS1 Digital Link URI "
-                   "are expected",
-                   request->gln);
+        reply_input(
+            &call->reply,
+            "`gln` is \"%s\": 13 digits with their check digit, an SGLN URN or a GS1 Digital Link URI "
+            "are expected",
+            request->gln);
     else if (request->to_ms && request->to_ms < request->from_ms)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "`to_ms` is before `from_ms`");
+        reply_input(&call->reply, "`to_ms` is before `from_ms`");
     out->place = strtoull(gln, NULL, 10);
     out->from_us = request->from_ms ? us_of_ms(request->from_ms) : INT64_MIN;
     out->to_us = request->to_ms ? us_of_ms(request->to_ms) : INT64_MAX;
@@ -175,8 +177,8 @@ static enum err read_capture(struct call *call, const Epcis__V1__ListEventsReque
     out->capture_id = capture_id;
     enum err err = uuid_parse(request->capture_id, capture_id);
     if (err)
-        reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT,
-                   "`capture_id` is \"%s\": a UUID as in a receipt is expected", request->capture_id);
+        reply_input(&call->reply, "`capture_id` is \"%s\": a UUID as in a receipt is expected",
+                    request->capture_id);
     return err;
 }
 

@@ -126,7 +126,8 @@ static inline void synthetic_pack(struct synthetic *made, struct synthetic_chain
     }
     batch.partition = chain->partition;
     batch.sequence = ++chain->sequence;
-    wire_batch_id(parent, batch.partition, batch.sequence, leaves, made->item_count, batch_id);
+    wire_batch_id(parent, batch.partition, batch.sequence, (const uint8_t(*)[DIGEST_BYTES])leaves,
+                  made->item_count, batch_id);
     batch.batch_id = (ProtobufCBinaryData){DIGEST_BYTES, batch_id};
     batch.parent_batch_id = (ProtobufCBinaryData){DIGEST_BYTES, parent};
     batch.items = made->items;

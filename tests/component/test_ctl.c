@@ -27,7 +27,8 @@ static void begin(void)
 {
     ingest = fake_ingest_new();
     atomic_store(&fake_next_is_broken, false);
-    ck_assert_int_eq(front_open("127.0.0.1:0", &(struct front_parts){.ingest = ingest}, &front), ERR_OK);
+    ck_assert_int_eq(front_open(&(struct front_options){.listen = "127.0.0.1:0"}, ingest, NULL, NULL, &front),
+                     ERR_OK);
     setenv("EPCISD_SERVER", front_address(front), 1);
 }
 
@@ -187,7 +188,7 @@ START_TEST(errors_have_their_own_exit_code)
     run("capture", ".");
     check_run(1, "directory");
     run("capture", "empty.xml");
-    check_run(1, "INVALID_ARGUMENT: the document is empty");
+    check_run(1, "INVALID_ARGUMENT: the `document` is empty");
     run("capture", "a.xml", "missing.xml");
     check_run(1, "a.xml: running");
     run("capture", "--partner", "12", "a.xml");

@@ -40,9 +40,10 @@ static int64_t soon(void)
 static void begin_with(const struct front_limits *limits)
 {
     ingest = fake_ingest_new();
-    ck_assert_int_eq(
-        front_open_limited("127.0.0.1:0", &(struct front_parts){.ingest = ingest}, limits, &front), ERR_OK);
-    ck_assert_int_eq(client_open(front_address(front), &client), ERR_OK);
+    ck_assert_int_eq(front_open_limited(&(struct front_options){.listen = "127.0.0.1:0"}, ingest, NULL, NULL,
+                                        limits, &front),
+                     ERR_OK);
+    ck_assert_int_eq(client_open(front_address(front), NULL, &client), ERR_OK);
 }
 
 static void begin(void)
@@ -231,7 +232,6 @@ static void check_stream_refused(struct client_stream *stream, int code, const c
     ck_assert_ptr_null(finish_stream(&stream, &status));
     ck_assert_msg(status.code == code, "%s: %s", client_code_name(status.code), status.message);
     ck_assert_msg(strstr(status.message, text) != NULL, "%s", status.message);
-    ck_assert_int_eq(atomic_load(&ingest->received), 0);
 }
 
 START_TEST(stream_gives_a_receipt)
@@ -283,6 +283,7 @@ START_TEST(stream_refuses_what_does_not_add_up)
     send_piece(stream, "abc", 3);
     send_finish(stream, 3, sha256, 31);
     check_stream_refused(stream, CLIENT_INVALID_ARGUMENT, "32 bytes");
+    ck_assert_int_eq(atomic_load(&ingest->received), 0);
     end();
 }
 END_TEST
@@ -359,6 +360,77 @@ START_TEST(stream_ends_where_the_journal_is_full)
 }
 END_TEST
 
+static const char upload_id[] = "0190d6a0-2222-7000-8000-000000000001";
+
+static bool send_claim(struct client_stream *stream, uint64_t offset, uint64_t length)
+{
+    Epcis__V1__CaptureStart start = EPCIS__V1__CAPTURE_START__INIT;
+    Epcis__V1__CaptureStreamRequest request = EPCIS__V1__CAPTURE_STREAM_REQUEST__INIT;
+    start.upload_id = (char *)upload_id;
+    start.offset = offset;
+    start.length = length;
+    request.step_case = EPCIS__V1__CAPTURE_STREAM_REQUEST__STEP_START;
+    request.start = &start;
+    return client_stream_send(stream, &request.base);
+}
+
+START_TEST(stream_goes_on_where_it_was)
+{
+    begin();
+    struct client_status status;
+    uint8_t sha256[DIGEST_BYTES];
+    digest_of("held back", 9, sha256);
+    struct client_stream *stream = open_stream();
+    ck_assert(send_claim(stream, 4, 9));
+    ck_assert(send_piece(stream, " back", 5));
+    ck_assert(send_finish(stream, 9, sha256, sizeof sha256));
+    Epcis__V1__CaptureStreamResponse *response = finish_stream(&stream, &status);
+    ck_assert_msg(status.code == CLIENT_OK, "%s", status.message);
+    ck_assert_uint_eq(response->receipt->document_bytes, 9);
+    epcis__v1__capture_stream_response__free_unpacked(response, NULL);
+
+    stream = open_stream();
+    send_claim(stream, 5, 0);
+    check_stream_refused(stream, 11 /* OUT_OF_RANGE */, "beyond the 4 bytes that are here");
+
+    stream = open_stream();
+    send_claim(stream, 4, 8);
+    send_piece(stream, " back", 5);
+    check_stream_refused(stream, CLIENT_INVALID_ARGUMENT, "`start.length` is 8");
+    end();
+}
+END_TEST
+
+static Epcis__V1__GetUploadOffsetResponse *ask_offset(const char *id, const char *partner,
+                                                      struct client_status *status)
+{
+    ProtobufCMessage *response = NULL;
+    Epcis__V1__GetUploadOffsetRequest request = EPCIS__V1__GET_UPLOAD_OFFSET_REQUEST__INIT;
+    request.upload_id = (char *)id;
+    request.partner = (char *)partner;
+    client_call(client, "/epcis.v1.CaptureService/GetUploadOffset", &request.base,
+                &epcis__v1__get_upload_offset_response__descriptor, soon(), &response, status);
+    return (Epcis__V1__GetUploadOffsetResponse *)response;
+}
+
+START_TEST(upload_tells_how_far_it_is)
+{
+    begin();
+    struct client_status status;
+    Epcis__V1__GetUploadOffsetResponse *response = ask_offset(upload_id, "", &status);
+    ck_assert_msg(status.code == CLIENT_OK, "%s", status.message);
+    ck_assert_uint_eq(response->offset, 3 * JOURNAL_PIECE_BYTES);
+    epcis__v1__get_upload_offset_response__free_unpacked(response, NULL);
+    ck_assert_ptr_null(ask_offset("0190d6a0-2222-7000-8000-000000000002", "", &status));
+    ck_assert_int_eq(status.code, CLIENT_NOT_FOUND);
+    ck_assert_ptr_null(ask_offset("what", "", &status));
+    ck_assert_int_eq(status.code, CLIENT_INVALID_ARGUMENT);
+    ck_assert_ptr_null(ask_offset(upload_id, "12", &status));
+    ck_assert_int_eq(status.code, CLIENT_INVALID_ARGUMENT);
+    end();
+}
+END_TEST
+
 START_TEST(stream_that_says_nothing_is_ended)
 {
     struct front_limits limits = front_limits_default;
@@ -382,7 +454,7 @@ static int upload_for_ever(const char *address)
 {
     static uint8_t piece[256 << 10];
     struct client_stream *stream;
-    if (client_open(address, &client) || client_stream_open(client, stream_method, soon(), &stream))
+    if (client_open(address, NULL, &client) || client_stream_open(client, stream_method, soon(), &stream))
         return EXIT_FAILURE;
     send_start(stream, "");
     while (send_piece(stream, piece, sizeof piece))
@@ -479,7 +551,7 @@ static void *capture_once(void *context)
     ProtobufCMessage *response;
     struct client *own;
     request.document = (ProtobufCBinaryData){.len = 8, .data = (uint8_t *)"<epcis/>"};
-    client_open(one->address, &own);
+    client_open(one->address, NULL, &own);
     client_call(own, capture_method, &request.base, &epcis__v1__capture_response__descriptor, soon(),
                 &response, &one->status);
     if (response)
@@ -882,7 +954,8 @@ START_TEST(garbage_is_refused)
                                           "/epcis.v1.DeadLetterService/DiscardDeadLetter",
                                           "/epcis.v1.DeadLetterService/ResubmitDeadLetters",
                                           "/epcis.v1.DeadLetterService/DiscardDeadLetters",
-                                          "/grpc.health.v1.Health/Check"};
+                                          "/grpc.health.v1.Health/Check",
+                                          "/grpc.health.v1.Health/Watch"};
     static const struct {
         const char *data;
         size_t bytes;
@@ -920,7 +993,6 @@ START_TEST(unknown_methods_and_health)
     char answer[2] = "";
     begin();
     ck_assert_int_eq(bare_call("/epcis.v1.CaptureService/Nothing", "", 0, NULL, 0), CLIENT_UNIMPLEMENTED);
-    ck_assert_int_eq(bare_call("/grpc.health.v1.Health/Watch", "", 0, NULL, 0), CLIENT_UNIMPLEMENTED);
     ck_assert_int_eq(bare_call("/grpc.health.v1.Health/Check", "", 0, answer, 2), CLIENT_OK);
     ck_assert_mem_eq(answer, "\x08\x01", 2);
     ck_assert_int_eq(bare_call("/grpc.health.v1.Health/Check",
@@ -943,12 +1015,15 @@ START_TEST(addresses_that_cannot_be)
         "", "127.0.0.1", ":1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:80"};
     begin();
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        ck_assert_int_eq(front_open(wrong[i], &(struct front_parts){.ingest = ingest}, &other), ERR_INPUT);
+        ck_assert_int_eq(front_open(&(struct front_options){.listen = wrong[i]}, ingest, NULL, NULL, &other),
+                         ERR_INPUT);
         ck_assert_ptr_null(other);
     }
-    ck_assert_int_eq(front_open(front_address(front), &(struct front_parts){.ingest = ingest}, &other),
+    ck_assert_int_eq(
+        front_open(&(struct front_options){.listen = front_address(front)}, ingest, NULL, NULL, &other),
+        ERR_SYSTEM);
+    ck_assert_int_eq(front_open(&(struct front_options){.listen = "192.0.2.1:0"}, ingest, NULL, NULL, &other),
                      ERR_SYSTEM);
-    ck_assert_int_eq(front_open("192.0.2.1:0", &(struct front_parts){.ingest = ingest}, &other), ERR_SYSTEM);
     check_captured("<epcis/>", 8, "");
     end();
 }
@@ -1028,7 +1103,7 @@ START_TEST(running_out_of_descriptors_passes)
     setrlimit(RLIMIT_NOFILE, &before);
     /* The server may turn one more away before it has seen that they are gone. */
     client_close(&client);
-    ck_assert_int_eq(client_open(front_address(front), &client), ERR_OK);
+    ck_assert_int_eq(client_open(front_address(front), NULL, &client), ERR_OK);
     struct client_status status;
     Epcis__V1__CaptureResponse *response;
     for (int64_t until = soon(); !(response = capture("<epcis/>", 8, "", &status));) {
@@ -1054,6 +1129,8 @@ int main(int argc, char **argv)
     tcase_add_test(tests, capture_is_refused_before_its_body);
     tcase_add_test(tests, capture_fails_with_the_journal);
     tcase_add_test(tests, stream_gives_a_receipt);
+    tcase_add_test(tests, stream_goes_on_where_it_was);
+    tcase_add_test(tests, upload_tells_how_far_it_is);
     tcase_add_test(tests, stream_refuses_what_does_not_add_up);
     tcase_add_test(tests, stream_refuses_another_order);
     tcase_add_test(tests, stream_broken_off_keeps_nothing);

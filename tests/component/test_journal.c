@@ -212,6 +212,9 @@ START_TEST(a_second_server_is_refused)
 }
 END_TEST
 
+static uint8_t leaf_bytes[2 * DIGEST_BYTES] = {7};
+static const struct buffer batch_leaves = {.data = leaf_bytes, .length = sizeof leaf_bytes};
+
 /* Submits one closed batch over `count` items of document 1; `waiter` learns when it is recorded. */
 static void submit_batch(struct journal *journal, uint64_t sequence, uint64_t first, uint32_t count,
                          struct journal_op *op, struct waiter *waiter)
@@ -230,6 +233,7 @@ static void submit_batch(struct journal *journal, uint64_t sequence, uint64_t fi
     *op = (struct journal_op){
         .kind = JOURNAL_BATCH, .partition = 7, .sequence = sequence, .done = op_done, .context = waiter};
     buffer_append_message(&op->data, &record.base);
+    op->leaves = &batch_leaves;
     journal_submit(journal, op);
 }
 
@@ -248,8 +252,13 @@ static enum err acknowledge(struct journal *journal, uint64_t sequence, struct j
                             .partition = 7,
                             .sequence = sequence,
                             .results = &result,
-                            .result_count = 1};
-    return run_op(journal, &op);
+                            .result_count = 1,
+                            .decided_ms = 1700000000000 + (int64_t)sequence,
+                            .rule_pack = "test"};
+    buffer_append(&op.data, "\1\1\2\3", 4);
+    enum err err = run_op(journal, &op);
+    buffer_free(&op.data);
+    return err;
 }
 
 START_TEST(acknowledgments_add_up_once)
@@ -292,6 +301,9 @@ START_TEST(acknowledgments_add_up_once)
     ck_assert_int_eq(journal_partition(journal, 7, &arena, &partition), ERR_OK);
     ck_assert_uint_eq(partition->last_sequence, 2);
     ck_assert_uint_eq(partition->acknowledged_sequence, 2);
+    char hex[DIGEST_HEX + 1]; /* worked out by another program from ledger.proto */
+    digest_hex(partition->outcome_id.data, partition->outcome_id.len, hex);
+    ck_assert_str_eq(hex, "811798c773c6544d9fe0e6bb69afde92f0360270ce3147243671c8a14d2ab00d");
     ck_assert_int_eq(journal_partition(journal, 8, &arena, &partition), ERR_NOT_FOUND);
     arena_free(&arena);
     ingest_free(&ingest);

@@ -44,6 +44,15 @@ static void assert_counts(const struct commit_result *result, size_t ack, unsign
     ck_assert_uint_eq(counts->dead_letters, dead_letters);
 }
 
+/* One digit an item, of the value in ItemOutcome. */
+static void assert_outcomes(const struct commit_result *result, size_t ack, const char *digits)
+{
+    const ProtobufCBinaryData *outcomes = &result->acks[ack]->outcomes;
+    ck_assert_uint_eq(outcomes->len, strlen(digits));
+    for (size_t i = 0; i < outcomes->len; i++)
+        ck_assert_int_eq('0' + outcomes->data[i], digits[i]);
+}
+
 static bool is_known(const char *serial)
 {
     char cursor[STORE_CURSOR] = "";
@@ -92,8 +101,10 @@ START_TEST(rollback_takes_nothing_where_one_is_wrong)
     end_batch();
     struct commit_result result = commit_batches(true);
     assert_counts(&result, 0, 0, 0, 4);
+    assert_outcomes(&result, 0, "4434");
     result = commit_batches(false);
     assert_counts(&result, 0, 0, 0, 4);
+    assert_outcomes(&result, 0, "4434"); /* the same answer again */
     ck_assert(!is_known("a") && !is_known("b"));
     Epcis__V1__ListDeadLettersResponse *found = letters(NULL, false);
     ck_assert_uint_eq(found->n_dead_letters, 4);
@@ -117,6 +128,7 @@ START_TEST(a_document_that_breaks_off_is_rolled_back)
     end_batch();
     struct commit_result result = commit_batches(false);
     assert_counts(&result, 0, 0, 0, 1);
+    assert_outcomes(&result, 0, "46");
     ck_assert(!is_known("a"));
 }
 END_TEST

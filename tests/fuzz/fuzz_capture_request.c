@@ -99,6 +99,11 @@ static void check_step(const struct cursor_source *source, enum err wanted, cons
             check(length == 0 || memcmp(reference->piece.data, piece, length) == 0);
         } else if (request.step == CAPTURE_STEP_START) {
             check(strcmp(reference->start->partner, request.partner) == 0);
+            check(strcmp(reference->start->content_type, request.content_type) == 0);
+            check(reference->start->offset == request.offset);
+            check(reference->start->length == request.length);
+            check((reference->start->sha256.len > 0) == request.digest_given);
+            check((reference->start->upload_id[0] != 0) == request.resumable);
         } else {
             check(reference->finish->length == request.length);
             check(memcmp(reference->finish->sha256.data, request.sha256, DIGEST_BYTES) == 0);

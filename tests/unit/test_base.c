@@ -1,11 +1,15 @@
 #include <check.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/base/arena.h"
 #include "common/base/buffer.h"
 #include "common/base/digest.h"
+#include "common/base/fault.h"
 #include "common/base/options.h"
 #include "common/base/program.h"
 
@@ -75,35 +79,21 @@ START_TEST(digest_of_known_text)
 }
 END_TEST
 
-/* RFC 6962's tree, written the way the RFC defines it, for every size up to 20. */
-static void reference_root(const uint8_t (*leaves)[DIGEST_BYTES], size_t count, uint8_t out[DIGEST_BYTES])
+START_TEST(digest_goes_on_from_where_it_was)
 {
-    uint8_t text[1 + 2 * DIGEST_BYTES];
-    if (count == 1) {
-        text[0] = 0;
-        memcpy(text + 1, leaves[0], DIGEST_BYTES);
-        digest_of(text, 1 + DIGEST_BYTES, out);
-        return;
-    }
-    size_t left = 1;
-    while (left * 2 < count)
-        left *= 2;
-    text[0] = 1;
-    reference_root(leaves, left, text + 1);
-    reference_root(leaves + left, count - left, text + 1 + DIGEST_BYTES);
-    digest_of(text, sizeof text, out);
-}
-
-START_TEST(merkle_root_is_the_rfcs)
-{
-    for (size_t count = 1; count <= 20; count++) {
-        uint8_t leaves[20][DIGEST_BYTES], wanted[DIGEST_BYTES], got[DIGEST_BYTES];
-        for (size_t i = 0; i < count; i++)
-            digest_of(&i, sizeof i, leaves[i]);
-        reference_root((const uint8_t(*)[DIGEST_BYTES])leaves, count, wanted);
-        digest_merkle_root(leaves, count, got);
-        ck_assert_mem_eq(got, wanted, DIGEST_BYTES);
-    }
+    uint8_t whole[DIGEST_BYTES], parts[DIGEST_BYTES], state[DIGEST_BYTES];
+    static const uint8_t bytes[5 * DIGEST_BLOCK + 7] = {1, 2, 3};
+    digest_of(bytes, sizeof bytes, whole);
+    struct digest *before = digest_new(), *after = digest_new();
+    digest_update(before, bytes, 3 * DIGEST_BLOCK);
+    digest_save(before, state);
+    digest_update(after, "something else", 14);
+    digest_restore(after, state, 3 * DIGEST_BLOCK);
+    digest_update(after, bytes + 3 * DIGEST_BLOCK, sizeof bytes - 3 * DIGEST_BLOCK);
+    digest_finish(after, parts);
+    ck_assert_mem_eq(whole, parts, DIGEST_BYTES);
+    digest_free(before);
+    digest_free(after);
 }
 END_TEST
 
@@ -148,6 +138,93 @@ START_TEST(programs_stand_beside_each_other)
 }
 END_TEST
 
+/* ---- fault points ---- */
+
+static enum err arm_faults(const char *text)
+{
+    ck_assert_int_eq(text ? setenv("EPCISD_FAULT", text, 1) : unsetenv("EPCISD_FAULT"), 0);
+    enum err err = fault_init();
+    unsetenv("EPCISD_FAULT");
+    return err;
+}
+
+START_TEST(faults_happen_at_their_passages)
+{
+    ck_assert_int_eq(arm_faults("journal.commit:2-3,store.commit"), ERR_OK);
+    bool journal[4], store[2];
+    for (size_t i = 0; i < 4; i++)
+        journal[i] = fault_hit(FAULT_JOURNAL_COMMIT);
+    for (size_t i = 0; i < 2; i++)
+        store[i] = fault_hit(FAULT_STORE_COMMIT);
+    ck_assert(!journal[0] && journal[1] && journal[2] && !journal[3]);
+    ck_assert(store[0] && !store[1]);
+    ck_assert(!fault_hit(FAULT_DISPATCHER_PUSH));
+    ck_assert_int_eq(arm_faults(NULL), ERR_OK);
+    ck_assert(!fault_hit(FAULT_STORE_COMMIT));
+}
+END_TEST
+
+START_TEST(faults_happen_once_in_all_processes)
+{
+    char dir[] = "/tmp/test_base.XXXXXX", mark[64];
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    setenv("EPCISD_FAULT_ONCE", dir, 1);
+    bool hit[2];
+    for (int process = 0; process < 2; process++) {
+        ck_assert_int_eq(arm_faults("store.commit"), ERR_OK); /* as one that is started anew */
+        hit[process] = fault_hit(FAULT_STORE_COMMIT);
+    }
+    ck_assert(hit[0] && !hit[1]);
+    unsetenv("EPCISD_FAULT_ONCE");
+    arm_faults(NULL);
+    snprintf(mark, sizeof mark, "%s/store.commit.1", dir);
+    ck_assert_int_eq(unlink(mark), 0);
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
+START_TEST(faults_are_spelled_right)
+{
+    static const char *const wrong[] = {"",
+                                        "store.comit",
+                                        "store.commit:",
+                                        "store.commit:0",
+                                        "store.commit:3-2",
+                                        "store.commit:1x",
+                                        "store.commit=halt",
+                                        "store.commit,,store.begin"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        ck_assert_msg(arm_faults(wrong[i]) == ERR_INPUT, "'%s'", wrong[i]);
+    ck_assert_int_eq(arm_faults("store.commit:1-2=stop"), ERR_OK);
+    ck_assert_int_eq(arm_faults(NULL), ERR_OK);
+}
+END_TEST
+
+START_TEST(faults_end_or_halt_a_process)
+{
+    static const struct {
+        const char *text;
+        int signal;
+    } ways[] = {{"worker.taken", SIGKILL}, {"worker.taken=stop", SIGSTOP}};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            arm_faults(ways[i].text);
+            fault_end(FAULT_WORKER_TAKEN);
+            _exit(0);
+        }
+        int status = 0;
+        ck_assert_int_eq(waitpid(child, &status, WUNTRACED), child);
+        ck_assert_int_eq(WIFSTOPPED(status) ? WSTOPSIG(status) : WTERMSIG(status), ways[i].signal);
+        if (WIFSTOPPED(status)) {
+            kill(child, SIGCONT);
+            waitpid(child, &status, 0);
+            ck_assert(WIFEXITED(status));
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base");
@@ -157,10 +234,14 @@ int main(void)
     tcase_add_test(tests, arena_copies_past_a_block);
     tcase_add_test(tests, buffer_appends_and_prints);
     tcase_add_test(tests, digest_of_known_text);
-    tcase_add_test(tests, merkle_root_is_the_rfcs);
+    tcase_add_test(tests, digest_goes_on_from_where_it_was);
     tcase_add_test(tests, uuid_round_trips_and_sorts);
     tcase_add_test(tests, a_repeated_option_is_a_list);
     tcase_add_test(tests, programs_stand_beside_each_other);
+    tcase_add_test(tests, faults_happen_at_their_passages);
+    tcase_add_test(tests, faults_happen_once_in_all_processes);
+    tcase_add_test(tests, faults_are_spelled_right);
+    tcase_add_test(tests, faults_end_or_halt_a_process);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

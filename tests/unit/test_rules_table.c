@@ -12,6 +12,7 @@ static const struct {
     bool stateful;
 } expected[] = {
     {RULE_SCHEMA_INVALID, "SCHEMA_INVALID", "RRR", "EP", false},
+    {RULE_POISON_EVENT, "POISON_EVENT", "RRR", "", true},
     {RULE_TIME_INVALID, "TIME_INVALID", "RRR", "EP", false},
     {RULE_FUTURE_EVENT, "FUTURE_EVENT", "WRR", "", false},
     {RULE_STALE_EVENT, "STALE_EVENT", "-WW", "", false},

@@ -4,7 +4,7 @@
 
 #include "worker/rules/check.h"
 
-const char rules_pack[] = "2026.2";
+const char rules_pack[] = "2026.3";
 
 #define OFF    RULES_OFF
 #define WARN   RULES_WARN
@@ -27,6 +27,11 @@ const struct rules_entry rules_table[RULES] = {
         "SCHEMA_INVALID", "EP", REJECT, REJECT, REJECT, FIXED, check_schema,
         "A document is well-formed, in UTF-8, EPCIS 1.2 or 2.0, without a DTD, and within the size caps.",
         "Validate the document against the EPCIS schema before sending it, and send it again."),
+    [RULE_POISON_EVENT] =
+        RULE("POISON_EVENT", "", REJECT, REJECT, REJECT, STATEFUL | FIXED, NULL,
+             "An event can be judged: one that ends every worker that tries is set aside unjudged.",
+             "Nothing that the partner could mend: tell whoever runs epcisd, and resubmit the event once the "
+             "program that fails on it was mended."),
     [RULE_PARTNER_INACTIVE] =
         RULE("PARTNER_INACTIVE", "FD", REJECT, REJECT, REJECT, STATEFUL, NULL,
              "A trading partner that was deactivated sends nothing more.",

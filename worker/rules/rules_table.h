@@ -16,6 +16,7 @@ enum rules_severity { RULES_OFF, RULES_WARN, RULES_REJECT };
  * what was found. */
 enum rule {
     RULE_SCHEMA_INVALID,
+    RULE_POISON_EVENT,
     RULE_PARTNER_INACTIVE, /* of the document as a whole, up to SBDH_INVALID */
     RULE_PARTNER_UNKNOWN,
     RULE_PARTNER_MISMATCH,

@@ -1,0 +1,267 @@
+#include "server/journal_audit.h"
+
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/digest.h"
+#include "server/journal_trees.h"
+#include "server/signer.h"
+
+/* ---- numbered trees --------------------------------------------------------------------------------- */
+
+/* 0: the tree is empty. */
+static enum err last_number(const struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
+                            uint64_t *out)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    *out = 0;
+    int code = mdb_cursor_open(txn, trees->dbi[tree], &cursor);
+    if (code)
+        return journal_trees_error("read", code);
+    code = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+    if (!code && key.mv_size == 8)
+        *out = journal_key_read_u64(key.mv_data);
+    mdb_cursor_close(cursor);
+    return code && code != MDB_NOTFOUND ? journal_trees_error("read", code) : ERR_OK;
+}
+
+static enum err get_number(const struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
+                           uint64_t number, const ProtobufCMessageDescriptor *type, struct arena *arena,
+                           void *out)
+{
+    uint8_t key[8];
+    journal_key_u64(number, key);
+    return journal_trees_get_message(trees, txn, tree, journal_val(key, sizeof key), type, arena, out);
+}
+
+static enum err put_number(struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree, uint64_t number,
+                           const ProtobufCMessage *message)
+{
+    uint8_t key[8];
+    journal_key_u64(number, key);
+    return journal_trees_put_message(trees, txn, tree, journal_val(key, sizeof key), message);
+}
+
+/* The last entry; NULL: there is none. */
+static enum err get_last(const struct journal_trees *trees, MDB_txn *txn, enum journal_tree tree,
+                         const ProtobufCMessageDescriptor *type, struct arena *arena, uint64_t *number,
+                         void *out)
+{
+    static const void *const none = NULL;
+    memcpy(out, &none, sizeof none);
+    enum err err = last_number(trees, txn, tree, number);
+    return err || !*number ? err : get_number(trees, txn, tree, *number, type, arena, out);
+}
+
+/* A signed part: packed, and signed as of that kind. Both in the arena. */
+static enum err pack_and_sign(const struct signature_key *key, const char *domain,
+                              const ProtobufCMessage *message, struct arena *arena,
+                              ProtobufCBinaryData *packed, ProtobufCBinaryData *signature)
+{
+    packed->len = protobuf_c_message_get_packed_size(message);
+    packed->data = arena_alloc(arena, packed->len);
+    *signature = (ProtobufCBinaryData){SIGNATURE_BYTES, arena_alloc(arena, SIGNATURE_BYTES)};
+    if (!packed->data || !signature->data)
+        return ERR_LIMIT;
+    protobuf_c_message_pack(message, packed->data);
+    return signature_make(key, domain, packed->data, packed->len, signature->data);
+}
+
+static ProtobufCBinaryData bytes_of(const void *data, size_t bytes)
+{
+    return (ProtobufCBinaryData){bytes, (uint8_t *)(uintptr_t)data};
+}
+
+/* ---- keys ------------------------------------------------------------------------------------------- */
+
+enum err journal_audit_apply_key(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                                 struct arena *scratch)
+{
+    const struct signature_key *key = op->key->key;
+    const ProtobufCBinaryData public_key = bytes_of(signature_key_public(key), SIGNATURE_PUBLIC_BYTES);
+    Epcis__V1__SigningKey *last = NULL, record = EPCIS__V1__SIGNING_KEY__INIT;
+    Epcis__V1__KeyStatement statement = EPCIS__V1__KEY_STATEMENT__INIT;
+    uint8_t by_predecessor[SIGNATURE_BYTES];
+    uint64_t number = 0;
+    enum err err =
+        get_last(trees, txn, TREE_KEY, &epcis__v1__signing_key__descriptor, scratch, &number, &last);
+    if (err)
+        return err;
+    bool known = last && last->public_key.len == public_key.len &&
+                 memcmp(last->public_key.data, public_key.data, public_key.len) == 0;
+    if (!known) {
+        statement.number = number + 1;
+        statement.public_key = public_key;
+        statement.predecessor = last ? last->public_key : bytes_of(NULL, 0);
+        statement.created_ms = clock_wall_ms();
+        statement.first_document = trees->next_number;
+        statement.requested_by = (char *)(uintptr_t)op->key->requested_by;
+        record.key_id = (char *)(uintptr_t)signature_key_id(key);
+        record.public_key = public_key;
+        err = pack_and_sign(key, SIGNER_KEY, &statement.base, scratch, &record.statement, &record.signature);
+        if (!err && last && trees->key) {
+            err = signature_make(trees->key, SIGNER_KEY, record.statement.data, record.statement.len,
+                                 by_predecessor);
+            record.predecessor_signature = bytes_of(by_predecessor, sizeof by_predecessor);
+        }
+        if (!err)
+            err = put_number(trees, txn, TREE_KEY, statement.number, &record.base);
+    }
+    if (!err)
+        trees->key = key;
+    return err;
+}
+
+enum err journal_audit_last_key(struct journal *journal, struct arena *arena, Epcis__V1__SigningKey **out)
+{
+    const struct journal_trees *trees = journal_trees_of(journal);
+    MDB_txn *txn;
+    uint64_t number;
+    int code = mdb_txn_begin(trees->env, NULL, MDB_RDONLY, &txn);
+    if (code)
+        return journal_trees_error("read", code);
+    enum err err = get_last(trees, txn, TREE_KEY, &epcis__v1__signing_key__descriptor, arena, &number, out);
+    mdb_txn_abort(txn);
+    return !err && !*out ? ERR_NOT_FOUND : err;
+}
+
+/* ---- checkpoints ------------------------------------------------------------------------------------ */
+
+static enum err add_head(MDB_val key, MDB_val value, struct arena *arena, Epcis__V1__PartitionHead **out)
+{
+    Epcis__V1__PartitionHead *head = arena_alloc(arena, sizeof *head);
+    Epcis__Store__V1__PartitionRecord *record =
+        epcis__store__v1__partition_record__unpack(&arena->allocator, value.mv_size, value.mv_data);
+    const uint8_t *number = key.mv_data;
+    if (!head || !record)
+        return arena->exhausted ? ERR_LIMIT : ERR_CORRUPT;
+    if (key.mv_size != 4)
+        return ERR_CORRUPT;
+    epcis__v1__partition_head__init(head);
+    for (size_t i = 0; i < key.mv_size; i++)
+        head->partition = head->partition << 8 | number[i];
+    head->last_sequence = record->last_sequence;
+    head->last_batch_id = record->last_batch_id;
+    head->acknowledged_sequence = record->acknowledged_sequence;
+    head->outcome_id = record->outcome_id;
+    *out = head;
+    return ERR_OK;
+}
+
+static enum err read_heads(const struct journal_trees *trees, MDB_txn *txn, struct arena *arena,
+                           Epcis__V1__Checkpoint *out)
+{
+    MDB_stat stat;
+    MDB_cursor *cursor = NULL;
+    MDB_val key, value;
+    int code = mdb_stat(txn, trees->dbi[TREE_PARTITION], &stat);
+    if (!code)
+        code = mdb_cursor_open(txn, trees->dbi[TREE_PARTITION], &cursor);
+    if (code)
+        return journal_trees_error("read", code);
+    out->partitions = arena_alloc(arena, (stat.ms_entries + 1) * sizeof *out->partitions);
+    enum err err = out->partitions ? ERR_OK : ERR_LIMIT;
+    while (!err && (code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
+        err = add_head(key, value, arena, &out->partitions[out->n_partitions++]);
+    mdb_cursor_close(cursor);
+    return err ? err : code == MDB_NOTFOUND ? ERR_OK : journal_trees_error("read", code);
+}
+
+/* Whether both say the same but for when they were made. */
+static bool same_state(const Epcis__V1__Checkpoint *before, Epcis__V1__Checkpoint now, struct arena *arena)
+{
+    now.number = before->number;
+    now.made_ms = before->made_ms;
+    now.previous_sha256 = before->previous_sha256;
+    size_t bytes = epcis__v1__checkpoint__get_packed_size(&now);
+    uint8_t *both =
+        bytes == epcis__v1__checkpoint__get_packed_size(before) ? arena_alloc(arena, 2 * bytes) : NULL;
+    if (!both)
+        return false;
+    epcis__v1__checkpoint__pack(before, both);
+    epcis__v1__checkpoint__pack(&now, both + bytes);
+    return memcmp(both, both + bytes, bytes) == 0;
+}
+
+enum err journal_audit_apply_checkpoint(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                                        struct arena *scratch)
+{
+    Epcis__V1__SignedCheckpoint *last = NULL, record = EPCIS__V1__SIGNED_CHECKPOINT__INIT;
+    Epcis__V1__Checkpoint *before = NULL, now = EPCIS__V1__CHECKPOINT__INIT;
+    uint8_t previous[DIGEST_BYTES];
+    uint64_t number = 0;
+    if (!trees->key) {
+        op->refused = ERR_NOT_FOUND;
+        return ERR_OK;
+    }
+    enum err err = get_last(trees, txn, TREE_CHECKPOINT, &epcis__v1__signed_checkpoint__descriptor, scratch,
+                            &number, &last);
+    if (err)
+        return err;
+    if (last) {
+        before =
+            epcis__v1__checkpoint__unpack(&scratch->allocator, last->checkpoint.len, last->checkpoint.data);
+        if (!before)
+            return ERR_CORRUPT;
+        digest_of(last->checkpoint.data, last->checkpoint.len, previous);
+        now.previous_sha256 = bytes_of(previous, sizeof previous);
+    }
+    now.number = number + 1;
+    now.made_ms = clock_wall_ms();
+    now.key_id = (char *)(uintptr_t)signature_key_id(trees->key);
+    now.last_document = trees->next_number - 1;
+    err = read_heads(trees, txn, scratch, &now);
+    if (err || (before && !op->always && same_state(before, now, scratch)))
+        return err;
+    err = pack_and_sign(trees->key, SIGNER_CHECKPOINT, &now.base, scratch, &record.checkpoint,
+                        &record.signature);
+    return err ? err : put_number(trees, txn, TREE_CHECKPOINT, now.number, &record.base);
+}
+
+/* ---- lists ------------------------------------------------------------------------------------------ */
+
+/* *out: an array of messages. */
+static enum err read_page(struct journal *journal, enum journal_tree tree,
+                          const ProtobufCMessageDescriptor *type, struct journal_audit_page *page,
+                          struct arena *arena, void *out, size_t *count)
+{
+    const struct journal_trees *trees = journal_trees_of(journal);
+    MDB_txn *txn;
+    uint64_t last = 0;
+    ProtobufCMessage **entries = arena_alloc(arena, page->limit * sizeof *entries);
+    if (!entries)
+        return ERR_LIMIT;
+    memcpy(out, &entries, sizeof entries);
+    int code = mdb_txn_begin(trees->env, NULL, MDB_RDONLY, &txn);
+    if (code)
+        return journal_trees_error("read", code);
+    enum err err = last_number(trees, txn, tree, &last);
+    uint64_t number = page->from ? page->from : page->newest_first ? last : 1;
+    while (!err && *count < page->limit && number >= 1 && number <= last) {
+        err = get_number(trees, txn, tree, number, type, arena, &entries[*count]);
+        if (err)
+            break;
+        ++*count;
+        number += page->newest_first ? -1 : 1;
+    }
+    mdb_txn_abort(txn);
+    page->from = number <= last ? number : 0;
+    if (err == ERR_LIMIT && *count > 0) /* a page may end early */
+        return ERR_OK;
+    return err == ERR_NOT_FOUND ? ERR_CORRUPT : err; /* numbers have no gaps */
+}
+
+enum err journal_audit_keys(struct journal *journal, struct journal_audit_page *page, struct arena *arena,
+                            Epcis__V1__ListKeysResponse *out)
+{
+    return read_page(journal, TREE_KEY, &epcis__v1__signing_key__descriptor, page, arena, &out->keys,
+                     &out->n_keys);
+}
+
+enum err journal_audit_checkpoints(struct journal *journal, struct journal_audit_page *page,
+                                   struct arena *arena, Epcis__V1__ListCheckpointsResponse *out)
+{
+    return read_page(journal, TREE_CHECKPOINT, &epcis__v1__signed_checkpoint__descriptor, page, arena,
+                     &out->checkpoints, &out->n_checkpoints);
+}

@@ -1,0 +1,198 @@
+#include "server/routes.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "server/batch.h"
+
+enum {
+    NEWS_BYTES = 8 << 20, /* memory one acknowledgment may take */
+    RETRY_FIRST_MS = 200, /* after a store failed, or a socket */
+    RETRY_MAX_MS = 30000,
+    UNNOTICED_MS = 1000, /* so long ZeroMQ may go on sending to a worker that is no more */
+    TAKE_UP_MS = 500,    /* in which a worker names what it was sent, unless it is busy */
+};
+
+enum err routes_open(struct routes *routes, const struct dispatcher_options *options, struct journal *journal,
+                     dispatcher_acknowledged_fn *acknowledged, void *context)
+{
+    uint64_t seed = (uint64_t)clock_wall_ms();
+    *routes = (struct routes){.options = options,
+                              .journal = journal,
+                              .acknowledged = acknowledged,
+                              .context = context,
+                              .worker_lost_ms = INT64_MIN / 2};
+    arena_init(&routes->arena, NEWS_BYTES);
+    breaker_init(&routes->breaker, seed);
+    for (uint32_t i = 0; i < PARTNER_PARTITIONS; i++) {
+        routes->all[i].last = &routes->all[i].first;
+        backoff_init(&routes->all[i].backoff, RETRY_FIRST_MS, RETRY_MAX_MS, seed + 1 + i);
+    }
+    return wire_bind(options->work_endpoint, options->ack_endpoint, &routes->wire);
+}
+
+void routes_close(struct routes *routes)
+{
+    for (size_t i = 0; i < PARTNER_PARTITIONS; i++)
+        batch_free_list(routes->all[i].first);
+    buffer_free(&routes->trial);
+    wire_close(&routes->wire);
+    arena_free(&routes->arena);
+}
+
+void routes_append(struct routes *routes, struct batch *batches)
+{
+    for (struct batch *batch = batches, *next; batch; batch = next) {
+        struct route *route = &routes->all[batch->partition];
+        next = batch->next;
+        batch->next = NULL;
+        *route->last = batch;
+        route->last = &batch->next;
+    }
+}
+
+/* ---- sending ---------------------------------------------------------------------------------------- */
+
+/* How many of the waiting batches make one run. A run sent again stays the run it was. */
+static uint32_t run_length(const struct routes *routes, const struct route *route)
+{
+    uint32_t count = 0;
+    size_t bytes = 0;
+    if (route->singles > 0)
+        return 1;
+    for (const struct batch *batch = route->first; batch; batch = batch->next) {
+        bytes += batch->frame.length;
+        if (count > 0 &&
+            (count == routes->options->run_max_batches || bytes > routes->options->run_max_bytes))
+            break;
+        count++;
+    }
+    return count;
+}
+
+void routes_hold(struct route *route, uint32_t pause_ms)
+{
+    route->hold_until_ms = route->lease_end_ms = clock_steady_ms() + pause_ms;
+    route->at_risk = false;
+}
+
+static enum err send_run(struct routes *routes, const struct route *route, uint32_t count)
+{
+    struct buffer frames[WIRE_RUN_BATCHES_MAX];
+    if (route->isolation.items)
+        return routes_send_trial(routes, route);
+    const struct batch *batch = route->first;
+    for (uint32_t i = 0; i < count; i++, batch = batch->next)
+        frames[i] = batch->frame;
+    return wire_send_run(routes->wire, frames, count);
+}
+
+/* What was sent just after a worker was lost may be lost with it: soon sent again unless it is taken up. */
+static int64_t first_lease_ms(const struct routes *routes, int64_t now_ms)
+{
+    int64_t lease_ms = (int64_t)routes->options->lease_ms;
+    bool doubtful = now_ms - routes->worker_lost_ms < UNNOTICED_MS;
+    return doubtful && lease_ms > TAKE_UP_MS ? TAKE_UP_MS : lease_ms;
+}
+
+/* Sends the partition's next run, or the one whose lease ended again. */
+static void route_send(struct routes *routes, struct route *route, int64_t now_ms)
+{
+    bool again = route->out > 0;
+    uint32_t count = again ? route->out : run_length(routes, route);
+    fault_end(FAULT_DISPATCHER_BEFORE_PUSH);
+    enum err err = fault_hit(FAULT_DISPATCHER_PUSH) ? ERR_SYSTEM : send_run(routes, route, count);
+    if (err == ERR_FULL) {
+        routes->want_send = true;
+        return;
+    }
+    if (err) {
+        uint32_t pause_ms = backoff_next_ms(&route->backoff);
+        log_error("run_not_sent", "partition=%u err=%s again_in_ms=%u", route->first->partition,
+                  err_name(err), pause_ms);
+        route->hold_until_ms = now_ms + pause_ms;
+        return;
+    }
+    fault_end(FAULT_DISPATCHER_AFTER_PUSH);
+    if (again && !route->isolation.items) {
+        log_warning("run_sent_again", "partition=%u batch=%" PRIu64 " batches=%u attempt=%u worker=%s",
+                    route->first->partition, route->first->sequence, count, route->attempts + 1,
+                    route->worker_id[0] ? route->worker_id : "none");
+        routes->status.runs_resent++;
+    }
+    routes->status.runs_out += !again;
+    breaker_sent(&routes->breaker, route->first->partition);
+    route->out = count;
+    route->attempts = again ? route->attempts + 1 : 1;
+    route->worker_id[0] = '\0';
+    route->at_risk = true;
+    route->lease_end_ms = now_ms + first_lease_ms(routes, now_ms);
+}
+
+/* When the route has something to send; INT64_MAX: only after news. */
+static int64_t route_due_ms(const struct route *route, bool draining)
+{
+    if (!route->first || (draining && route->out == 0) || atomic_load(&route->first->recording))
+        return INT64_MAX;
+    int64_t due_ms = route->out > 0 ? route->lease_end_ms : 0;
+    return due_ms > route->hold_until_ms ? due_ms : route->hold_until_ms;
+}
+
+static bool may_send(const struct routes *routes, const struct route *route, uint32_t partition,
+                     int64_t now_ms)
+{
+    if (routes->isolated && (routes->isolated != route || !routes_nothing_else_out(routes, route, now_ms)))
+        return false;
+    return breaker_allows(&routes->breaker, partition, now_ms);
+}
+
+int64_t routes_send_due(struct routes *routes, bool draining)
+{
+    enum { IDLE_MS = 60000 };
+    int64_t now_ms = clock_steady_ms(), next_ms = now_ms + IDLE_MS;
+    routes->want_send = false;
+    for (uint32_t i = 0; i < PARTNER_PARTITIONS; i++) {
+        uint32_t turn = (routes->next + i) % PARTNER_PARTITIONS;
+        struct route *route = &routes->all[turn];
+        bool due = !routes->want_send && route_due_ms(route, draining) <= now_ms;
+        if (due)
+            routes_heed_deaths(routes, route);
+        if (due && may_send(routes, route, turn, now_ms)) {
+            route_send(routes, route, now_ms);
+            if (routes->want_send)
+                routes->next = turn; /* it is first when there is room */
+        }
+        int64_t due_ms = route_due_ms(route, draining);
+        if (due_ms > now_ms && due_ms < next_ms)
+            next_ms = due_ms;
+    }
+    if (routes->breaker.state == BREAKER_OPEN && routes->breaker.probe_at_ms < next_ms)
+        next_ms = routes->breaker.probe_at_ms;
+    if (!routes->want_send)
+        routes->next = (routes->next + 1) % PARTNER_PARTITIONS;
+    return next_ms > now_ms ? next_ms - now_ms : 0;
+}
+
+/* ---- workers ---------------------------------------------------------------------------------------- */
+
+/* A worker's id is its host's name, a colon and its process id. */
+static bool id_has_pid(const char *worker_id, pid_t pid)
+{
+    const char *colon = strrchr(worker_id, ':');
+    return colon && strtol(colon + 1, NULL, 10) == (long)pid;
+}
+
+void routes_worker_gone(struct routes *routes, pid_t pid)
+{
+    routes->worker_lost_ms = clock_steady_ms();
+    for (size_t i = 0; i < PARTNER_PARTITIONS; i++) {
+        struct route *route = &routes->all[i];
+        /* A run that no worker has named yet may have been on its way to this one. */
+        if (route->out > 0 && (!route->worker_id[0] || id_has_pid(route->worker_id, pid)))
+            routes_lose(routes, route);
+    }
+}

@@ -1,0 +1,306 @@
+/* Uploads that can be continued, on a real journal: over streams, over restarts, against each other. */
+#include <check.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "server/ingest.h"
+#include "server/journal.h"
+
+enum { MAP_BYTES = 256 << 20, MIB = 1 << 20, DOCUMENT = 3 * MIB + 777 };
+
+static char dir[64];
+static struct journal *journal;
+static struct ingest *ingest;
+static char document[DOCUMENT];
+static uint8_t document_sha256[DIGEST_BYTES];
+static const uint8_t id[UUID_BYTES] = {1, 2, 3};
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
+{
+    (void)status, (void)kind, (void)ftw;
+    return remove(path);
+}
+
+static void ignore_received(void *context, uint64_t number, uint32_t partition)
+{
+    (void)context, (void)number, (void)partition;
+}
+
+static void open_all(void)
+{
+    ck_assert_int_eq(journal_open(dir, MAP_BYTES, &journal), ERR_OK);
+    ck_assert_int_eq(ingest_init(journal, NULL, ignore_received, NULL, &ingest), ERR_OK);
+}
+
+static void close_all(void)
+{
+    ingest_free(&ingest);
+    journal_close(&journal);
+}
+
+static void reopen(void)
+{
+    close_all();
+    open_all();
+}
+
+static void setup(void)
+{
+    strcpy(dir, "/tmp/epcisd-uploads-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    for (size_t i = 0; i < DOCUMENT; i++)
+        document[i] = (char)('a' + (i * 31 + i / 977) % 26);
+    digest_of(document, DOCUMENT, document_sha256);
+    open_all();
+}
+
+static void teardown(void)
+{
+    close_all();
+    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* One answer, waited for. */
+struct waiter {
+    pthread_mutex_t mutex;
+    pthread_cond_t done_now;
+    bool done;
+    enum err err;
+    struct receipt receipt;
+    struct ingest_document *document;
+    uint64_t held_bytes;
+};
+
+static void waiter_set(struct waiter *waiter, enum err err)
+{
+    pthread_mutex_lock(&waiter->mutex);
+    waiter->done = true;
+    waiter->err = err;
+    pthread_cond_signal(&waiter->done_now);
+    pthread_mutex_unlock(&waiter->mutex);
+}
+
+static enum err waiter_wait(struct waiter *waiter)
+{
+    pthread_mutex_lock(&waiter->mutex);
+    while (!waiter->done)
+        pthread_cond_wait(&waiter->done_now, &waiter->mutex);
+    pthread_mutex_unlock(&waiter->mutex);
+    return waiter->err;
+}
+
+static void claimed(void *context, enum err err, struct ingest_document *claimed_document,
+                    uint64_t held_bytes, const struct refusal *why)
+{
+    struct waiter *waiter = context;
+    (void)why;
+    waiter->document = claimed_document;
+    waiter->held_bytes = held_bytes;
+    waiter_set(waiter, err);
+}
+
+static enum err claim(const char *partner, uint64_t offset, struct ingest_document **out,
+                      uint64_t *held_bytes)
+{
+    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
+    ck_assert_int_eq(ingest_claim(ingest, id, partner, offset, claimed, &waiter), ERR_OK);
+    enum err err = waiter_wait(&waiter);
+    *out = waiter.document;
+    *held_bytes = waiter.held_bytes;
+    return err;
+}
+
+static void sealed(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
+{
+    struct waiter *waiter = context;
+    (void)why;
+    if (receipt)
+        waiter->receipt = *receipt;
+    waiter_set(waiter, err);
+}
+
+static enum err finish(struct ingest_document **upload, struct receipt *receipt)
+{
+    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
+    ingest_finish(upload, sealed, &waiter);
+    enum err err = waiter_wait(&waiter);
+    *receipt = waiter.receipt;
+    return err;
+}
+
+/* Appends the document's bytes from `from` to `to`, in odd steps. */
+static enum err append(struct ingest_document *upload, size_t from, size_t to)
+{
+    enum err err = ERR_OK;
+    for (size_t at = from; at < to && !err; at += 99991)
+        err = ingest_append(upload, document + at, to - at < 99991 ? to - at : 99991);
+    return err;
+}
+
+static void check_whole(struct ingest_document **upload, bool duplicate, struct receipt *receipt)
+{
+    uint8_t digest[DIGEST_BYTES];
+    ck_assert_uint_eq(ingest_length(*upload), DOCUMENT);
+    ingest_digest(*upload, digest);
+    ck_assert_mem_eq(digest, document_sha256, DIGEST_BYTES);
+    ck_assert_int_eq(finish(upload, receipt), ERR_OK);
+    ck_assert_int_eq(receipt->duplicate_document, duplicate);
+    ck_assert_mem_eq(receipt->document_sha256, document_sha256, DIGEST_BYTES);
+    ck_assert_uint_eq(receipt->document_bytes, DOCUMENT);
+}
+
+static void check_stored(const struct receipt *receipt)
+{
+    struct arena arena;
+    struct buffer bytes = {0};
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    arena_init(&arena, 1 << 20);
+    ck_assert_int_eq(journal_capture_by_id(journal, receipt->capture_id, &arena, &record), ERR_OK);
+    for (uint32_t i = 0; i < record->pieces; i++)
+        ck_assert_int_eq(journal_piece(journal, record->upload, i, &bytes), ERR_OK);
+    ck_assert_uint_eq(bytes.length, DOCUMENT);
+    ck_assert_mem_eq(bytes.data, document, DOCUMENT);
+    buffer_free(&bytes);
+    arena_free(&arena);
+}
+
+START_TEST(goes_on_after_restarts)
+{
+    struct ingest_document *upload = NULL;
+    struct receipt first, again;
+    uint64_t held = 7;
+    ck_assert_int_eq(claim("", 0, &upload, &held), ERR_OK);
+    ck_assert_uint_eq(held, 0);
+    ck_assert_int_eq(append(upload, 0, MIB + 1234), ERR_OK);
+    ingest_abort(&upload); /* the stream broke off: the part of a piece is gone */
+    reopen();
+    ck_assert_uint_eq(journal_unfinished_bytes(journal), MIB);
+    ck_assert_int_eq(claim("", MIB, &upload, &held), ERR_OK);
+    ck_assert_uint_eq(held, MIB);
+    ck_assert_int_eq(append(upload, MIB, 2 * MIB + 99), ERR_OK);
+    ingest_abort(&upload);
+    reopen();
+    ck_assert_int_eq(claim("", 2 * MIB + 1, &upload, &held), ERR_ORDER);
+    ck_assert_uint_eq(held, 2 * MIB);
+    ck_assert_ptr_null(upload);
+    ck_assert_int_eq(claim("", 1000, &upload, &held), ERR_OK); /* more than needs be */
+    ck_assert_int_eq(append(upload, 1000, DOCUMENT), ERR_OK);
+    check_whole(&upload, false, &first);
+    check_stored(&first);
+    ck_assert_uint_eq(journal_unfinished_bytes(journal), DOCUMENT);
+    reopen();
+    ck_assert_int_eq(claim("", DOCUMENT, &upload, &held), ERR_OK);
+    ck_assert_uint_eq(held, DOCUMENT);
+    check_whole(&upload, true, &again);
+    ck_assert_mem_eq(first.capture_id, again.capture_id, UUID_BYTES);
+    check_stored(&first);
+}
+END_TEST
+
+START_TEST(later_stream_wins)
+{
+    struct ingest_document *older = NULL, *newer = NULL, *strange = NULL;
+    struct receipt receipt;
+    uint64_t held;
+    ck_assert_int_eq(claim("", 0, &older, &held), ERR_OK);
+    ck_assert_int_eq(append(older, 0, MIB), ERR_OK);
+    ck_assert_int_eq(claim("", 0, &newer, &held), ERR_OK);
+    ck_assert_uint_eq(held, MIB);
+    ck_assert_int_eq(claim("0614141000005", 0, &strange, &held), ERR_OK);
+    ck_assert_uint_eq(held, 0); /* of another partner: not the same */
+    ingest_discard(&strange);
+    static const char lies[2 * MIB];
+    enum err err = ERR_OK;
+    for (int i = 0; i < 100 && !err; i++) { /* told with a piece after the one that was refused */
+        err = ingest_append(older, lies, sizeof lies);
+        usleep(1000);
+    }
+    ck_assert_int_eq(err, ERR_EXISTS);
+    ingest_abort(&older);
+    ck_assert_int_eq(append(newer, 0, DOCUMENT), ERR_OK);
+    check_whole(&newer, false, &receipt);
+    check_stored(&receipt);
+}
+END_TEST
+
+START_TEST(older_stream_cannot_finish)
+{
+    struct ingest_document *older = NULL, *newer = NULL;
+    struct receipt receipt;
+    uint64_t held;
+    ck_assert_int_eq(claim("", 0, &older, &held), ERR_OK);
+    ck_assert_int_eq(append(older, 0, DOCUMENT), ERR_OK);
+    ck_assert_int_eq(claim("", 0, &newer, &held), ERR_OK);
+    ck_assert_int_eq(finish(&older, &receipt), ERR_EXISTS);
+    ck_assert_int_eq(append(newer, 0, DOCUMENT), ERR_OK);
+    check_whole(&newer, false, &receipt);
+}
+END_TEST
+
+START_TEST(same_bytes_under_two_ids_are_one_document)
+{
+    struct ingest_document *upload = NULL;
+    struct receipt first, second;
+    uint64_t held;
+    ck_assert_int_eq(ingest_open(ingest, "", &upload), ERR_OK);
+    ck_assert_int_eq(append(upload, 0, DOCUMENT), ERR_OK);
+    check_whole(&upload, false, &first);
+    ck_assert_int_eq(claim("", 0, &upload, &held), ERR_OK);
+    ck_assert_int_eq(append(upload, 0, DOCUMENT), ERR_OK);
+    check_whole(&upload, true, &second);
+    ck_assert_mem_eq(first.capture_id, second.capture_id, UUID_BYTES);
+    ck_assert_uint_eq(journal_unfinished_bytes(journal), DOCUMENT);
+    reopen();
+    ck_assert_int_eq(claim("", 0, &upload, &held), ERR_OK);
+    ck_assert_uint_eq(held, DOCUMENT);
+    ingest_discard(&upload); /* the document stays */
+    check_stored(&first);
+}
+END_TEST
+
+START_TEST(abandoned_ones_go_away)
+{
+    struct ingest_document *upload = NULL;
+    uint64_t held;
+    ck_assert_int_eq(claim("", 0, &upload, &held), ERR_OK);
+    ck_assert_int_eq(append(upload, 0, 2 * MIB), ERR_OK);
+    ingest_abort(&upload);
+    reopen();
+    ck_assert_uint_eq(journal_unfinished_bytes(journal), 2 * MIB);
+    journal_keep_uploads(journal, 10);
+    int64_t deadline_ms = clock_steady_ms() + 60000;
+    while (journal_unfinished_bytes(journal) > 0 && clock_steady_ms() < deadline_ms)
+        usleep(1000);
+    ck_assert_uint_eq(journal_unfinished_bytes(journal), 0);
+    journal_keep_uploads(journal, 3600 * 1000);
+    ck_assert_int_eq(claim("", 0, &upload, &held), ERR_OK);
+    ck_assert_uint_eq(held, 0);
+    ingest_discard(&upload);
+}
+END_TEST
+
+int main(void)
+{
+    log_init("test", LOG_AS_TEXT);
+    Suite *suite = suite_create("uploads");
+    TCase *tests = tcase_create("uploads");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, goes_on_after_restarts);
+    tcase_add_test(tests, later_stream_wins);
+    tcase_add_test(tests, older_stream_cannot_finish);
+    tcase_add_test(tests, same_bytes_under_two_ids_are_one_document);
+    tcase_add_test(tests, abandoned_ones_go_away);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
