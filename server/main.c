@@ -314,6 +314,7 @@ static enum err open_services(struct server *server)
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
     settings.front.converter = the_converter;
+    settings.front.signer = server->signer;
     if (!err)
         err = front_open(&settings.front, server->ingest, server->journal, server->store, &server->front);
     return err;

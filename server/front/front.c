@@ -17,6 +17,7 @@
 #include "server/front/listen.h"
 #include "server/front/loop.h"
 #include "server/front/reflection.h"
+#include "server/front/svc_audit.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_dead_letter.h"
 #include "server/front/svc_identity.h"
@@ -129,6 +130,8 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_master_data_methods, svc_master_data_count);
     if (!err)
         err = loop_register(loop, svc_partner_methods, svc_partner_count);
+    if (!err)
+        err = loop_register(loop, svc_audit_methods, svc_audit_count);
     if (!err && loop->services.access.identities)
         err = loop_register(loop, svc_identity_methods, svc_identity_count);
     if (!err)
@@ -193,6 +196,7 @@ enum err front_open_limited(const struct front_options *options, struct ingest *
     loop->services.journal = journal;
     loop->services.store = store;
     loop->services.converter = options->converter;
+    loop->services.signer = options->signer;
     loop->services.access.identities = options->identities;
     loop->services.access.required = options->require_identity;
     init_rooms(loop);

@@ -16,9 +16,11 @@
 #include "server/capture_cancel.h"
 #include "server/capture_query.h"
 #include "server/ingest.h"
+#include "server/journal_audit.h"
 #include "server/journal_identity.h"
 #include "server/journal_letter.h"
 #include "server/journal_partner.h"
+#include "server/signer.h"
 
 /* ---- ingest -------------------------------------------------------------------------------------------- */
 
@@ -614,6 +616,36 @@ enum err journal_partner_changes(struct journal *journal, const uint8_t id[UUID_
 {
     (void)journal, (void)id, (void)version, (void)limit, (void)arena, (void)out;
     return ERR_OK;
+}
+
+/* ---- what auditors get: nothing, and keys cannot be rotated ---- */
+
+enum err journal_audit_last_key(struct journal *journal, struct arena *arena, Epcis__V1__SigningKey **out)
+{
+    (void)journal, (void)arena, (void)out;
+    return ERR_NOT_FOUND;
+}
+
+enum err journal_audit_keys(struct journal *journal, struct journal_audit_page *page, struct arena *arena,
+                            Epcis__V1__ListKeysResponse *out)
+{
+    (void)journal, (void)arena, (void)out;
+    page->from = 0;
+    return ERR_OK;
+}
+
+enum err journal_audit_checkpoints(struct journal *journal, struct journal_audit_page *page,
+                                   struct arena *arena, Epcis__V1__ListCheckpointsResponse *out)
+{
+    (void)journal, (void)arena, (void)out;
+    page->from = 0;
+    return ERR_OK;
+}
+
+enum err signer_rotate(struct signer *signer, const char *requested_by)
+{
+    (void)signer, (void)requested_by;
+    return ERR_DISK;
 }
 
 #endif
