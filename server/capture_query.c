@@ -38,13 +38,9 @@ enum err capture_receipt(struct journal *journal, uint64_t number, struct arena 
     return err ? err : receipt_build(record, arena, out);
 }
 
-enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTES], struct arena *arena,
-                     Epcis__V1__Capture **out)
+static enum err capture_build(const Epcis__Store__V1__CaptureRecord *record, struct arena *arena,
+                              Epcis__V1__Capture **out)
 {
-    Epcis__Store__V1__CaptureRecord *record = NULL;
-    enum err err = journal_capture_by_id(journal, capture_id, arena, &record);
-    if (err)
-        return err;
     Epcis__V1__Capture *capture = arena_alloc(arena, sizeof *capture);
     if (!capture)
         return ERR_LIMIT;
@@ -60,6 +56,7 @@ enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTE
     capture->validate_only = record->validate_only;
     capture->content_type = record->content_type;
     capture->cancellation = record->cancellation;
+    capture->bytes_read = record->bytes_read;
     capture->error = record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ? record->error : NULL;
     if (record->resubmission_of) {
         char number[24];
@@ -70,4 +67,20 @@ enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTE
     }
     *out = capture;
     return receipt_build(record, arena, &capture->receipt);
+}
+
+enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTES], struct arena *arena,
+                     Epcis__V1__Capture **out)
+{
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = journal_capture_by_id(journal, capture_id, arena, &record);
+    return err ? err : capture_build(record, arena, out);
+}
+
+enum err capture_get_number(struct journal *journal, uint64_t number, struct arena *arena,
+                            Epcis__V1__Capture **out)
+{
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = journal_capture(journal, number, arena, &record);
+    return err ? err : capture_build(record, arena, out);
 }

@@ -17,6 +17,7 @@
 #include "server/front/listen.h"
 #include "server/front/loop.h"
 #include "server/front/svc_capture.h"
+#include "server/front/svc_capture_list.h"
 #include "server/front/svc_dead_letter.h"
 #include "server/front/svc_identity.h"
 #include "server/front/svc_master_data.h"
@@ -120,6 +121,8 @@ static enum err register_all(struct loop *loop)
     enum err err = loop_register(loop, svc_capture_methods, svc_capture_count);
     if (!err)
         err = loop_register(loop, svc_upload_methods, svc_upload_count);
+    if (!err)
+        err = loop_register(loop, svc_capture_list_methods, svc_capture_list_count);
     if (!err)
         err = loop_register(loop, svc_trace_methods, svc_trace_count);
     if (!err)
