@@ -24,6 +24,7 @@
 #include "common/base/buffer.h"
 #include "common/base/digest.h"
 #include "common/base/err.h"
+#include "common/base/signature.h"
 #include "epcis/store/v1/journal.pb-c.h"
 
 enum {
@@ -53,8 +54,8 @@ struct capture_terms {
     bool validate_only; /* judged, not committed; and never a duplicate */
 };
 
-/* A document whose bytes are all in. Filled by the caller; `number`, `capture_id`, `duplicate` and, for a
- * duplicate, the rest are set when it is done. */
+/* A document whose bytes are all in. Filled by the caller; `number`, `capture_id`, `duplicate`, the signature
+ * and, for a duplicate, the rest are set when it is done. */
 struct journal_document {
     uint64_t upload;
     uint64_t stream; /* of an upload that can be continued; else 0 */
@@ -70,6 +71,8 @@ struct journal_document {
     uint64_t number;
     uint8_t capture_id[UUID_BYTES];
     bool duplicate;
+    char key_id[SIGNATURE_KEY_ID + 1]; /* of the receipt's signature; empty: no key was handed over */
+    uint8_t signature[SIGNATURE_BYTES];
 };
 
 /* An upload that can be continued. The stream that claimed it last is the only one whose pieces, seal and
@@ -175,11 +178,13 @@ uint64_t journal_partner_changes_made(const struct journal *journal);
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
-/* ERR_NOT_FOUND, ERR_CORRUPT, ERR_DISK, ERR_LIMIT (the arena's budget). */
-enum err journal_capture(struct journal *journal, uint64_t number, struct arena *arena,
-                         Epcis__Store__V1__CaptureRecord **out);
+/* The number of a document. ERR_NOT_FOUND, ERR_CORRUPT, ERR_DISK. */
 enum err journal_capture_number(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
                                 uint64_t *number);
+
+/* Also ERR_LIMIT (the arena's budget). */
+enum err journal_capture(struct journal *journal, uint64_t number, struct arena *arena,
+                         Epcis__Store__V1__CaptureRecord **out);
 enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
                                struct arena *arena, Epcis__Store__V1__CaptureRecord **out);
 

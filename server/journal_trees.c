@@ -188,6 +188,9 @@ static enum err seal_duplicate(struct journal_trees *trees, MDB_txn *txn, struct
     document->received_ms = first->received_ms;
     document->number = number;
     document->duplicate = true;
+    memcpy(document->key_id, first->key_id, strnlen(first->key_id, SIGNATURE_KEY_ID) + 1);
+    if (first->signature.len == SIGNATURE_BYTES)
+        memcpy(document->signature, first->signature.data, SIGNATURE_BYTES);
     return ERR_OK;
 }
 
@@ -196,6 +199,9 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
     struct journal_document *document = op->document;
     document->number = trees->next_number++;
     document->duplicate = false;
+    enum err err = journal_audit_sign(trees, document);
+    if (err)
+        return err;
     Epcis__Store__V1__CaptureRecord record = EPCIS__STORE__V1__CAPTURE_RECORD__INIT;
     record.capture_id = (ProtobufCBinaryData){UUID_BYTES, document->capture_id};
     record.document_sha256 = (ProtobufCBinaryData){DIGEST_BYTES, document->document_sha256};
@@ -210,8 +216,12 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
                                                       : EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_PROCEED;
     record.validate_only = document->terms.validate_only;
     record.resubmission_of = op->letter ? op->letter->number : 0;
+    if (trees->key) {
+        record.key_id = document->key_id;
+        record.signature = (ProtobufCBinaryData){SIGNATURE_BYTES, document->signature};
+    }
     record.content_type = document->content_type;
-    enum err err = capture_put(trees, txn, document->number, &record);
+    err = capture_put(trees, txn, document->number, &record);
 
     uint8_t number[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];
     journal_key_u64(document->number, number);

@@ -20,6 +20,7 @@
 #include "common/store/store.h"
 #include "common/wire/wire.h"
 #include "server/admin_token.h"
+#include "server/checkpointer.h"
 #include "server/converter.h"
 #include "server/dispatcher.h"
 #include "server/front/front.h"
@@ -27,6 +28,7 @@
 #include "server/ingest.h"
 #include "server/journal.h"
 #include "server/pressure.h"
+#include "server/signer.h"
 #include "server/supervisor.h"
 
 static const char usage[] =
@@ -48,9 +50,9 @@ static const char usage[] =
 
 struct settings {
     struct front_options front;
-    bool insecure_plain_text;
+    bool insecure_plain_text, replace_lost_key;
     const char *data_dir, *work_endpoint, *ack_endpoint, *log_format;
-    uint64_t workers, drain_ms, map_bytes, upload_keep_ms;
+    uint64_t workers, drain_ms, map_bytes, upload_keep_ms, checkpoint_interval_ms;
     struct pressure_options pressure;
     struct option_list rules;
     struct converter_options converter;
@@ -62,6 +64,7 @@ static struct settings settings = {
     .log_format = "text",
     .workers = 1,
     .drain_ms = 10000,
+    .checkpoint_interval_ms = 60000,
     .map_bytes = (uint64_t)1 << 40,
     .upload_keep_ms = 24 * 3600 * 1000,
     .pressure = {.high_water_bytes = (uint64_t)16 << 30,
@@ -74,7 +77,7 @@ static struct settings settings = {
                   .total_max_bytes = 256 << 20,
                   .rollback_max_bytes = 16 << 20,
                   .limits = PARSER_LIMITS_INIT},
-    .dispatcher = {.run_max_batches = 16, .run_max_bytes = 16 << 20, .lease_ms = 5000},
+    .dispatcher = {.run_max_batches = 16, .run_max_bytes = 16 << 20, .lease_ms = 5000, .silent_ms = 4000},
 };
 
 static const struct option_entry options[] = {
@@ -127,6 +130,10 @@ static const struct option_entry options[] = {
      "or the oldest unfinished one came longer ago; 0: however long"},
     {"disk-reserve-bytes", OPTION_NUMBER, &settings.pressure.disk_reserve_bytes, 0, (uint64_t)1 << 60,
      "BYTES", "or the disk has less left, or the map of journal or store (of which it is 1/8 at most)"},
+    {"checkpoint-interval-ms", OPTION_NUMBER, &settings.checkpoint_interval_ms, 10, 86400000, "MS",
+     "time between signed checkpoints, where something changed"},
+    {"replace-lost-key", OPTION_FLAG, &settings.replace_lost_key, 0, 0, NULL,
+     "once, where the private signing key is lost for good: makes another"},
     {"upload-keep-ms", OPTION_NUMBER, &settings.upload_keep_ms, 1000, (uint64_t)1 << 40, "MS",
      "an upload with an upload_id that nobody continues is dropped after this time"},
     {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 1 << 20, (uint64_t)1 << 46, "BYTES",
@@ -169,9 +176,11 @@ static void on_fatal(void)
 enum { FRONT_GRACE_MS = 2000, PATH_BYTES = PATH_MAX + 16 };
 
 struct server {
-    char journal_dir[PATH_BYTES], store_dir[PATH_BYTES], store_url[PATH_BYTES];
+    char journal_dir[PATH_BYTES], keys_dir[PATH_BYTES], store_dir[PATH_BYTES], store_url[PATH_BYTES];
     char work_endpoint[PATH_BYTES], ack_endpoint[PATH_BYTES];
     struct journal *journal;
+    struct signer *signer;
+    struct checkpointer *checkpointer;
     struct identities *identities;
     struct store *store;
     struct dispatcher *dispatcher;
@@ -243,6 +252,7 @@ static enum err server_prepare(struct server *server)
         return ERR_DISK;
     }
     snprintf(server->journal_dir, sizeof server->journal_dir, "%s/journal", data_dir);
+    snprintf(server->keys_dir, sizeof server->keys_dir, "%s/keys", data_dir);
     snprintf(server->store_dir, sizeof server->store_dir, "%s/store", data_dir);
     snprintf(server->store_url, sizeof server->store_url, "lmdb:%s/store", data_dir);
     err = set_endpoint(settings.work_endpoint, data_dir, "work.sock", server->work_endpoint);
@@ -254,6 +264,10 @@ static enum err server_prepare(struct server *server)
 static enum err open_pipeline(struct server *server)
 {
     enum err err = journal_open(server->journal_dir, settings.map_bytes, &server->journal);
+    if (!err)
+        err = signer_open(server->keys_dir, server->journal, settings.replace_lost_key, &server->signer);
+    if (!err)
+        err = checkpointer_open(server->journal, settings.checkpoint_interval_ms, &server->checkpointer);
     if (!err)
         journal_keep_uploads(server->journal, settings.upload_keep_ms);
     if (!err)
@@ -318,7 +332,9 @@ static void server_close(struct server *server)
     supervisor_close(&server->supervisor, settings.drain_ms);
     pressure_close(&server->pressure);
     identities_close(&server->identities);
+    checkpointer_close(&server->checkpointer);
     journal_close(&server->journal);
+    signer_close(&server->signer);
     converter_free(&the_converter);
     dispatcher_close(&server->dispatcher);
     ingest_free(&server->ingest);

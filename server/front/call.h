@@ -109,6 +109,7 @@ struct method {
     enum room_kind room;
     bool streaming; /* the client sends several messages */
     bool sending;   /* the client gets several messages: stream.h */
+    bool ticking;   /* `sending`: parked calls get a turn every sweep_ms */
 
     /* On the loop, before a byte of the body is asked for. False: the reply says why not. NULL: always. */
     bool (*admit)(struct call *call);

@@ -16,6 +16,7 @@
 #include "server/front/limits.h"
 #include "server/front/listen.h"
 #include "server/front/loop.h"
+#include "server/front/reflection.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_capture_list.h"
 #include "server/front/svc_dead_letter.h"
@@ -36,6 +37,7 @@ enum {
 const struct front_limits front_limits_default = {
     .calls = 4096,
     .streams = 2048,
+    .public_streams = 128,
     .document_bytes = 16ULL * FRONT_MESSAGE_MAX,
     .uploads = 64,
     .query_bytes = 32ULL * FRONT_MESSAGE_MAX,
@@ -135,6 +137,8 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_identity_methods, svc_identity_count);
     if (!err)
         err = loop_register(loop, health_methods, health_count);
+    if (!err)
+        err = loop_register(loop, reflection_methods, reflection_count);
     return err;
 }
 

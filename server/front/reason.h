@@ -48,7 +48,7 @@
       "GetUploadOffset tells how far it is")                                                                 \
     X(UPLOAD_OFFSET, OUT_OF_RANGE, 0, "the offset is beyond the bytes of the upload that are kept",          \
       "go on from what GetUploadOffset tells")                                                               \
-    X(UNKNOWN, NOT_FOUND, 0, "what the request names is not known here", "not known here")                   \
+    X(NOT_FOUND, NOT_FOUND, 0, "what the request names is not known here", "not known here")                 \
     X(EXISTS, ALREADY_EXISTS, 0, "what the request would make is there already",                             \
       "use what is there, or choose another name")                                                           \
     X(VERSION_PASSED, ABORTED, 0, "somebody else changed it since the version that the request names",       \

@@ -234,7 +234,8 @@ static void core_open(void)
                                             .ack_endpoint = ack_endpoint,
                                             .run_max_batches = 4,
                                             .run_max_bytes = 1 << 20,
-                                            .lease_ms = 300};
+                                            .lease_ms = 300,
+                                            .silent_ms = 60000};
     struct converter_options converter = {.limits = PARSER_LIMITS_INIT,
                                           .batch_max_events = 10,
                                           .batch_max_bytes = 1 << 20,
