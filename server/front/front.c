@@ -19,6 +19,7 @@
 #include "server/front/reflection.h"
 #include "server/front/svc_audit.h"
 #include "server/front/svc_capture.h"
+#include "server/front/svc_capture_list.h"
 #include "server/front/svc_dead_letter.h"
 #include "server/front/svc_identity.h"
 #include "server/front/svc_master_data.h"
@@ -37,6 +38,7 @@ enum {
 const struct front_limits front_limits_default = {
     .calls = 4096,
     .streams = 2048,
+    .public_streams = 128,
     .document_bytes = 16ULL * FRONT_MESSAGE_MAX,
     .uploads = 64,
     .query_bytes = 32ULL * FRONT_MESSAGE_MAX,
@@ -122,6 +124,8 @@ static enum err register_all(struct loop *loop)
     enum err err = loop_register(loop, svc_capture_methods, svc_capture_count);
     if (!err)
         err = loop_register(loop, svc_upload_methods, svc_upload_count);
+    if (!err)
+        err = loop_register(loop, svc_capture_list_methods, svc_capture_list_count);
     if (!err)
         err = loop_register(loop, svc_trace_methods, svc_trace_count);
     if (!err)
