@@ -178,9 +178,44 @@ static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgmen
                   ack->sequence, ack->worker_id);
 }
 
+/* Tells of a worker that is new, or in another state than before. */
+static void tell_worker(const struct routes *routes, const struct roster_worker *worker)
+{
+    log_info("worker",
+             "worker=%s state=%s rules=%s store=%s runs=%u batches=%" PRIu64 " committed=%" PRIu64
+             " duplicates=%" PRIu64 " dead_letters=%" PRIu64,
+             worker->id, roster_state_name(worker->state), worker->rule_pack, worker->store, worker->runs,
+             worker->batches, worker->committed, worker->duplicates, worker->dead_letters);
+    if (worker->state != ROSTER_WORKING)
+        return;
+    const struct roster_worker *other = roster_other_rules(&routes->roster, worker);
+    if (other)
+        log_warning("workers_differ",
+                    "worker=%s rules=%s other=%s other_rules=%s detail=\"events are judged by either: bring "
+                    "all workers to one version\"",
+                    worker->id, worker->rule_pack, other->id, other->rule_pack);
+    if (worker->wire_version > WIRE_VERSION)
+        log_warning("worker_newer",
+                    "worker=%s wire_version=%u here=%d detail=\"it may say what this server does not "
+                    "understand: bring the server to its version\"",
+                    worker->id, worker->wire_version, WIRE_VERSION);
+}
+
+static void heed_worker(struct routes *routes, const Epcis__Wire__V1__Heartbeat *beat, int64_t now_ms)
+{
+    const struct roster_worker *worker;
+    bool changed = roster_heed(&routes->roster, beat, now_ms, &worker);
+    if (!worker || !changed)
+        return;
+    tell_worker(routes, worker);
+    if (worker->state == ROSTER_STOPPED)
+        routes_worker_left(routes, worker->id, false);
+}
+
 static void heed_beat(struct routes *routes, const Epcis__Wire__V1__Heartbeat *beat)
 {
     int64_t now_ms = clock_steady_ms();
+    heed_worker(routes, beat, now_ms);
     for (size_t i = 0; i < beat->n_runs; i++) {
         const Epcis__Wire__V1__RunUnderWay *run = beat->runs[i];
         if (run->partition >= PARTNER_PARTITIONS)

@@ -22,6 +22,7 @@ struct converter;
 struct server_status;
 struct ingest;
 struct journal;
+struct signer;
 struct store;
 struct loop;
 struct method;
@@ -33,6 +34,7 @@ struct services {
     struct store *store;
     const struct server_status *status;
     struct converter *converter;
+    struct signer *signer;
     struct access access;
     atomic_bool stopping; /* no further calls are taken */
 };
