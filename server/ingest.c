@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/gs1/epc.h"
+#include "server/counters.h"
 #include "server/journal.h"
 #include "server/journal_partner.h"
 #include "server/partner.h"
@@ -399,8 +400,13 @@ static void sealed(struct journal_op *op, enum err err)
     memcpy(receipt.partner, record->partner, sizeof receipt.partner);
     memcpy(receipt.key_id, record->key_id, sizeof receipt.key_id);
     memcpy(receipt.signature, record->signature, sizeof receipt.signature);
-    if (!err && !record->duplicate)
+    if (!err && record->duplicate)
+        counters_add(COUNTER_DOCUMENTS_REPEATED, 1);
+    if (!err && !record->duplicate) {
+        counters_add(COUNTER_DOCUMENTS_RECEIVED, 1);
+        counters_add(COUNTER_DOCUMENT_BYTES_RECEIVED, record->document_bytes);
         document->ingest->received(document->ingest->context, record->number, record->partition);
+    }
     ingest_done_fn *done = document->done;
     void *context = document->context;
     document_free(document); /* first: whoever is told may free the ingest */

@@ -45,7 +45,7 @@ enum err ingest_init(struct journal *journal, struct pressure *pressure, ingest_
 void ingest_free(struct ingest **ingest);
 
 /* Whether a further document may come in. ERR_FULL: not now, and why; ERR_DISK: the journal refuses work;
- * ERR_STOPPED. Cheap; any thread. */
+ * ERR_STOPPED. Cheap; any thread. `why` NULL: only to know, no client is refused. */
 enum err ingest_admit(struct ingest *ingest, struct refusal *why);
 
 /* Begins a document. `partner`: GLN-13 or empty. ERR_INPUT: partner is no GLN; ERR_MEMORY. */

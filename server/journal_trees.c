@@ -319,6 +319,7 @@ static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const
     if (err || journal_capture_is_final(record))
         return err;
     record->converted = true;
+    record->bytes_read = record->document_bytes;
     record->events = op->events;
     record->items = op->items;
     record->error = (Epcis__V1__DocumentError *)(uintptr_t)op->error;
@@ -405,6 +406,7 @@ static enum err count_events(struct journal_trees *trees, MDB_txn *txn, uint64_t
         record->first_batch = sequence;
     if (record->converted)
         return capture_put(trees, txn, span->document_number, record);
+    record->bytes_read = span->bytes_read;
     uint64_t events = span->first_event + span->events;
     if (events > record->events)
         record->events = events;

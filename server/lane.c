@@ -415,6 +415,7 @@ static enum err job_step(struct lane *lane)
         err = journal_piece(shared->journal, job->upload, job->piece, &shared->piece);
         if (err)
             return lane_block(lane, "a piece of a document cannot be read", err);
+        job->span.bytes_read += shared->piece.length;
         err = parser_feed(job->parser, shared->piece.data, shared->piece.length);
         if (!err && ++job->piece < job->pieces)
             return ERR_OK;
