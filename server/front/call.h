@@ -19,8 +19,10 @@
 #include "server/front/room.h"
 
 struct converter;
+struct server_status;
 struct ingest;
 struct journal;
+struct signer;
 struct store;
 struct loop;
 struct method;
@@ -30,7 +32,9 @@ struct services {
     struct ingest *ingest;
     struct journal *journal;
     struct store *store;
+    const struct server_status *status;
     struct converter *converter;
+    struct signer *signer;
     struct access access;
     atomic_bool stopping; /* no further calls are taken */
 };

@@ -17,12 +17,14 @@
 #include "server/front/listen.h"
 #include "server/front/loop.h"
 #include "server/front/reflection.h"
+#include "server/front/svc_audit.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_capture_list.h"
 #include "server/front/svc_dead_letter.h"
 #include "server/front/svc_identity.h"
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
+#include "server/front/svc_server.h"
 #include "server/front/svc_trace.h"
 #include "server/front/svc_upload.h"
 #include "server/front/tls.h"
@@ -133,8 +135,12 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_master_data_methods, svc_master_data_count);
     if (!err)
         err = loop_register(loop, svc_partner_methods, svc_partner_count);
+    if (!err)
+        err = loop_register(loop, svc_audit_methods, svc_audit_count);
     if (!err && loop->services.access.identities)
         err = loop_register(loop, svc_identity_methods, svc_identity_count);
+    if (!err)
+        err = loop_register(loop, svc_server_methods, svc_server_count);
     if (!err)
         err = loop_register(loop, health_methods, health_count);
     if (!err)
@@ -196,7 +202,9 @@ enum err front_open_limited(const struct front_options *options, struct ingest *
     loop->services.ingest = ingest;
     loop->services.journal = journal;
     loop->services.store = store;
+    loop->services.status = options->status;
     loop->services.converter = options->converter;
+    loop->services.signer = options->signer;
     loop->services.access.identities = options->identities;
     loop->services.access.required = options->require_identity;
     init_rooms(loop);
