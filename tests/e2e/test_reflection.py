@@ -152,6 +152,9 @@ class Reflection(EndToEnd):
 
         told = self.epcisctl(server, "status", UNKNOWN_CAPTURE, check=1).stderr
         self.assertIn(f"NOT_FOUND: capture {UNKNOWN_CAPTURE}: not known here [NOT_FOUND]", told)
+        told = self.epcisctl(server, "status", "42", check=1).stderr
+        self.assertIn("INVALID_ARGUMENT: `capture_id` is", told)
+        self.assertTrue(told.endswith("[FIELD_INVALID capture_id]\n"), told)
         self.stop_cleanly(server)
 
     def test_waiting_is_advised(self):
