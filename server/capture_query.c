@@ -40,14 +40,11 @@ enum err capture_receipt(struct journal *journal, uint64_t number, struct arena 
     return err ? err : receipt_build(number, record, arena, out);
 }
 
-enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTES], struct arena *arena,
-                     Epcis__V1__Capture **out)
+enum err capture_get_number(struct journal *journal, uint64_t number, struct arena *arena,
+                            Epcis__V1__Capture **out)
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
-    uint64_t number = 0;
-    enum err err = journal_capture_number(journal, capture_id, &number);
-    if (!err)
-        err = journal_capture(journal, number, arena, &record);
+    enum err err = journal_capture(journal, number, arena, &record);
     if (err)
         return err;
     Epcis__V1__Capture *capture = arena_alloc(arena, sizeof *capture);
@@ -65,6 +62,7 @@ enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTE
     capture->validate_only = record->validate_only;
     capture->content_type = record->content_type;
     capture->cancellation = record->cancellation;
+    capture->bytes_read = record->bytes_read;
     capture->error = record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ? record->error : NULL;
     if (record->resubmission_of) {
         char letter[24];
@@ -75,4 +73,12 @@ enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTE
     }
     *out = capture;
     return receipt_build(number, record, arena, &capture->receipt);
+}
+
+enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTES], struct arena *arena,
+                     Epcis__V1__Capture **out)
+{
+    uint64_t number = 0;
+    enum err err = journal_capture_number(journal, capture_id, &number);
+    return err ? err : capture_get_number(journal, number, arena, out);
 }

@@ -20,6 +20,7 @@
 #include "common/store/store.h"
 #include "common/wire/wire.h"
 #include "server/admin_token.h"
+#include "server/backup.h"
 #include "server/checkpointer.h"
 #include "server/converter.h"
 #include "server/dispatcher.h"
@@ -28,6 +29,7 @@
 #include "server/ingest.h"
 #include "server/journal.h"
 #include "server/pressure.h"
+#include "server/retention.h"
 #include "server/signer.h"
 #include "server/supervisor.h"
 
@@ -37,6 +39,7 @@ static const char usage[] =
     "Receives EPCIS documents over gRPC, keeps them in DIR/journal, has workers check and commit their\n"
     "events, and answers what became of them. When it is ready it prints one line to standard output:\n"
     "    ready grpc=HOST:PORT\n"
+    "With --backup, --restore, --verify or --compact it does that instead, and exits.\n"
     "SIGTERM or SIGINT: takes nothing more, finishes what is in flight, exits; what is unfinished goes on\n"
     "at the next start. SIGHUP: reads the TLS files again, as it does by itself when they change. Exit "
     "codes: 0 stopped as asked, 1 could not start or go on, 2 usage.\n"
@@ -52,7 +55,9 @@ struct settings {
     struct front_options front;
     bool insecure_plain_text, replace_lost_key;
     const char *data_dir, *work_endpoint, *ack_endpoint, *log_format;
-    uint64_t workers, drain_ms, map_bytes, upload_keep_ms, checkpoint_interval_ms;
+    uint64_t workers, drain_ms, retain_days, map_bytes, upload_keep_ms, checkpoint_interval_ms;
+    const char *backup, *restore;
+    bool verify, compact;
     struct pressure_options pressure;
     struct option_list rules;
     struct converter_options converter;
@@ -64,6 +69,7 @@ static struct settings settings = {
     .log_format = "text",
     .workers = 1,
     .drain_ms = 10000,
+    .retain_days = 2192, /* DSCSA, section 582(b)(1)(A)(ii) and its like: six years */
     .checkpoint_interval_ms = 60000,
     .map_bytes = (uint64_t)1 << 40,
     .upload_keep_ms = 24 * 3600 * 1000,
@@ -138,6 +144,16 @@ static const struct option_entry options[] = {
      "an upload with an upload_id that nobody continues is dropped after this time"},
     {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 1 << 20, (uint64_t)1 << 46, "BYTES",
      "most that journal and store may each grow to"},
+    {"retain-days", OPTION_NUMBER, &settings.retain_days, 0, 36525, "DAYS",
+     "raw documents are kept for so long after their receipt; 0: until they are finished"},
+    {"backup", OPTION_TEXT, &settings.backup, 0, 0, "FOLDER",
+     "copy the data, whether or not a server runs on it, to a new folder"},
+    {"restore", OPTION_TEXT, &settings.restore, 0, 0, "FOLDER",
+     "put a backup into DIR, which must be empty, and verify it"},
+    {"verify", OPTION_FLAG, &settings.verify, 0, 0, NULL,
+     "read all data and prove that it is whole; no server may run on it"},
+    {"compact", OPTION_FLAG, &settings.compact, 0, 0, NULL,
+     "give free space in journal and store back to the disk; no server or worker may run on it"},
     {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",
      "time to finish what is in flight when stopping"},
     {"rule", OPTION_LIST, &settings.rules, 0, 0, "CODE=SEVERITY",
@@ -186,6 +202,7 @@ struct server {
     struct dispatcher *dispatcher;
     struct converter *converter;
     struct pressure *pressure;
+    struct retention *retention;
     struct ingest *ingest;
     struct front *front;
     struct supervisor *supervisor;
@@ -280,8 +297,8 @@ static enum err open_pipeline(struct server *server)
         err = dispatcher_open(&settings.dispatcher, server->journal, on_acknowledged, NULL,
                               &server->dispatcher);
     if (!err)
-        err = converter_open(&settings.converter, server->journal, server->dispatcher, on_fatal,
-                             &the_converter);
+        err = converter_open(&settings.converter, server->journal, server->store, server->dispatcher,
+                             on_fatal, &the_converter);
     if (!err)
         err = converter_start(the_converter);
     return err;
@@ -312,8 +329,11 @@ static enum err open_services(struct server *server)
     if (!err)
         err = pressure_open(&settings.pressure, server->journal, server->store, &server->pressure);
     if (!err)
+        err = retention_start(server->journal, settings.retain_days, &server->retention);
+    if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
     settings.front.converter = the_converter;
+    settings.front.signer = server->signer;
     if (!err)
         err = front_open(&settings.front, server->ingest, server->journal, server->store, &server->front);
     return err;
@@ -330,6 +350,7 @@ static void server_close(struct server *server)
     if (server->dispatcher && !dispatcher_stop(server->dispatcher, settings.drain_ms))
         log_warning("drain_timed_out", "detail=\"what is in flight is sent again at the next start\"");
     supervisor_close(&server->supervisor, settings.drain_ms);
+    retention_stop(&server->retention);
     pressure_close(&server->pressure);
     identities_close(&server->identities);
     checkpointer_close(&server->checkpointer);
@@ -339,6 +360,16 @@ static void server_close(struct server *server)
     dispatcher_close(&server->dispatcher);
     ingest_free(&server->ingest);
     store_close(&server->store);
+}
+
+/* Does what was asked for instead of serving. */
+static int maintain(void)
+{
+    enum err err = settings.backup    ? backup_make(settings.data_dir, settings.backup)
+                   : settings.restore ? backup_restore(settings.restore, settings.data_dir)
+                   : settings.compact ? backup_compact(settings.data_dir)
+                                      : backup_verify(settings.data_dir);
+    return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* What would be open to the network by accident is refused, and decides whether callers need an identity. */
@@ -379,6 +410,11 @@ int main(int argc, char **argv)
     check_listen(argv[0]);
     if (fault_init())
         return EXIT_USAGE;
+    int other = (settings.backup != NULL) + (settings.restore != NULL) + settings.verify + settings.compact;
+    if (other > 1)
+        options_fail(argv[0], "--backup, --restore, --verify and --compact go one at a time");
+    if (other)
+        return maintain();
     block_signals();
     raise_file_limit();
 
