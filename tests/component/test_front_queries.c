@@ -433,6 +433,9 @@ START_TEST(health_is_told)
     atomic_store(&ingest->admit, ERR_DISK);
     check_health(capture_service, NOT_SERVING);
     atomic_store(&ingest->admit, ERR_OK);
+    atomic_store(&fake_store_fails, true);
+    check_health(capture_service, NOT_SERVING);
+    atomic_store(&fake_store_fails, false);
     check_health(capture_service, SERVING);
 
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
