@@ -82,7 +82,7 @@ static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
     ": where the options that cap documents (text-max-bytes and the like) or the program changed since, "    \
     "start with the former ones"
 
-static enum err lane_block(struct lane *lane, const char *why, enum err err)
+enum err lane_block(struct lane *lane, const char *why, enum err err)
 {
     if (err == ERR_MEMORY)
         return err;
@@ -92,7 +92,7 @@ static enum err lane_block(struct lane *lane, const char *why, enum err err)
 }
 
 /* Reads what the next batch to be rebuilt has to be; without one, what follows is new. */
-static enum err lane_expect(struct lane *lane)
+enum err lane_expect(struct lane *lane)
 {
     lane->replay_items = 0;
     if (lane->last_sequence >= lane->replay_end)
@@ -290,7 +290,7 @@ static enum err take_vocabulary_element(void *context, const Epcis__V1__Vocabula
 
 /* ---- documents -------------------------------------------------------------------------------------- */
 
-static void job_free(struct lane *lane)
+void lane_drop_job(struct lane *lane)
 {
     if (!lane->job)
         return;
@@ -309,8 +309,13 @@ static enum err job_start(struct lane *lane)
     if (lane->first_waiting == lane->waiting_end)
         lane->first_waiting = lane->waiting_end = 0;
     Epcis__Store__V1__CaptureRecord *record = NULL;
+    uint64_t items_again = 0;
+    enum err err = lane_items_again(lane, number, &items_again);
     arena_reset(&shared->scratch);
-    enum err err = journal_capture(shared->journal, number, &shared->scratch, &record);
+    if (!err)
+        err = journal_capture(shared->journal, number, &shared->scratch, &record);
+    if (!err && record->items_acknowledged < items_again)
+        err = ERR_CORRUPT;
     if (err)
         return lane_block(lane, "the record of a document cannot be read", err);
     struct job *job = calloc(1, sizeof *job);
@@ -320,7 +325,7 @@ static enum err job_start(struct lane *lane)
     job->lane = lane;
     job->upload = record->upload;
     job->pieces = record->pieces;
-    job->items_to_skip = record->items_acknowledged;
+    job->items_to_skip = record->items_acknowledged - items_again;
     job->span.number = number;
     job->span.received_ms = record->received_ms;
     if (record->capture_id.len != UUID_BYTES || strlen(record->partner) >= JOURNAL_PARTNER)
@@ -401,7 +406,7 @@ static enum err job_finish(struct lane *lane, const struct parser_error *error)
     if (!err)
         err = job_record(lane, error);
     bool whole = lane->job->whole;
-    job_free(lane);
+    lane_drop_job(lane);
     return err || !whole || !lane->open || lane->blocked ? err : lane_close(lane);
 }
 
@@ -461,17 +466,22 @@ enum err lane_step(struct lane *lane)
     return job_step(lane);
 }
 
+uint64_t lane_job_number(const struct lane *lane)
+{
+    return lane->job ? lane->job->span.number : 0;
+}
+
 bool lane_runnable(const struct lane *lane)
 {
     const struct lane_shared *shared = lane->shared;
-    return (lane->job || lane->first_waiting < lane->waiting_end) && !lane->blocked &&
+    return (lane->job || lane->first_waiting < lane->waiting_end) && !lane->blocked && !lane->rewinding &&
            lane->outstanding_bytes < shared->options->partition_max_bytes &&
            shared->outstanding_bytes < shared->options->total_max_bytes;
 }
 
 enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms)
 {
-    if (lane->blocked)
+    if (lane->blocked || lane->rewinding)
         return ERR_OK;
     if (lane->replay_items && !lane->job && lane->first_waiting == lane->waiting_end)
         return lane_block(
@@ -565,7 +575,7 @@ enum err lane_drop_document(struct lane *lane, uint64_t number, const Epcis__Sto
     if (lane->job && lane->job->span.number >= number) {
         uint64_t last = lane->job->span.number;
         bool counted = spans && lane->open->spans[spans - 1].number == last;
-        job_free(lane);
+        lane_drop_job(lane);
         if (last != number && !counted)
             err = put_back(lane, last);
     }
@@ -596,7 +606,7 @@ enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t parti
 
 void lane_free(struct lane *lane)
 {
-    job_free(lane);
+    lane_drop_job(lane);
     batch_free(lane->open);
     free(lane->numbers);
     *lane = (struct lane){0};

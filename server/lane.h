@@ -39,12 +39,19 @@ struct lane {
     uint8_t replay_id[DIGEST_BYTES];
     size_t outstanding_bytes; /* closed and not acknowledged */
     uint32_t outstanding;
-    bool blocked; /* a person must act: logged */
+    bool blocked;   /* a person must act: logged */
+    bool rewinding; /* waits until nothing is outstanding, to begin again after batch `rewind_to` */
+    uint64_t rewind_to;
+    uint64_t rewound_end; /* batches up to this one were acknowledged before, and may be made again */
 };
 
 /* Sets the lane to where the journal says its partition is. */
 enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition);
 void lane_free(struct lane *lane);
+
+/* Where the lane is rewinding and nothing is outstanding: begins again after batch `rewind_to`. Errors as
+ * lane_step. */
+enum err lane_rewind(struct lane *lane);
 
 /* ERR_MEMORY. */
 enum err lane_add_document(struct lane *lane, uint64_t number);
@@ -63,5 +70,20 @@ enum err lane_step(struct lane *lane);
 /* Closes the open batch where it has waited long enough or waits for nothing. *wait_ms becomes smaller where
  * the batch falls due sooner. Errors as lane_step. */
 enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms);
+
+/* ---- what the files of this module share ---- */
+
+/* The number of the document being read; 0: none. */
+uint64_t lane_job_number(const struct lane *lane);
+void lane_drop_job(struct lane *lane);
+
+/* Blocks the lane and logs why, unless the process is at its end: ERR_MEMORY. */
+enum err lane_block(struct lane *lane, const char *why, enum err err);
+
+/* Reads what the next batch to be rebuilt has to be; without one, what follows is new. */
+enum err lane_expect(struct lane *lane);
+
+/* How many items of the document are acknowledged, and to be made again all the same. */
+enum err lane_items_again(struct lane *lane, uint64_t number, uint64_t *out);
 
 #endif
