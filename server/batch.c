@@ -52,6 +52,7 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span, 
     if (last && last->number == span->number) {
         last->count++;
         last->events += span->events;
+        last->bytes_read = span->bytes_read;
         return ERR_OK;
     }
     if (batch->span_count == batch->span_capacity) {
@@ -199,6 +200,7 @@ enum err batch_record(const struct batch *batch, struct buffer *out)
             spans[i].first_event = batch->spans[i].first_event;
             spans[i].count = batch->spans[i].count;
             spans[i].events = batch->spans[i].events;
+            spans[i].bytes_read = batch->spans[i].bytes_read;
             pointers[i] = &spans[i];
         }
         Epcis__Store__V1__BatchRecord record = EPCIS__STORE__V1__BATCH_RECORD__INIT;

@@ -24,6 +24,7 @@ struct batch_span {
     uint64_t first_event; /* position among the document's events */
     uint32_t count;       /* items */
     uint32_t events;      /* of them */
+    uint64_t bytes_read;  /* of the document, with the last of them */
     uint8_t capture_id[UUID_BYTES];
     char partner[JOURNAL_PARTNER];
     int64_t received_ms;

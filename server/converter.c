@@ -9,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/store/store_txn.h"
 #include "server/lane.h"
 #include "server/partner.h"
 #include "server/partner_cache.h"
@@ -95,13 +96,7 @@ void converter_rewind(struct converter *converter, uint32_t partition, uint64_t 
 /* Swaps the inbox out, waiting up to `wait_ms` for it to fill. False once the converter stops. */
 static bool take_news(struct converter *converter, int64_t wait_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-
+    struct timespec until = clock_steady_after(wait_ms);
     pthread_mutex_lock(&converter->mutex);
     while (wait_ms > 0 && converter->inbox.count == 0 && !converter->stopping && !converter->inbox_failed)
         if (pthread_cond_timedwait(&converter->changed, &converter->mutex, &until) == ETIMEDOUT)
@@ -223,22 +218,49 @@ static void *converter_main(void *context)
     return NULL;
 }
 
-/* Every document that was not finished is read again, in the order of receipts. */
-static enum err load_unfinished(struct converter *converter)
+static enum err load_lanes(struct converter *converter, struct store *store)
+{
+    struct store_txn *txn = NULL;
+    enum err err = store ? store_begin(store, &txn) : ERR_OK;
+    for (uint32_t i = 0; !err && i < PARTNER_PARTITIONS; i++) {
+        struct store_position stored = {.sequence = UINT64_MAX};
+        if (store)
+            err = store_position_get(txn, i, &stored);
+        if (!err)
+            err = lane_load(&converter->lanes[i], &converter->shared, i, &stored);
+    }
+    store_abort(&txn);
+    return err;
+}
+
+/* The number before the first document that may have to be read again. */
+static uint64_t before_first(const struct converter *converter)
+{
+    uint64_t number = 0;
+    if (journal_next_unfinished(converter->shared.journal, &number))
+        number = UINT64_MAX;
+    for (uint32_t i = 0; i < PARTNER_PARTITIONS; i++)
+        if (converter->lanes[i].repair_from > 0 && converter->lanes[i].repair_from < number)
+            number = converter->lanes[i].repair_from;
+    return number - 1;
+}
+
+/* Every document that was not finished is read again, in the order of receipts, and every one of which the
+ * store lost something. */
+static enum err load_documents(struct converter *converter)
 {
     struct lane_shared *shared = &converter->shared;
-    uint64_t number = 0, count = 0;
-    enum err err;
-    while (!(err = journal_next_unfinished(shared->journal, &number))) {
+    uint64_t count = 0, number = before_first(converter);
+    enum err err = number == UINT64_MAX - 1 ? ERR_NOT_FOUND : ERR_OK;
+    while (!err) {
         Epcis__Store__V1__CaptureRecord *record = NULL;
         arena_reset(&shared->scratch);
-        err = journal_capture(shared->journal, number, &shared->scratch, &record);
+        err = journal_capture(shared->journal, ++number, &shared->scratch, &record);
         if (!err && record->partition >= PARTNER_PARTITIONS)
             err = ERR_CORRUPT;
-        if (!err)
-            err = lane_add_document(&converter->lanes[record->partition], number);
-        if (err)
-            return err;
+        if (err || !lane_wants(&converter->lanes[record->partition], number, record))
+            continue;
+        err = lane_add_document(&converter->lanes[record->partition], number);
         count++;
     }
     if (count > 0)
@@ -256,7 +278,7 @@ static void init_lock(struct converter *converter)
     pthread_mutex_init(&converter->mutex, NULL);
 }
 
-enum err converter_open(const struct converter_options *options, struct journal *journal,
+enum err converter_open(const struct converter_options *options, struct journal *journal, struct store *store,
                         struct dispatcher *dispatcher, void (*fatal)(void), struct converter **out)
 {
     struct converter *converter = calloc(1, sizeof *converter);
@@ -272,10 +294,10 @@ enum err converter_open(const struct converter_options *options, struct journal 
                                              .partners = partner_cache_new(journal)};
     arena_init(&converter->shared.scratch, SCRATCH_BYTES);
     enum err err = converter->shared.hash && converter->shared.partners ? ERR_OK : ERR_MEMORY;
-    for (uint32_t i = 0; !err && i < PARTNER_PARTITIONS; i++)
-        err = lane_load(&converter->lanes[i], &converter->shared, i);
     if (!err)
-        err = load_unfinished(converter);
+        err = load_lanes(converter, store);
+    if (!err)
+        err = load_documents(converter);
     fault_end(FAULT_CONVERTER_RECOVERED);
     if (err) {
         converter_free(&converter);

@@ -385,10 +385,13 @@ static void sealed(struct journal_op *op, enum err err)
     const struct journal_document *record = &document->record;
     struct receipt receipt = {.document_bytes = record->document_bytes,
                               .duplicate_document = record->duplicate,
-                              .received_ms = record->received_ms};
+                              .received_ms = record->received_ms,
+                              .journal_position = record->number};
     memcpy(receipt.capture_id, record->capture_id, UUID_BYTES);
     memcpy(receipt.document_sha256, record->document_sha256, DIGEST_BYTES);
     memcpy(receipt.partner, record->partner, sizeof receipt.partner);
+    memcpy(receipt.key_id, record->key_id, sizeof receipt.key_id);
+    memcpy(receipt.signature, record->signature, sizeof receipt.signature);
     if (!err && !record->duplicate)
         document->ingest->received(document->ingest->context, record->number, record->partition);
     ingest_done_fn *done = document->done;

@@ -26,6 +26,9 @@ struct receipt {
     bool duplicate_document;
     char partner[14]; /* GLN, or empty */
     int64_t received_ms;
+    uint64_t journal_position;
+    char key_id[SIGNATURE_KEY_ID + 1]; /* empty: not signed */
+    uint8_t signature[SIGNATURE_BYTES];
 };
 
 /* Called once, on the journal's thread, so it must not block. `err`: ERR_OK with the receipt; ERR_DISK

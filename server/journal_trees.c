@@ -7,6 +7,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/journal_letter.h"
+#include "server/journal_prune.h"
 #include "server/journal_upload.h"
 #include "server/outcome.h"
 
@@ -188,6 +189,9 @@ static enum err seal_duplicate(struct journal_trees *trees, MDB_txn *txn, struct
     document->received_ms = first->received_ms;
     document->number = number;
     document->duplicate = true;
+    memcpy(document->key_id, first->key_id, strnlen(first->key_id, SIGNATURE_KEY_ID) + 1);
+    if (first->signature.len == SIGNATURE_BYTES)
+        memcpy(document->signature, first->signature.data, SIGNATURE_BYTES);
     return ERR_OK;
 }
 
@@ -196,6 +200,9 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
     struct journal_document *document = op->document;
     document->number = trees->next_number++;
     document->duplicate = false;
+    enum err err = journal_audit_sign(trees, document);
+    if (err)
+        return err;
     Epcis__Store__V1__CaptureRecord record = EPCIS__STORE__V1__CAPTURE_RECORD__INIT;
     record.capture_id = (ProtobufCBinaryData){UUID_BYTES, document->capture_id};
     record.document_sha256 = (ProtobufCBinaryData){DIGEST_BYTES, document->document_sha256};
@@ -210,8 +217,12 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
                                                       : EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_PROCEED;
     record.validate_only = document->terms.validate_only;
     record.resubmission_of = op->letter ? op->letter->number : 0;
+    if (trees->key) {
+        record.key_id = document->key_id;
+        record.signature = (ProtobufCBinaryData){SIGNATURE_BYTES, document->signature};
+    }
     record.content_type = document->content_type;
-    enum err err = capture_put(trees, txn, document->number, &record);
+    err = capture_put(trees, txn, document->number, &record);
 
     uint8_t number[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];
     journal_key_u64(document->number, number);
@@ -289,7 +300,7 @@ static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64
     return capture_put(trees, txn, number, record);
 }
 
-static bool capture_is_final(const Epcis__Store__V1__CaptureRecord *record)
+bool journal_capture_is_final(const Epcis__Store__V1__CaptureRecord *record)
 {
     return record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE ||
            record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ||
@@ -301,9 +312,10 @@ static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = capture_get(trees, txn, op->number, scratch, &record);
-    if (err || capture_is_final(record))
+    if (err || journal_capture_is_final(record))
         return err;
     record->converted = true;
+    record->bytes_read = record->document_bytes;
     record->events = op->events;
     record->items = op->items;
     record->error = (Epcis__V1__DocumentError *)(uintptr_t)op->error;
@@ -342,7 +354,7 @@ static enum err apply_cancel(struct journal_trees *trees, MDB_txn *txn, struct j
     enum err err = capture_get(trees, txn, op->number, scratch, &record);
     if (err)
         return err;
-    if (capture_is_final(record) || record->first_batch) {
+    if (journal_capture_is_final(record) || record->first_batch) {
         op->refused = ERR_EXISTS;
         return ERR_OK;
     }
@@ -390,6 +402,7 @@ static enum err count_events(struct journal_trees *trees, MDB_txn *txn, uint64_t
         record->first_batch = sequence;
     if (record->converted)
         return capture_put(trees, txn, span->document_number, record);
+    record->bytes_read = span->bytes_read;
     uint64_t events = span->first_event + span->events;
     if (events > record->events)
         record->events = events;
@@ -525,6 +538,8 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
     case JOURNAL_CONVERTED:
         fault_end(FAULT_JOURNAL_CONVERTED);
         return apply_converted(trees, txn, op, scratch);
+    case JOURNAL_PRUNE:
+        return journal_prune_apply(trees, txn, op, scratch);
     case JOURNAL_PARTNER_PUT:
         return journal_partner_apply(trees, txn, op, scratch);
     case JOURNAL_KEY:

@@ -91,26 +91,6 @@ enum err lane_block(struct lane *lane, const char *why, enum err err)
     return ERR_OK;
 }
 
-/* Reads what the next batch to be rebuilt has to be; without one, what follows is new. */
-enum err lane_expect(struct lane *lane)
-{
-    lane->replay_items = 0;
-    if (lane->last_sequence >= lane->replay_end)
-        return ERR_OK;
-    Epcis__Store__V1__BatchRecord *record = NULL;
-    arena_reset(&lane->shared->scratch);
-    enum err err = journal_batch(lane->shared->journal, lane->partition, lane->last_sequence + 1,
-                                 &lane->shared->scratch, &record);
-    if (!err && record->batch_id.len != DIGEST_BYTES)
-        err = ERR_CORRUPT;
-    if (err)
-        return err;
-    memcpy(lane->replay_id, record->batch_id.data, DIGEST_BYTES);
-    for (size_t i = 0; i < record->n_spans; i++)
-        lane->replay_items += record->spans[i]->count;
-    return ERR_OK;
-}
-
 /* What was found out about the batch before a restart. */
 static enum err condemn_again(struct lane *lane, struct batch *batch)
 {
@@ -309,13 +289,8 @@ static enum err job_start(struct lane *lane)
     if (lane->first_waiting == lane->waiting_end)
         lane->first_waiting = lane->waiting_end = 0;
     Epcis__Store__V1__CaptureRecord *record = NULL;
-    uint64_t items_again = 0;
-    enum err err = lane_items_again(lane, number, &items_again);
     arena_reset(&shared->scratch);
-    if (!err)
-        err = journal_capture(shared->journal, number, &shared->scratch, &record);
-    if (!err && record->items_acknowledged < items_again)
-        err = ERR_CORRUPT;
+    enum err err = journal_capture(shared->journal, number, &shared->scratch, &record);
     if (err)
         return lane_block(lane, "the record of a document cannot be read", err);
     struct job *job = calloc(1, sizeof *job);
@@ -325,7 +300,7 @@ static enum err job_start(struct lane *lane)
     job->lane = lane;
     job->upload = record->upload;
     job->pieces = record->pieces;
-    job->items_to_skip = record->items_acknowledged - items_again;
+    job->items_to_skip = lane_items_to_skip(lane, number, record);
     job->span.number = number;
     job->span.received_ms = record->received_ms;
     if (record->capture_id.len != UUID_BYTES || strlen(record->partner) >= JOURNAL_PARTNER)
@@ -437,6 +412,7 @@ static enum err job_step(struct lane *lane)
         err = journal_piece(shared->journal, job->upload, job->piece, &shared->piece);
         if (err)
             return lane_block(lane, "a piece of a document cannot be read", err);
+        job->span.bytes_read += shared->piece.length;
         err = parser_feed(job->parser, shared->piece.data, shared->piece.length);
         if (!err && ++job->piece < job->pieces)
             return ERR_OK;
@@ -580,28 +556,6 @@ enum err lane_drop_document(struct lane *lane, uint64_t number, const Epcis__Sto
             err = put_back(lane, last);
     }
     return err || index == spans ? err : cut_open(lane, index, number);
-}
-
-enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition)
-{
-    *lane = (struct lane){.shared = shared, .partition = partition};
-    Epcis__Store__V1__PartitionRecord *record = NULL;
-    Epcis__Store__V1__BatchRecord *last = NULL;
-    arena_reset(&shared->scratch);
-    enum err err = journal_partition(shared->journal, partition, &shared->scratch, &record);
-    if (err)
-        return err == ERR_NOT_FOUND ? ERR_OK : err;
-    lane->replay_end = record->last_sequence;
-    lane->last_sequence = record->acknowledged_sequence;
-    if (lane->last_sequence > 0) {
-        err = journal_batch(shared->journal, partition, lane->last_sequence, &shared->scratch, &last);
-        if (!err && last->batch_id.len != DIGEST_BYTES)
-            err = ERR_CORRUPT;
-        if (err)
-            return err;
-        memcpy(lane->last_id, last->batch_id.data, DIGEST_BYTES);
-    }
-    return lane_expect(lane);
 }
 
 void lane_free(struct lane *lane)

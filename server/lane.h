@@ -23,6 +23,7 @@ struct lane_shared {
 };
 
 struct job;
+struct store_position;
 
 struct lane {
     struct lane_shared *shared;
@@ -37,16 +38,30 @@ struct lane {
     uint64_t replay_end;   /* batches up to this sequence are recorded already: to be rebuilt as they were */
     uint64_t replay_items; /* in the batch being rebuilt */
     uint8_t replay_id[DIGEST_BYTES];
+    uint64_t repair_from;     /* document whose items the store lost, and all behind it; 0: it lost none */
+    uint64_t repair_skip;     /* items of that one which it has */
     size_t outstanding_bytes; /* closed and not acknowledged */
     uint32_t outstanding;
     bool blocked;   /* a person must act: logged */
     bool rewinding; /* waits until nothing is outstanding, to begin again after batch `rewind_to` */
     uint64_t rewind_to;
-    uint64_t rewound_end; /* batches up to this one were acknowledged before, and may be made again */
 };
 
-/* Sets the lane to where the journal says its partition is. */
-enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition);
+/* Sets the lane to where the journal says its partition is, or to where the store is, which may have lost
+ * batches. */
+enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition,
+                   const struct store_position *stored);
+
+/* Whether the document is to be read again at the start. */
+bool lane_wants(const struct lane *lane, uint64_t number, const Epcis__Store__V1__CaptureRecord *record);
+
+/* How many of its first items the store has. */
+uint64_t lane_items_to_skip(const struct lane *lane, uint64_t number,
+                            const Epcis__Store__V1__CaptureRecord *record);
+
+/* Reads what the next batch to be rebuilt has to be; without one, what follows is new. */
+enum err lane_expect(struct lane *lane);
+
 void lane_free(struct lane *lane);
 
 /* Where the lane is rewinding and nothing is outstanding: begins again after batch `rewind_to`. Errors as
@@ -80,10 +95,8 @@ void lane_drop_job(struct lane *lane);
 /* Blocks the lane and logs why, unless the process is at its end: ERR_MEMORY. */
 enum err lane_block(struct lane *lane, const char *why, enum err err);
 
-/* Reads what the next batch to be rebuilt has to be; without one, what follows is new. */
-enum err lane_expect(struct lane *lane);
-
-/* How many items of the document are acknowledged, and to be made again all the same. */
-enum err lane_items_again(struct lane *lane, uint64_t number, uint64_t *out);
+/* The store lost the batches after `last_sequence`, up to the `acknowledged` one: notes which items they had.
+ */
+enum err lane_repair(struct lane *lane, uint64_t acknowledged);
 
 #endif

@@ -12,23 +12,6 @@ static enum err batch_get(struct lane *lane, uint64_t sequence, Epcis__Store__V1
     return journal_batch(lane->shared->journal, lane->partition, sequence, &lane->shared->scratch, out);
 }
 
-enum err lane_items_again(struct lane *lane, uint64_t number, uint64_t *out)
-{
-    *out = 0;
-    for (uint64_t sequence = lane->last_sequence + 1; sequence <= lane->rewound_end; sequence++) {
-        Epcis__Store__V1__BatchRecord *record;
-        enum err err = batch_get(lane, sequence, &record);
-        if (err)
-            return err;
-        for (size_t i = 0; i < record->n_spans && record->acknowledged; i++)
-            if (record->spans[i]->document_number == number)
-                *out += record->spans[i]->count;
-        if (record->n_spans > 0 && record->spans[0]->document_number > number)
-            break; /* documents come in the order of their numbers */
-    }
-    return ERR_OK;
-}
-
 /* Documents of a partition are read in the order of their numbers: one that is not above the last is in. */
 static enum err add_once(struct lane *lane, uint64_t number)
 {
@@ -77,12 +60,13 @@ enum err lane_rewind(struct lane *lane)
     if (!lane->rewinding || lane->outstanding > 0)
         return ERR_OK;
     Epcis__Store__V1__PartitionRecord *record;
+    uint64_t acknowledged = 0;
     lane->rewinding = false;
     arena_reset(&lane->shared->scratch);
     enum err err = journal_partition(lane->shared->journal, lane->partition, &lane->shared->scratch, &record);
     if (!err) {
+        acknowledged = record->acknowledged_sequence;
         lane->replay_end = record->last_sequence;
-        lane->rewound_end = record->acknowledged_sequence;
         err = collect_documents(lane, lane->rewind_to + 1, lane->replay_end);
     }
     lane_drop_job(lane);
@@ -91,6 +75,8 @@ enum err lane_rewind(struct lane *lane)
     lane->last_sequence = lane->rewind_to;
     if (!err)
         err = read_parent(lane);
+    if (!err)
+        err = lane_repair(lane, acknowledged);
     if (!err)
         err = lane_expect(lane);
     if (err)

@@ -116,7 +116,7 @@ static void heed_store_failure(struct routes *routes, struct route *route,
 static void heed_gap(struct routes *routes, struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
 {
     bool again = route->behind == ack->last_sequence + 1;
-    log_warning("store_behind",
+    log_warning("batch_out_of_order",
                 "partition=%u batch=%" PRIu64 " store_sequence=%" PRIu64 " worker=%s detail=\"%s\"",
                 ack->partition, ack->sequence, ack->last_sequence, ack->worker_id,
                 again ? "it has lost batches that it had, as one does that was restored from a backup: they "

@@ -84,5 +84,9 @@ int ctl_master_data(int argc, char **argv);
 int ctl_partners(int argc, char **argv);
 int ctl_tokens(int argc, char **argv);
 int ctl_rules(int argc, char **argv);
+int ctl_backup(int argc, char **argv);
+int ctl_restore(int argc, char **argv);
+int ctl_verify(int argc, char **argv);
+int ctl_compact(int argc, char **argv);
 
 #endif

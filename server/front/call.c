@@ -23,6 +23,12 @@ static bool is_stream(const struct call *call)
     return call->method && call->method->sending;
 }
 
+/* Strangers must not take the places of those who have work to do. */
+static bool is_public_stream(const struct call *call)
+{
+    return is_stream(call) && call->method->need == NEED_NOTHING;
+}
+
 static void link_call(struct call *call)
 {
     struct loop *loop = call->loop;
@@ -33,6 +39,7 @@ static void link_call(struct call *call)
     loop->calls = call;
     loop->call_count++;
     loop->stream_count += is_stream(call);
+    loop->public_count += is_public_stream(call);
 }
 
 static void unlink_call(struct call *call)
@@ -45,6 +52,7 @@ static void unlink_call(struct call *call)
         call->following->previous = call->previous;
     call->loop->call_count--;
     call->loop->stream_count -= is_stream(call);
+    call->loop->public_count -= is_public_stream(call);
 }
 
 static void free_call(struct call *call)
@@ -293,6 +301,11 @@ static bool admit(struct call *call)
     }
     if (is_stream(call) && call->loop->stream_count > limits->streams) {
         reply_refuse(reply, REASON_CALLS_FULL, "%u streams are open", limits->streams);
+        return false;
+    }
+    if (is_public_stream(call) && call->loop->public_count > limits->public_streams) {
+        reply_refuse(reply, REASON_CALLS_FULL, "%u streams that need no identity are open",
+                     limits->public_streams);
         return false;
     }
     if (!call->method) {

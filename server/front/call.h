@@ -21,6 +21,7 @@
 struct converter;
 struct ingest;
 struct journal;
+struct signer;
 struct store;
 struct loop;
 struct method;
@@ -31,6 +32,7 @@ struct services {
     struct journal *journal;
     struct store *store;
     struct converter *converter;
+    struct signer *signer;
     struct access access;
     atomic_bool stopping; /* no further calls are taken */
 };

@@ -1,6 +1,6 @@
 /* The gRPC face: CaptureService, TraceService, DeadLetterService, MasterDataService, PartnerService,
- * grpc.health.v1, grpc.reflection. One completion-queue loop that never blocks, and a few pool threads that
- * do the work of calls. */
+ * AuditService, grpc.health.v1, grpc.reflection. One completion-queue loop that never blocks, and a few pool
+ * threads that do the work of calls. */
 #ifndef EPCISD_SERVER_FRONT_FRONT_H
 #define EPCISD_SERVER_FRONT_FRONT_H
 
@@ -13,6 +13,7 @@ struct converter;
 struct identities;
 struct ingest;
 struct journal;
+struct signer;
 struct store;
 struct front;
 
@@ -22,6 +23,7 @@ struct front_options {
     struct identities *identities; /* NULL: there are none, and whoever calls may do everything */
     bool require_identity; /* a caller has to prove one; false: one that proves none may do everything */
     struct converter *converter; /* which lets go of what is called off */
+    struct signer *signer;
     const char *tls_certificate; /* PEM files, see tls.h; NULL: plain text */
     const char *tls_key;
     const char *tls_client_ca; /* NULL: clients are not asked for certificates */

@@ -35,6 +35,7 @@ struct loop {
     struct call *calls;  /* under way */
     uint32_t call_count;
     uint32_t stream_count; /* those of sending methods */
+    uint32_t public_count; /* and of these, those of methods that need no identity */
     int64_t busy_ms;       /* when a call was last under way; the loop thread alone */
     bool offer_failed;     /* some method is not offered for want of memory */
     bool server_done;      /* gRPC has shut the server down */

@@ -102,21 +102,6 @@ void reply_refused(struct reply *reply, const struct refusal *why)
     snprintf(reply->details, sizeof reply->details, "%s", why->text);
 }
 
-void reply_fail(struct reply *reply, grpc_status_code status, const char *format, ...)
-{
-    enum reason reason = REASON_NONE + 1;
-    va_list arguments;
-    va_start(arguments, format);
-    set_details(reply, format, arguments);
-    va_end(arguments);
-    while (reason < REASON_INTERNAL && reason_row(reason)->status != status)
-        reason++;
-    if (reason == REASON_FIELD_INVALID && !strchr(reply->details, '`'))
-        reason = REASON_REQUEST_MALFORMED;
-    set_reason(reply, reason);
-    reply->status = status;
-}
-
 void reply_err(struct reply *reply, enum err err, const char *format, ...)
 {
     va_list arguments;

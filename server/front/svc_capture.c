@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/epcis/receipt.h"
 #include "epcis/v1/capture_service.pb-c.h"
 #include "server/capture_cancel.h"
 #include "server/capture_query.h"
@@ -37,9 +38,9 @@ void svc_capture_durable(void *context, enum err err, const struct receipt *rece
         return;
     }
     char capture_id[UUID_TEXT + 1];
-    char digest[sizeof "sha256:" + DIGEST_HEX] = "sha256:";
+    char digest[RECEIPT_DIGEST];
     uuid_text(receipt->capture_id, capture_id);
-    digest_hex(receipt->document_sha256, DIGEST_BYTES, digest + strlen(digest));
+    receipt_digest(receipt->document_sha256, digest);
 
     Epcis__V1__Receipt message = EPCIS__V1__RECEIPT__INIT;
     message.capture_id = capture_id;
@@ -48,6 +49,11 @@ void svc_capture_durable(void *context, enum err err, const struct receipt *rece
     message.duplicate_document = receipt->duplicate_document;
     message.partner = (char *)receipt->partner;
     message.received_ms = receipt->received_ms;
+    message.journal_position = receipt->journal_position;
+    if (receipt->key_id[0]) {
+        message.key_id = (char *)receipt->key_id;
+        message.signature = (ProtobufCBinaryData){SIGNATURE_BYTES, (uint8_t *)receipt->signature};
+    }
 
     /* CaptureStreamResponse and PutMasterDataResponse have the same one field. */
     Epcis__V1__CaptureResponse response = EPCIS__V1__CAPTURE_RESPONSE__INIT;

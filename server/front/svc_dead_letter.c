@@ -24,6 +24,9 @@ static void fail(struct call *call, enum err err, const char *dead_letter_id, co
         reply_refuse(&call->reply, REASON_LETTER_CLOSED, "dead letter %.24s: %s", dead_letter_id, why);
     else if (err == ERR_INPUT && why[0])
         reply_input(&call->reply, "%s", why);
+    else if (err == ERR_INPUT)
+        reply_input(&call->reply, "`dead_letter_id` is \"%.24s\": one as ListDeadLetters tells is expected",
+                    dead_letter_id);
     else
         reply_err(&call->reply, err, "dead letter %.24s", dead_letter_id);
     reply_about(&call->reply, "dead letter", dead_letter_id);
@@ -33,7 +36,7 @@ static void fail_page(struct call *call, enum err err, const char *why)
 {
     if (err == ERR_INPUT && why[0])
         reply_input(&call->reply, "%s", why);
-    else
+    else if (!page_refused(err, &call->reply))
         reply_err(&call->reply, err, "dead letters");
 }
 

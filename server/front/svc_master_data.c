@@ -30,7 +30,10 @@ static const ProtobufCMessage *get_master_data(struct call *call, const Protobuf
     enum err err = store_master_history(call->services->store, request->type, request->id, page.limit,
                                         page.cursor, arena, &response);
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "master data of %s", request->id);
+        reply_about(&call->reply, "master data", request->id);
         return NULL;
     }
     return &response->base;
@@ -47,7 +50,8 @@ static const ProtobufCMessage *list_master_data(struct call *call, const Protobu
     enum err err = store_master_list(call->services->store, request->type_prefix, page.limit, page.cursor,
                                      arena, &response);
     if (err) {
-        reply_err(&call->reply, err, "master data");
+        if (!page_refused(err, &call->reply))
+            reply_err(&call->reply, err, "master data");
         return NULL;
     }
     return &response->base;

@@ -147,8 +147,7 @@ static const ProtobufCMessage *list_partners(struct call *call, const ProtobufCM
     if (page_read(request->page_size, request->page_token, &page, &call->reply))
         return NULL;
     if (page.cursor[0] && uuid_parse(page.cursor, after)) {
-        fail(call, ERR_INPUT, "",
-             "`page_token` is none: send next_page_token of the answer before, or nothing");
+        page_refused(ERR_INPUT, &call->reply);
         return NULL;
     }
     if (!response) {

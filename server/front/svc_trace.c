@@ -1,6 +1,7 @@
 #include "server/front/svc_trace.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,8 @@ static const ProtobufCMessage *get_item_history(struct call *call, const Protobu
     enum err err =
         store_item_history(call->services->store, request->epc, page.limit, page.cursor, arena, &response);
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "item %s", request->epc);
         reply_about(&call->reply, "item", request->epc);
         return NULL;
@@ -64,7 +67,10 @@ static const ProtobufCMessage *get_event(struct call *call, const ProtobufCMessa
     epcis__v1__get_event_response__init(response);
     enum err err = store_event_get(call->services->store, sequence, arena, &response->committed_event);
     if (err) {
-        reply_err(&call->reply, err, "event %" PRIu64, sequence);
+        char number[24];
+        snprintf(number, sizeof number, "%" PRIu64, sequence);
+        reply_err(&call->reply, err, "event %s", number);
+        reply_about(&call->reply, "event", number);
         return NULL;
     }
     return &response->base;
@@ -93,6 +99,8 @@ static const ProtobufCMessage *get_contents(struct call *call, const ProtobufCMe
                                                .limit = page.limit};
     enum err err = store_contents(call->services->store, &query, page.cursor, arena, &response);
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "container %s", request->epc);
         reply_about(&call->reply, "item", request->epc);
         return NULL;
@@ -217,6 +225,8 @@ static const ProtobufCMessage *list_events(struct call *call, const ProtobufCMes
     if (err == ERR_NOT_FOUND && query.capture_id)
         err = list_nothing(call, capture_id, arena, &response);
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "%s %s", selection,
                   query.capture_id ? request->capture_id
                   : query.lot      ? request->lot

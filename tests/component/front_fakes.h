@@ -14,11 +14,14 @@
 #include "common/store/store.h"
 #include "common/store/store_trace.h"
 #include "server/capture_cancel.h"
+#include "server/capture_list.h"
 #include "server/capture_query.h"
 #include "server/ingest.h"
+#include "server/journal_audit.h"
 #include "server/journal_identity.h"
 #include "server/journal_letter.h"
 #include "server/journal_partner.h"
+#include "server/signer.h"
 
 /* ---- ingest -------------------------------------------------------------------------------------------- */
 
@@ -533,6 +536,27 @@ enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id
     return ERR_NOT_FOUND;
 }
 
+enum err capture_list(struct journal *journal, const Epcis__V1__ListCapturesRequest *filter, uint32_t limit,
+                      char cursor[STORE_CURSOR], capture_sees_fn *sees, const void *context,
+                      struct arena *arena, Epcis__V1__ListCapturesResponse **out)
+{
+    (void)journal, (void)filter, (void)limit, (void)sees, (void)context;
+    *out = arena_alloc(arena, sizeof **out);
+    epcis__v1__list_captures_response__init(*out);
+    return cursor[0] ? ERR_INPUT : ERR_OK;
+}
+
+enum err capture_list_events(struct journal *journal, struct store *store,
+                             const uint8_t capture_id[UUID_BYTES], bool dead_letters_only, uint32_t limit,
+                             char cursor[STORE_CURSOR], struct arena *arena,
+                             Epcis__V1__ListCaptureEventsResponse **out)
+{
+    (void)journal, (void)store, (void)capture_id, (void)dead_letters_only, (void)limit, (void)cursor;
+    *out = arena_alloc(arena, sizeof **out);
+    epcis__v1__list_capture_events_response__init(*out);
+    return ERR_OK;
+}
+
 enum err capture_cancel(struct journal *journal, struct converter *converter,
                         const uint8_t capture_id[UUID_BYTES], const char *who, const char *why)
 {
@@ -614,6 +638,36 @@ enum err journal_partner_changes(struct journal *journal, const uint8_t id[UUID_
 {
     (void)journal, (void)id, (void)version, (void)limit, (void)arena, (void)out;
     return ERR_OK;
+}
+
+/* ---- what auditors get: nothing, and keys cannot be rotated ---- */
+
+enum err journal_audit_last_key(struct journal *journal, struct arena *arena, Epcis__V1__SigningKey **out)
+{
+    (void)journal, (void)arena, (void)out;
+    return ERR_NOT_FOUND;
+}
+
+enum err journal_audit_keys(struct journal *journal, struct journal_audit_page *page, struct arena *arena,
+                            Epcis__V1__ListKeysResponse *out)
+{
+    (void)journal, (void)arena, (void)out;
+    page->from = 0;
+    return ERR_OK;
+}
+
+enum err journal_audit_checkpoints(struct journal *journal, struct journal_audit_page *page,
+                                   struct arena *arena, Epcis__V1__ListCheckpointsResponse *out)
+{
+    (void)journal, (void)arena, (void)out;
+    page->from = 0;
+    return ERR_OK;
+}
+
+enum err signer_rotate(struct signer *signer, const char *requested_by)
+{
+    (void)signer, (void)requested_by;
+    return ERR_DISK;
 }
 
 #endif

@@ -720,7 +720,7 @@ START_TEST(containers_are_asked_for)
                       INT64_MAX / 1000 * 1000);
     protobuf_c_message_free_unpacked(message, NULL);
     contents.page_token = "second";
-    check_query_refused(contents_query, &contents.base, CLIENT_INVALID_ARGUMENT, contents.epc);
+    check_query_refused(contents_query, &contents.base, CLIENT_INVALID_ARGUMENT, "`page_token`");
     contents.page_token = "";
     contents.epc = "1";
     check_query_refused(contents_query, &contents.base, CLIENT_INVALID_ARGUMENT, "Digital Link");

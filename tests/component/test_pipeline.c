@@ -66,9 +66,11 @@ struct fake_worker {
     atomic_int wrong_sums;     /* answered with counts that do not add up */
     atomic_int short_outcomes; /* answered with an outcome too few */
     atomic_int runs;
-    bool keeps_order;                   /* has a store, which refuses what does not follow its last batch */
-    const char *forked;                 /* partner of whose partition it has another history; NULL: none */
-    pthread_mutex_t mutex;              /* guards the log, and the store */
+    bool keeps_order;      /* has a store, which refuses what does not follow its last batch */
+    bool mixes_up;         /* answers a run's batches from the last to the first, and each twice */
+    uint32_t too_large;    /* the item before this position is too large for it; 0: none */
+    const char *forked;    /* partner of whose partition it has another history; NULL: none */
+    pthread_mutex_t mutex; /* guards the log, and the store */
     uint64_t store[PARTNER_PARTITIONS]; /* last batch of each */
     struct seen log[LOG_MAX];
     size_t count;
@@ -114,6 +116,22 @@ static Epcis__Wire__V1__BatchResult try_store(struct fake_worker *worker, const 
     return result;
 }
 
+/* What a worker with little memory says, where one item of a partition's first batch takes too much. */
+static Epcis__Wire__V1__BatchResult try_memory(const struct fake_worker *worker,
+                                               const Epcis__Wire__V1__Batch *batch)
+{
+    bool trial = batch->trial_count > 0;
+    uint32_t first = trial ? batch->trial_first : 0, item = worker->too_large - 1;
+    uint32_t count = trial ? batch->trial_count : (uint32_t)batch->n_items;
+    bool condemned = false;
+    for (size_t i = 0; i < batch->n_condemned; i++)
+        condemned |= batch->condemned[i] == item;
+    if (batch->sequence == 1 && !condemned && item >= first && item - first < count)
+        return EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TOO_LARGE;
+    return trial ? EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK
+                 : EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED;
+}
+
 static void refuse(struct wire *wire, const Epcis__Wire__V1__Batch *batch,
                    Epcis__Wire__V1__BatchResult result, uint64_t last_sequence)
 {
@@ -124,6 +142,8 @@ static void refuse(struct wire *wire, const Epcis__Wire__V1__Batch *batch,
     ack.batch_id = batch->batch_id;
     ack.result = result;
     ack.last_sequence = last_sequence;
+    ack.trial_first = batch->trial_first;
+    ack.trial_count = batch->trial_count;
     ack.detail = (char *)"made up";
     ck_assert_int_eq(wire_publish_ack(wire, &ack), ERR_OK);
 }
@@ -172,7 +192,8 @@ static void handle_run(struct fake_worker *worker, struct wire *wire, struct buf
     bool failed = !lose && take_one(&worker->store_failures);
     bool wrong = !lose && !failed && take_one(&worker->wrong_sums);
     bool short_outcomes = !lose && !failed && !wrong && take_one(&worker->short_outcomes);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t turn = 0; turn < (worker->mixes_up ? 2 * count : count); turn++) {
+        size_t i = worker->mixes_up ? count - 1 - turn % count : turn;
         Epcis__Wire__V1__Batch *batch =
             epcis__wire__v1__batch__unpack(NULL, frames[i].length, frames[i].data);
         ck_assert_ptr_nonnull(batch);
@@ -198,6 +219,8 @@ static void handle_run(struct fake_worker *worker, struct wire *wire, struct buf
         Epcis__Wire__V1__BatchResult result = EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED;
         if (!lose && !failed && worker->keeps_order)
             result = try_store(worker, batch, &last);
+        if (worker->too_large)
+            result = try_memory(worker, batch);
         if (result != EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED)
             refuse(wire, batch, result, last);
         else if (!lose)
@@ -293,8 +316,8 @@ static void core_open(void)
     ck_assert_int_eq(journal_open(journal_dir, 256 << 20, &core.journal), ERR_OK);
     ck_assert_int_eq(dispatcher_open(&dispatcher, core.journal, on_acknowledged, NULL, &core.dispatcher),
                      ERR_OK);
-    ck_assert_int_eq(converter_open(&converter, core.journal, core.dispatcher, on_fatal, &core.converter),
-                     ERR_OK);
+    ck_assert_int_eq(
+        converter_open(&converter, core.journal, NULL, core.dispatcher, on_fatal, &core.converter), ERR_OK);
     ck_assert_int_eq(converter_start(core.converter), ERR_OK);
     ck_assert_int_eq(ingest_init(core.journal, NULL, on_received, NULL, &core.ingest), ERR_OK);
 }
@@ -610,6 +633,48 @@ START_TEST(a_fork_stops_its_partition_alone)
 }
 END_TEST
 
+/* Acknowledgments out of order and doubled, some lost for it: each batch counts once. */
+START_TEST(mixed_up_answers_count_once)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.mixes_up = true;
+    core_open();
+    worker_start(&worker);
+    struct receipt receipt = send_document("0614141000012", 1, 60, true);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    expect_capture(&receipt, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 60);
+    core_close();
+}
+END_TEST
+
+/* The event that no worker has the memory for is condemned, durably, and the rest goes on. */
+START_TEST(an_event_too_large_is_condemned)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.too_large = (uint32_t)_i + 1;
+    core_open();
+    worker_start(&worker);
+    struct receipt receipt = send_document("0614141000012", 1, 35, true);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    expect_capture(&receipt, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 35);
+    struct dispatcher_status status;
+    dispatcher_status(core.dispatcher, &status);
+    ck_assert_uint_eq(status.events_condemned, 1);
+    struct arena arena;
+    Epcis__Store__V1__BatchRecord *record;
+    arena_init(&arena, 1 << 20);
+    ck_assert_int_eq(journal_batch(core.journal, worker.log[0].partition, 1, &arena, &record), ERR_OK);
+    ck_assert_uint_eq(record->n_condemned, 1);
+    ck_assert_uint_eq(record->condemned[0], (uint32_t)_i);
+    arena_free(&arena);
+    core_close();
+}
+END_TEST
+
 START_TEST(a_restart_rebuilds_the_same_batches)
 {
     static struct fake_worker worker;
@@ -769,6 +834,8 @@ int main(void)
     tcase_add_test(tests, a_store_that_keeps_failing_is_left_alone);
     tcase_add_loop_test(tests, what_the_store_lost_is_sent_again, 0, 4);
     tcase_add_test(tests, a_fork_stops_its_partition_alone);
+    tcase_add_test(tests, mixed_up_answers_count_once);
+    tcase_add_loop_test(tests, an_event_too_large_is_condemned, 0, 10);
     tcase_add_test(tests, a_restart_rebuilds_the_same_batches);
     tcase_add_test(tests, master_data_travels_with_the_events);
     tcase_add_test(tests, master_data_behind_the_events_travels_too);
