@@ -303,10 +303,13 @@ static enum err job_start(struct lane *lane)
     job->items_to_skip = lane_items_to_skip(lane, number, record);
     job->span.number = number;
     job->span.received_ms = record->received_ms;
-    if (record->capture_id.len != UUID_BYTES || strlen(record->partner) >= JOURNAL_PARTNER)
+    const char *caller = record->caller ? record->caller->partner : "";
+    if (record->capture_id.len != UUID_BYTES || strlen(record->partner) >= JOURNAL_PARTNER ||
+        strlen(caller) >= JOURNAL_PARTNER)
         return lane_block(lane, "the record of a document is damaged", ERR_CORRUPT);
     memcpy(job->span.capture_id, record->capture_id.data, UUID_BYTES);
     memcpy(job->span.partner, record->partner, strlen(record->partner) + 1);
+    memcpy(job->span.caller, caller, strlen(caller) + 1);
     job->span.terms.rollback =
         record->error_behaviour == EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK;
     job->span.terms.validate_only = record->validate_only;

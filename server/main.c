@@ -30,6 +30,7 @@
 #include "server/journal.h"
 #include "server/pressure.h"
 #include "server/retention.h"
+#include "server/server_status.h"
 #include "server/signer.h"
 #include "server/supervisor.h"
 
@@ -209,6 +210,7 @@ struct server {
     struct converter *converter;
     struct pressure *pressure;
     struct retention *retention;
+    struct server_status status;
     struct ingest *ingest;
     struct front *front;
     struct supervisor *supervisor;
@@ -339,6 +341,8 @@ static enum err open_services(struct server *server)
         err = retention_start(server->journal, settings.retain_days, &server->retention);
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
+    server_status_init(&server->status, server->pressure, server->dispatcher);
+    settings.front.status = &server->status;
     settings.front.converter = the_converter;
     settings.front.signer = server->signer;
     if (!err)

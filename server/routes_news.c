@@ -7,6 +7,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/batch.h"
+#include "server/counters.h"
 #include "server/outcome.h"
 #include "server/routes.h"
 
@@ -17,6 +18,14 @@ static void acknowledgment_recorded(struct journal_op *op, enum err err)
     fault_end(FAULT_DISPATCHER_RECORDED);
     (void)err; /* stopping: the batch is sent again at the next start, and the store says that it has it */
     batch_free(op->context);
+}
+
+static void count_results(const Epcis__Wire__V1__SegmentResult *result)
+{
+    counters_add(COUNTER_EVENTS_COMMITTED, result->committed);
+    counters_add(COUNTER_EVENTS_DUPLICATE, result->duplicates);
+    counters_add(COUNTER_EVENTS_DEAD, result->dead_letters);
+    counters_add(COUNTER_WARNINGS, result->warnings);
 }
 
 /* The first batch of the route is in the store. */
@@ -32,8 +41,11 @@ static void route_advance(struct routes *routes, struct route *route,
                   batch->sequence, err_name(ERR_MEMORY));
         return; /* the lease runs out and the batch comes again */
     }
+    counters_add(COUNTER_BATCHES_ACKNOWLEDGED, 1);
     for (size_t i = 0; i < batch->span_count; i++) {
         const Epcis__Wire__V1__SegmentResult *result = ack->segments[i];
+        if (!batch->spans[i].terms.validate_only)
+            count_results(result);
         batch->results[i] = (struct journal_span_result){.committed = result->committed,
                                                          .duplicates = result->duplicates,
                                                          .dead_letters = result->dead_letters,

@@ -13,8 +13,7 @@ typedef Grpc__Health__V1__HealthCheckResponse__ServingStatus serving_status;
 
 static bool takes_documents(const struct services *services)
 {
-    struct refusal why;
-    return !ingest_admit(services->ingest, &why);
+    return !ingest_admit(services->ingest, NULL);
 }
 
 static serving_status status_of(const struct call *call, const char *service)
