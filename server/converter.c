@@ -220,16 +220,10 @@ static void *converter_main(void *context)
 
 static enum err load_lanes(struct converter *converter, struct store *store)
 {
-    struct store_txn *txn = NULL;
-    enum err err = store ? store_begin(store, &txn) : ERR_OK;
-    for (uint32_t i = 0; !err && i < PARTNER_PARTITIONS; i++) {
-        struct store_position stored = {.sequence = UINT64_MAX};
-        if (store)
-            err = store_position_get(txn, i, &stored);
-        if (!err)
-            err = lane_load(&converter->lanes[i], &converter->shared, i, &stored);
-    }
-    store_abort(&txn);
+    struct store_position stored[PARTNER_PARTITIONS];
+    enum err err = store ? store_positions(store, PARTNER_PARTITIONS, stored) : ERR_OK;
+    for (uint32_t i = 0; !err && i < PARTNER_PARTITIONS; i++)
+        err = lane_load(&converter->lanes[i], &converter->shared, i, store ? &stored[i] : NULL);
     return err;
 }
 

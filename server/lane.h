@@ -48,7 +48,7 @@ struct lane {
 };
 
 /* Sets the lane to where the journal says its partition is, or to where the store is, which may have lost
- * batches. */
+ * batches (NULL: it has not). */
 enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition,
                    const struct store_position *stored);
 

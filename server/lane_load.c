@@ -90,7 +90,7 @@ enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t parti
     if (err)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
     uint64_t acknowledged = record->acknowledged_sequence;
-    bool behind = stored->sequence < acknowledged;
+    bool behind = stored && stored->sequence < acknowledged;
     lane->replay_end = record->last_sequence;
     lane->last_sequence = behind ? stored->sequence : acknowledged;
     if (lane->last_sequence > 0) {
