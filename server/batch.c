@@ -135,6 +135,7 @@ static enum err append_segment(struct batch *batch, size_t index, struct partner
     segment.first_event = span->first_event;
     segment.count = span->count;
     segment.partner = span->partner;
+    segment.caller = span->caller;
     segment.received_ms = span->received_ms;
     segment.rollback = span->terms.rollback;
     segment.validate_only = span->terms.validate_only;

@@ -27,6 +27,7 @@ struct batch_span {
     uint64_t bytes_read;  /* of the document, with the last of them */
     uint8_t capture_id[UUID_BYTES];
     char partner[JOURNAL_PARTNER];
+    char caller[JOURNAL_PARTNER]; /* GLN that its sender proved to be; "": none */
     int64_t received_ms;
     struct capture_terms terms;
     struct document_facts *facts; /* a reference, until the batch is closed; NULL: none known */

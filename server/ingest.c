@@ -238,6 +238,13 @@ void ingest_set_terms(struct ingest_document *document, struct capture_terms ter
     document->record.terms = terms;
 }
 
+void ingest_set_caller(struct ingest_document *document, const char *identity, const char *partner)
+{
+    struct journal_document *record = &document->record;
+    snprintf(record->caller_identity, sizeof record->caller_identity, "%s", identity);
+    snprintf(record->caller_partner, sizeof record->caller_partner, "%s", partner);
+}
+
 void ingest_set_content_type(struct ingest_document *document, const char *content_type)
 {
     snprintf(document->record.content_type, sizeof document->record.content_type, "%s", content_type);

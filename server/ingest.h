@@ -74,6 +74,10 @@ void ingest_set_terms(struct ingest_document *document, struct capture_terms ter
 /* What the client calls it, shorter than JOURNAL_CONTENT_TYPE: kept with it. */
 void ingest_set_content_type(struct ingest_document *document, const char *content_type);
 
+/* Who sends it: the name of an identity, and the GLN of the trading partner that is ("": of none). Without
+ * this nobody who proved it. */
+void ingest_set_caller(struct ingest_document *document, const char *identity, const char *partner);
+
 /* The next bytes. May wait while the journal is behind. ERR_DISK, ERR_FULL (there is no room for more),
  * ERR_LIMIT (longer than its partner's record allows), ERR_EXISTS (see ingest_claim), ERR_MEMORY,
  * ERR_STOPPED. */

@@ -208,6 +208,11 @@ enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, 
     return ERR_OK;
 }
 
+void ingest_set_caller(struct ingest_document *document, const char *identity, const char *partner)
+{
+    (void)document, (void)identity, (void)partner;
+}
+
 void ingest_set_content_type(struct ingest_document *document, const char *content_type)
 {
     (void)document, (void)content_type;
@@ -255,6 +260,14 @@ void ingest_abort(struct ingest_document **document)
 
 /* ---- the server ------------------------------------------------------------------------------------------
  */
+
+static atomic_bool fake_store_fails;
+
+bool server_status_store_fails(const struct server_status *status)
+{
+    (void)status;
+    return atomic_load(&fake_store_fails);
+}
 
 enum err server_status_get(const struct server_status *status, bool draining, struct arena *arena,
                            Epcis__V1__ServerStatus **out)
