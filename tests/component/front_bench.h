@@ -42,7 +42,7 @@ static inline void begin(void)
 }
 
 /* Whatever a test did, no document may be left over. */
-static void end(void)
+static inline void end(void)
 {
     client_close(&client);
     front_close(&front, GRACE_MS);
