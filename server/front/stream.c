@@ -107,12 +107,13 @@ void stream_end(struct call *call)
     call_end(call);
 }
 
-/* gRPC sends this status past what the client has not read. */
+/* gRPC sends this status past what the client has not read, without details. */
 void stream_cut_off(struct call *call)
 {
     call->too_slow = true;
     call->phase_until_ms = INT64_MAX;
+    reason_count(REASON_NOT_READ);
     grpc_call_cancel_with_status(
         call->grpc, GRPC_STATUS_RESOURCE_EXHAUSTED,
-        "messages were not read for too long; call again and go on after what you have", NULL);
+        "messages were not read for too long: call again, read faster, and go on after what you have", NULL);
 }

@@ -490,6 +490,7 @@ START_TEST(a_client_that_does_not_read_is_cut_off)
     while (read_number(stream))
         read++;
     ck_assert_uint_lt(read, many);
+    ck_assert_uint_eq(reason_counted(REASON_NOT_READ), 1);
     expect_status(stream, GRPC_STATUS_RESOURCE_EXHAUSTED, "not read");
     end();
 }
