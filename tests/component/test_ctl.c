@@ -201,8 +201,8 @@ START_TEST(errors_have_their_own_exit_code)
     check_run(2, "--colour");
     run("capture", "--timeout", "soon", "a.xml");
     check_run(2, "--timeout");
-    run("captures", "a.xml");
-    check_run(2, "no command 'captures'");
+    run("catch", "a.xml");
+    check_run(2, "no command 'catch'");
     run("--json");
     check_run(2, "a command is expected");
     run("--help");
