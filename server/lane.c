@@ -144,7 +144,7 @@ static bool batch_is_full(const struct lane *lane)
     if (lane->job->whole)
         return false;
     return lane->open->items >= options->batch_max_events ||
-           lane->open->frame.length >= options->batch_max_bytes;
+           lane->open->frame.length + lane->open->facts_bytes >= options->batch_max_bytes;
 }
 
 /* ---- items ------------------------------------------------------------------------------------------ */
