@@ -14,6 +14,7 @@ static const char usage[] =
     "  capture FILE...     send EPCIS documents\n"
     "  validate FILE...    what would become of EPCIS documents; nothing is committed\n"
     "  status CAPTURE_ID   what has become of a document\n"
+    "  captures            documents received, or what became of each event of one\n"
     "  cancel CAPTURE_ID   calls a document off before any of it is judged\n"
     "  trace EPC           state and history of one item\n"
     "  contains EPC        what is in a container, or what an item is in\n"
@@ -44,6 +45,7 @@ static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture},
     {"validate", "epcisctl validate", ctl_validate},
     {"status", "epcisctl status", ctl_status},
+    {"captures", "epcisctl captures", ctl_captures},
     {"cancel", "epcisctl cancel", ctl_cancel},
     {"trace", "epcisctl trace", ctl_trace},
     {"contains", "epcisctl contains", ctl_contains},

@@ -1,5 +1,7 @@
 """Lists: of documents, by filters and pages; of what became of each event of one, against the events themselves."""
 
+import gzip
+import json
 import unittest
 
 import documents
@@ -47,6 +49,10 @@ class Captures(EndToEnd):
         self.assertEqual(found, captures[::-1])
         for capture in captures:
             self.assertEqual(capture.bytes_read, capture.receipt.document_bytes)
+        lines = self.epcisctl(server, "captures", "--json", "--limit", 3, check=0).stdout.splitlines()
+        self.assertEqual([json.loads(line)["capture_id"] for line in lines], latest_first[:3])
+        self.assertIn(latest_first[0], self.epcisctl(server, "captures", "--state", "failed", check=0).stdout)
+        self.epcisctl(server, "captures", "--state", "lost", check=2)
         partner = receipts[0].partner
         self.assertEqual([capture.receipt.capture_id for capture in self.list(server, 2, partner=partner)],
                          [receipt.capture_id for receipt in reversed(receipts) if receipt.partner == partner])
@@ -60,6 +66,28 @@ class Captures(EndToEnd):
             with self.assertRaises(Refused) as caught:
                 server.client.call(server.client.captures.ListCaptures, capture_pb.ListCapturesRequest(**wrong))
             self.assertEqual(caught.exception.code, "INVALID_ARGUMENT")
+        self.stop_cleanly(server)
+
+    def test_folder_is_sent_by_several_at_once(self):
+        server = self.start()
+        box = self.folder / "outbox"
+        (box / "deeper").mkdir(parents=True)
+        for seed in range(12):
+            data = documents.make(10, seed=seed).data
+            (box / ("deeper" if seed % 2 else ".") / f"{seed}.xml").write_bytes(
+                gzip.compress(data) if seed == 3 else data)
+        (box / "notes.txt").write_text("no document")
+        (box / ".hidden").write_text("<hidden/>")
+        (box / "deeper" / "back").symlink_to(box)
+        output = self.epcisctl(server, "capture", "--jobs", 4, "--wait", "--json", box, check=0)
+        found = [json.loads(line) for line in output.stdout.splitlines()]
+        self.assertEqual([capture["committed"] for capture in found], [10] * 12)
+        self.assertEqual(len({capture["capture_id"] for capture in found}), 12)
+        self.assertEqual(len(self.list(server)), 12)
+        again = self.epcisctl(server, "capture", "--jobs", 3, "--json", box, check=0).stdout.splitlines()
+        self.assertEqual([json.loads(line)["duplicate_document"] for line in again], [True] * 12)
+        (self.folder / "empty").mkdir()
+        self.assertIn("no document", self.epcisctl(server, "capture", self.folder / "empty", check=1).stderr)
         self.stop_cleanly(server)
 
     def test_events(self):
@@ -80,6 +108,12 @@ class Captures(EndToEnd):
         refused = self.events(server, capture_id, 3, dead_letters_only=True)
         self.assertEqual([event.dead_letter_id for event in refused],
                          [letters[index].dead_letter_id for index in sorted(letters)])
+
+        lines = self.epcisctl(server, "captures", "--events", capture_id, "--refused", "--json",
+                              check=0).stdout.splitlines()
+        self.assertEqual([json.loads(line)["dead_letter_id"] for line in lines],
+                         [event.dead_letter_id for event in refused])
+        self.assertIn("committed", self.epcisctl(server, "captures", "--events", capture_id, check=0).stdout)
 
         again = server.client.wait(server.client.capture(document.data, validate_only=True).capture_id)
         found = self.events(server, again.receipt.capture_id)

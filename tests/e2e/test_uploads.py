@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import json
+import os
 import random
 import socket
 import threading
@@ -11,9 +13,11 @@ import uuid
 import grpc
 
 import documents
-from harness import Client, EndToEnd, Refused, capture_pb, counts_of, state_name, wait_for
+from harness import (SANITIZER, Client, EndToEnd, Refused, capture_pb, counts_of, state_name, status_field,
+                     wait_for)
 
 MIB = 1 << 20
+BACK = object()  # the way from the server
 EVENTS = 4000
 
 
@@ -23,6 +27,7 @@ class Proxy:
     def __init__(self, address):
         self.to = address.rsplit(":", 1)
         self.cuts = []  # bytes after which each next connection is cut
+        self.carried = lambda count: None  # is told of bytes on their way to the server
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -34,13 +39,14 @@ class Proxy:
                 far = socket.create_connection((self.to[0], int(self.to[1])))
                 budget = self.cuts.pop(0) if self.cuts else None
                 threading.Thread(target=self.carry, args=(near, far, budget), daemon=True).start()
-                threading.Thread(target=self.carry, args=(far, near, None), daemon=True).start()
+                threading.Thread(target=self.carry, args=(far, near, BACK), daemon=True).start()
 
-    @staticmethod
-    def carry(source, target, budget):
+    def carry(self, source, target, budget):
         with contextlib.suppress(OSError):
             while piece := source.recv(65536):
-                if budget is not None:
+                if budget is not BACK:
+                    self.carried(len(piece))
+                if budget is not None and budget is not BACK:
                     budget -= len(piece)
                     if budget < 0:
                         break
@@ -119,6 +125,26 @@ class Uploads(EndToEnd):
         self.assertEqual(counts_of(capture)["committed"], EVENTS)
         self.stop_cleanly(server)
 
+    def test_epcisctl_goes_on_by_itself(self):
+        server = self.start()
+        proxy = Proxy(server.address)
+        self.addCleanup(proxy.close)
+        data = big_document(5, 24 * MIB)
+        path = self.folder / "big.xml"
+        path.write_bytes(data)
+        carried = []
+        proxy.carried = carried.append
+        proxy.cuts = [5 * MIB, 7 * MIB]
+        output = self.epcisctl(proxy.address, "capture", "--wait", "--json", path, check=0)
+        capture = json.loads(output.stdout)
+        self.assertEqual(capture["document_digest"], "sha256:" + hashlib.sha256(data).hexdigest())
+        self.assertEqual(capture["committed"], EVENTS)
+        self.assertLess(sum(carried), len(data) + 8 * MIB, "it was sent from its beginning again")
+        again = json.loads(self.epcisctl(server, "capture", "--json", path, check=0).stdout)
+        self.assertEqual(again["capture_id"], capture["capture_id"])
+        self.assertTrue(again["duplicate_document"])
+        self.stop_cleanly(server)
+
     def test_server_dies_in_between(self):
         server = self.start()
         data = big_document(2, 12 * MIB)
@@ -138,6 +164,42 @@ class Uploads(EndToEnd):
         self.assertEqual(self.offset(server.client, upload_id, "0614141000005"), 0)
         capture = server.client.wait(receipt.capture_id)
         self.assertEqual(counts_of(capture)["committed"], EVENTS)
+        self.stop_cleanly(server)
+
+    @unittest.skipIf(SANITIZER, "a sanitizer's memory is not the program's")
+    def test_memory_stays_flat(self):
+        """Of the server, while a long document comes in and while it is read: 64 MiB, or 2 GiB (EPCISD_LONG)."""
+        mib = 2048 if os.environ.get("EPCISD_LONG") else 64
+        head, tag, rest = documents.make(EVENTS, seed=6).data.partition(b"<EventList>")
+        comment = (b"<!--" + random.Random(6).randbytes((32 << 10) - 4).hex().encode() + b"-->") * 16
+        blocks = [head, *[comment] * mib, tag + rest]
+        length, digest = sum(map(len, blocks)), hashlib.sha256()
+        for block in blocks:
+            digest.update(block)
+        server = self.start()
+        peaks = {"begun": status_field(server.pid, "VmRSS")}
+
+        def steps():
+            yield capture_pb.CaptureStreamRequest(start=capture_pb.CaptureStart(
+                upload_id=str(uuid.uuid4()), length=length, sha256=digest.digest()))
+            for at, block in enumerate(blocks):
+                for begin in range(0, len(block), MIB):
+                    yield capture_pb.CaptureStreamRequest(piece=block[begin:begin + MIB])
+                part = "first half" if at < mib // 2 else "second half"
+                peaks[part] = max(peaks.get(part, 0), status_field(server.pid, "VmRSS"))
+            yield capture_pb.CaptureStreamRequest(finish=capture_pb.CaptureFinish(
+                length=length, sha256=digest.digest()))
+
+        receipt = server.client.call(server.client.captures.CaptureStream, steps(), seconds=300).receipt
+
+        def finished():
+            peaks["read"] = max(peaks.get("read", 0), status_field(server.pid, "VmRSS"))
+            return state_name(server.client.job(receipt.capture_id)) == "done"
+
+        wait_for(finished, "the document is done", 300)
+        self.assertLess(max(peaks.values()), 128 << 10, peaks)
+        self.assertLess(peaks["second half"] - peaks["first half"], 8 << 10, peaks)
+        print(f"{mib} MiB, resident KiB of the server: {peaks}")
         self.stop_cleanly(server)
 
     def test_later_stream_wins(self):
