@@ -27,6 +27,7 @@ struct batch_span {
     uint64_t bytes_read;  /* of the document, with the last of them */
     uint8_t capture_id[UUID_BYTES];
     char partner[JOURNAL_PARTNER];
+    char caller[JOURNAL_PARTNER]; /* GLN that its sender proved to be; "": none */
     int64_t received_ms;
     struct capture_terms terms;
     struct document_facts *facts; /* a reference, until the batch is closed; NULL: none known */
@@ -45,6 +46,7 @@ struct batch {
     struct pack pack;     /* for one item, until closed */
     struct batch_span *spans;
     size_t span_count, span_capacity;
+    size_t facts_bytes; /* memory of the spans' facts, until closed */
     uint32_t items;
     int64_t opened_ms;    /* steady clock */
     struct journal_op op; /* the record of its closing, later of its acknowledgment */

@@ -61,6 +61,8 @@ enum err capture_get_number(struct journal *journal, uint64_t number, struct are
     capture->error_behaviour = record->error_behaviour;
     capture->validate_only = record->validate_only;
     capture->content_type = record->content_type;
+    if (record->caller)
+        capture->sent_by = record->caller->identity;
     capture->cancellation = record->cancellation;
     capture->bytes_read = record->bytes_read;
     capture->error = record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ? record->error : NULL;

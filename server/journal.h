@@ -31,6 +31,7 @@ enum {
     JOURNAL_PIECE_BYTES = 1 << 20, /* of each piece of a document but the last */
     JOURNAL_PARTNER = 14,
     JOURNAL_CONTENT_TYPE = 128,
+    JOURNAL_CALLER = 65,
     JOURNAL_UPLOAD_KEY = UUID_BYTES + JOURNAL_PARTNER,
 };
 
@@ -71,6 +72,8 @@ struct journal_document {
     char partner[JOURNAL_PARTNER];
     struct capture_terms terms;
     char content_type[JOURNAL_CONTENT_TYPE];
+    char caller_identity[JOURNAL_CALLER]; /* name of who sent it; "": not proved */
+    char caller_partner[JOURNAL_PARTNER]; /* GLN of the trading partner that is; "": of none */
     uint32_t partition;
     int64_t received_ms;
     uint64_t number;

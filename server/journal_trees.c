@@ -222,6 +222,10 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
         record.signature = (ProtobufCBinaryData){SIGNATURE_BYTES, document->signature};
     }
     record.content_type = document->content_type;
+    Epcis__Store__V1__Caller caller = EPCIS__STORE__V1__CALLER__INIT;
+    caller.identity = document->caller_identity;
+    caller.partner = document->caller_partner;
+    record.caller = document->caller_identity[0] ? &caller : NULL;
     err = capture_put(trees, txn, document->number, &record);
 
     uint8_t number[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];

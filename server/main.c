@@ -30,6 +30,7 @@
 #include "server/journal.h"
 #include "server/pressure.h"
 #include "server/retention.h"
+#include "server/server_status.h"
 #include "server/signer.h"
 #include "server/supervisor.h"
 
@@ -172,6 +173,12 @@ static void on_acknowledged(void *context, uint32_t partition, size_t bytes)
     converter_acknowledged(the_converter, partition, bytes);
 }
 
+static void on_rewind(void *context, uint32_t partition, uint64_t sequence)
+{
+    (void)context;
+    converter_rewind(the_converter, partition, sequence);
+}
+
 static void on_received(void *context, uint64_t number, uint32_t partition)
 {
     (void)context;
@@ -203,6 +210,7 @@ struct server {
     struct converter *converter;
     struct pressure *pressure;
     struct retention *retention;
+    struct server_status status;
     struct ingest *ingest;
     struct front *front;
     struct supervisor *supervisor;
@@ -293,6 +301,7 @@ static enum err open_pipeline(struct server *server)
     settings.pressure.store_dir = server->store_dir;
     settings.dispatcher.work_endpoint = server->work_endpoint;
     settings.dispatcher.ack_endpoint = server->ack_endpoint;
+    settings.dispatcher.rewind = on_rewind;
     if (!err)
         err = dispatcher_open(&settings.dispatcher, server->journal, on_acknowledged, NULL,
                               &server->dispatcher);
@@ -332,6 +341,8 @@ static enum err open_services(struct server *server)
         err = retention_start(server->journal, settings.retain_days, &server->retention);
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
+    server_status_init(&server->status, server->pressure, server->dispatcher);
+    settings.front.status = &server->status;
     settings.front.converter = the_converter;
     settings.front.signer = server->signer;
     if (!err)

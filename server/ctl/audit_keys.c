@@ -96,20 +96,20 @@ int audit_keys_load(struct audit_keys *keys, const struct ctl_common *common, st
 
 static Epcis__V1__SigningKey *key_of(const uint8_t public_key[SIGNATURE_PUBLIC_BYTES])
 {
-    char id[SIGNATURE_KEY_ID + 1];
     Epcis__V1__SigningKey *key = malloc(sizeof *key);
-    if (!key)
-        return NULL;
-    epcis__v1__signing_key__init(key);
-    signature_id_of(public_key, id);
-    key->key_id = strdup(id);
-    key->public_key.data = malloc(SIGNATURE_PUBLIC_BYTES);
-    if (!key->key_id || !key->public_key.data) {
-        epcis__v1__signing_key__free_unpacked(key, NULL);
+    char *id = malloc(SIGNATURE_KEY_ID + 1);
+    uint8_t *bytes = malloc(SIGNATURE_PUBLIC_BYTES);
+    if (!key || !id || !bytes) {
+        free(key);
+        free(id);
+        free(bytes);
         return NULL;
     }
-    memcpy(key->public_key.data, public_key, SIGNATURE_PUBLIC_BYTES);
-    key->public_key.len = SIGNATURE_PUBLIC_BYTES;
+    epcis__v1__signing_key__init(key);
+    signature_id_of(public_key, id);
+    memcpy(bytes, public_key, SIGNATURE_PUBLIC_BYTES);
+    key->key_id = id;
+    key->public_key = (ProtobufCBinaryData){SIGNATURE_PUBLIC_BYTES, bytes};
     return key;
 }
 

@@ -14,6 +14,7 @@ static const char usage[] =
     "  capture FILE...     send EPCIS documents\n"
     "  validate FILE...    what would become of EPCIS documents; nothing is committed\n"
     "  status CAPTURE_ID   what has become of a document\n"
+    "  captures            documents received, or what became of each event of one\n"
     "  cancel CAPTURE_ID   calls a document off before any of it is judged\n"
     "  trace EPC           state and history of one item\n"
     "  contains EPC        what is in a container, or what an item is in\n"
@@ -23,6 +24,7 @@ static const char usage[] =
     "  partners            trading partners, and how strictly their events are judged\n"
     "  tokens              who may call the server, and what they may do\n"
     "  audit               keys, checkpoints, and whether a receipt is genuine\n"
+    "  server              how the server is doing: what waits, what it refuses, what room is left\n"
     "  rules               by what rules events are checked\n"
     "  backup FOLDER       copy a server's data; also restore, verify and compact\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
@@ -44,6 +46,7 @@ static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture},
     {"validate", "epcisctl validate", ctl_validate},
     {"status", "epcisctl status", ctl_status},
+    {"captures", "epcisctl captures", ctl_captures},
     {"cancel", "epcisctl cancel", ctl_cancel},
     {"trace", "epcisctl trace", ctl_trace},
     {"contains", "epcisctl contains", ctl_contains},
@@ -53,6 +56,7 @@ static const struct command commands[] = {
     {"partners", "epcisctl partners", ctl_partners},
     {"tokens", "epcisctl tokens", ctl_tokens},
     {"audit", "epcisctl audit", ctl_audit},
+    {"server", "epcisctl server", ctl_server},
     {"rules", "epcisctl rules", ctl_rules},
     {"backup", "epcisctl backup", ctl_backup},
     {"restore", "epcisctl restore", ctl_restore},

@@ -107,6 +107,8 @@ void output_capture_json(struct buffer *out, const Epcis__V1__Capture *capture)
         buffer_append_text(out, "null");
     }
     buffer_append_text(out, ", ");
+    optional(out, "sent_by", capture->sent_by);
+    buffer_append_text(out, ", ");
     optional(out, "resubmission_of", capture->resubmission_of);
     signature_members(out, receipt);
     if (capture->cancellation) {

@@ -255,6 +255,8 @@ static void answer(struct call *call)
     call->phase_until_ms = clock_steady_ms() + call->loop->limits.answer_ms;
     call->answered = true;
     fault_end(FAULT_FRONT_BEFORE_ANSWER);
+    if (call->reply.reason)
+        reason_count(call->reply.reason);
     call->pending++;
 
     count += call_add_headers(call, &ops[count]);

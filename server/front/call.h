@@ -19,6 +19,7 @@
 #include "server/front/room.h"
 
 struct converter;
+struct server_status;
 struct ingest;
 struct journal;
 struct signer;
@@ -31,6 +32,7 @@ struct services {
     struct ingest *ingest;
     struct journal *journal;
     struct store *store;
+    const struct server_status *status;
     struct converter *converter;
     struct signer *signer;
     struct access access;

@@ -24,6 +24,7 @@
 #include "server/front/svc_identity.h"
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
+#include "server/front/svc_server.h"
 #include "server/front/svc_trace.h"
 #include "server/front/svc_upload.h"
 #include "server/front/tls.h"
@@ -139,6 +140,8 @@ static enum err register_all(struct loop *loop)
     if (!err && loop->services.access.identities)
         err = loop_register(loop, svc_identity_methods, svc_identity_count);
     if (!err)
+        err = loop_register(loop, svc_server_methods, svc_server_count);
+    if (!err)
         err = loop_register(loop, health_methods, health_count);
     if (!err)
         err = loop_register(loop, reflection_methods, reflection_count);
@@ -199,6 +202,7 @@ enum err front_open_limited(const struct front_options *options, struct ingest *
     loop->services.ingest = ingest;
     loop->services.journal = journal;
     loop->services.store = store;
+    loop->services.status = options->status;
     loop->services.converter = options->converter;
     loop->services.signer = options->signer;
     loop->services.access.identities = options->identities;

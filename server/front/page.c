@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-enum { PAGE_MAX = 1000 };
-
 enum err page_read(uint32_t page_size, const char *page_token, struct page *out, struct reply *reply)
 {
     size_t length = strlen(page_token);

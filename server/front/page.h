@@ -9,6 +9,8 @@
 #include "common/store/store.h"
 #include "server/front/reply.h"
 
+enum { PAGE_MAX = 1000 };
+
 struct page {
     uint32_t limit;
     char cursor[STORE_CURSOR];

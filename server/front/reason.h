@@ -1,6 +1,6 @@
 /* Why calls are refused: one row a reason, with all that is decided once for it. The names are stable, for
  * clients' programs: ErrorInfo.reason of domain "epcisd". proto/errors.md lists the same rows for people.
- * Pure data, any thread. */
+ * Any thread. */
 #ifndef EPCISD_FRONT_REASON_H
 #define EPCISD_FRONT_REASON_H
 
@@ -98,7 +98,11 @@ struct reason_row {
     const char *remedy;
 };
 
-/* Not for REASON_NONE. */
+/* Not for REASON_NONE, any of them. */
 const struct reason_row *reason_row(enum reason reason);
+
+/* A call was answered so; and how many were since the start. */
+void reason_count(enum reason reason);
+uint64_t reason_counted(enum reason reason);
 
 #endif

@@ -100,6 +100,8 @@ enum err svc_capture_begin(struct call *call, const char *named, struct ingest_d
     err = ingest_open(call->services->ingest, partner, out);
     if (err)
         svc_capture_not_begun(call, err, partner);
+    else
+        ingest_set_caller(*out, call->caller.name, call->caller.partner);
     return err;
 }
 

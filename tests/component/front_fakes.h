@@ -21,6 +21,7 @@
 #include "server/journal_identity.h"
 #include "server/journal_letter.h"
 #include "server/journal_partner.h"
+#include "server/server_status.h"
 #include "server/signer.h"
 
 /* ---- ingest -------------------------------------------------------------------------------------------- */
@@ -115,7 +116,8 @@ static void fake_ingest_free(struct ingest *ingest)
 enum err ingest_admit(struct ingest *ingest, struct refusal *why)
 {
     unsigned retry = atomic_load(&ingest->retry_after_ms);
-    refusal_set(why, REFUSAL_BACKLOG_BYTES, retry ? retry : 1234, "too much waits; come again");
+    if (why)
+        refusal_set(why, REFUSAL_BACKLOG_BYTES, retry ? retry : 1234, "too much waits; come again");
     if (atomic_load(&ingest->refusals) > 0 && atomic_fetch_sub(&ingest->refusals, 1) > 0)
         return ERR_FULL;
     return (enum err)atomic_load(&ingest->admit);
@@ -206,6 +208,11 @@ enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, 
     return ERR_OK;
 }
 
+void ingest_set_caller(struct ingest_document *document, const char *identity, const char *partner)
+{
+    (void)document, (void)identity, (void)partner;
+}
+
 void ingest_set_content_type(struct ingest_document *document, const char *content_type)
 {
     (void)document, (void)content_type;
@@ -249,6 +256,28 @@ void ingest_abort(struct ingest_document **document)
         return;
     atomic_fetch_add(&(*document)->ingest->aborted, 1);
     free_document(document);
+}
+
+/* ---- the server ------------------------------------------------------------------------------------------
+ */
+
+static atomic_bool fake_store_fails;
+
+bool server_status_store_fails(const struct server_status *status)
+{
+    (void)status;
+    return atomic_load(&fake_store_fails);
+}
+
+enum err server_status_get(const struct server_status *status, bool draining, struct arena *arena,
+                           Epcis__V1__ServerStatus **out)
+{
+    (void)status, (void)draining;
+    *out = arena_alloc(arena, sizeof **out);
+    epcis__v1__server_status__init(*out);
+    (*out)->version = (char *)"7.7";
+    (*out)->state = EPCIS__V1__SERVER_STATE__SERVER_STATE_SERVING;
+    return ERR_OK;
 }
 
 /* ---- journal queries: one capture is known; others are those received, running when asked first

@@ -1,5 +1,6 @@
 """Lists: of documents, by filters and pages; of what became of each event of one, against the events themselves."""
 
+import json
 import unittest
 
 import documents
@@ -47,6 +48,10 @@ class Captures(EndToEnd):
         self.assertEqual(found, captures[::-1])
         for capture in captures:
             self.assertEqual(capture.bytes_read, capture.receipt.document_bytes)
+        lines = self.epcisctl(server, "captures", "--json", "--limit", 3, check=0).stdout.splitlines()
+        self.assertEqual([json.loads(line)["capture_id"] for line in lines], latest_first[:3])
+        self.assertIn(latest_first[0], self.epcisctl(server, "captures", "--state", "failed", check=0).stdout)
+        self.epcisctl(server, "captures", "--state", "lost", check=2)
         partner = receipts[0].partner
         self.assertEqual([capture.receipt.capture_id for capture in self.list(server, 2, partner=partner)],
                          [receipt.capture_id for receipt in reversed(receipts) if receipt.partner == partner])
@@ -80,6 +85,12 @@ class Captures(EndToEnd):
         refused = self.events(server, capture_id, 3, dead_letters_only=True)
         self.assertEqual([event.dead_letter_id for event in refused],
                          [letters[index].dead_letter_id for index in sorted(letters)])
+
+        lines = self.epcisctl(server, "captures", "--events", capture_id, "--refused", "--json",
+                              check=0).stdout.splitlines()
+        self.assertEqual([json.loads(line)["dead_letter_id"] for line in lines],
+                         [event.dead_letter_id for event in refused])
+        self.assertIn("committed", self.epcisctl(server, "captures", "--events", capture_id, check=0).stdout)
 
         again = server.client.wait(server.client.capture(document.data, validate_only=True).capture_id)
         found = self.events(server, again.receipt.capture_id)
