@@ -208,7 +208,7 @@ static int64_t lose_silent(struct routes *routes, int64_t now_ms)
     int64_t silent_ms = (int64_t)routes->options->silent_ms;
     const struct roster_worker *worker;
     while ((worker = roster_take_silent(&routes->roster, now_ms - silent_ms))) {
-        log_warning("worker",
+        log_warning("worker_state",
                     "worker=%s state=lost silent_ms=%" PRId64
                     " detail=\"what it had is sent again; where its "
                     "process is halted, end it: it may hold the store's lock\"",
