@@ -124,7 +124,9 @@ static void heed_mismatch(struct routes *routes, struct route *route,
               ack->partition, ack->sequence, known ? names[ack->result] : "unknown", ack->last_sequence,
               ack->worker_id, ack->detail);
     routes_release(routes, route);
-    routes_hold(route, RETRY_MISMATCH_MS);
+    /* Damage may have come on the way. */
+    bool damaged = ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_BAD_BATCH;
+    routes_hold(route, damaged ? backoff_next_ms(&route->backoff) : RETRY_MISMATCH_MS);
 }
 
 static void heed_trial(struct routes *routes, struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
