@@ -46,12 +46,13 @@ void batch_free_list(struct batch *first)
     }
 }
 
-static enum err add_to_span(struct batch *batch, const struct batch_span *span)
+static enum err add_to_span(struct batch *batch, const struct batch_span *span, size_t frame_before)
 {
     struct batch_span *last = batch->span_count ? &batch->spans[batch->span_count - 1] : NULL;
     if (last && last->number == span->number) {
         last->count++;
         last->events += span->events;
+        last->bytes_read = span->bytes_read;
         return ERR_OK;
     }
     if (batch->span_count == batch->span_capacity) {
@@ -64,6 +65,8 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span)
     }
     batch->spans[batch->span_count] = *span;
     batch->spans[batch->span_count].facts = document_facts_share(span->facts);
+    batch->spans[batch->span_count].items_before = batch->items;
+    batch->spans[batch->span_count].frame_before = frame_before;
     batch->spans[batch->span_count++].count = 1;
     return ERR_OK;
 }
@@ -94,12 +97,23 @@ static enum err pack_item(struct batch *batch, const Epcis__Wire__V1__BatchItem 
 enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
                    const ProtobufCMessage *content)
 {
+    size_t frame_before = batch->frame.length;
     enum err err = pack_item(batch, item, content);
     if (!err)
-        err = add_to_span(batch, span);
+        err = add_to_span(batch, span, frame_before);
     if (!err)
         batch->items++;
     return err;
+}
+
+void batch_cut(struct batch *batch, size_t index)
+{
+    const struct batch_span *from = &batch->spans[index];
+    batch->items = from->items_before;
+    batch->frame.length = from->frame_before;
+    batch->leaves.length = (size_t)from->items_before * DIGEST_BYTES;
+    while (batch->span_count > index)
+        document_facts_release(&batch->spans[--batch->span_count].facts);
 }
 
 /* Packed one by one, for facts last only until the next are asked for. */
@@ -117,6 +131,7 @@ static enum err append_segment(struct batch *batch, size_t index, struct partner
     segment.first_event = span->first_event;
     segment.count = span->count;
     segment.partner = span->partner;
+    segment.caller = span->caller;
     segment.received_ms = span->received_ms;
     segment.rollback = span->terms.rollback;
     segment.validate_only = span->terms.validate_only;
@@ -186,6 +201,7 @@ enum err batch_record(const struct batch *batch, struct buffer *out)
             spans[i].first_event = batch->spans[i].first_event;
             spans[i].count = batch->spans[i].count;
             spans[i].events = batch->spans[i].events;
+            spans[i].bytes_read = batch->spans[i].bytes_read;
             pointers[i] = &spans[i];
         }
         Epcis__Store__V1__BatchRecord record = EPCIS__STORE__V1__BATCH_RECORD__INIT;

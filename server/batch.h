@@ -24,11 +24,15 @@ struct batch_span {
     uint64_t first_event; /* position among the document's events */
     uint32_t count;       /* items */
     uint32_t events;      /* of them */
+    uint64_t bytes_read;  /* of the document, with the last of them */
     uint8_t capture_id[UUID_BYTES];
     char partner[JOURNAL_PARTNER];
+    char caller[JOURNAL_PARTNER]; /* GLN that its sender proved to be; "": none */
     int64_t received_ms;
     struct capture_terms terms;
     struct document_facts *facts; /* a reference, until the batch is closed; NULL: none known */
+    uint32_t items_before;        /* the batch's own: where in it the span begins */
+    size_t frame_before;
 };
 
 struct batch {
@@ -63,6 +67,9 @@ void batch_free_list(struct batch *first);
  * use. */
 enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
                    const ProtobufCMessage *content);
+
+/* Takes the items of span `index` and of all after it out again. Not once it is closed. */
+void batch_cut(struct batch *batch, size_t index);
 
 /* Gives it its place in the chain, and adds what `partners` (NULL: nothing) knows of its documents' partners.
  * ERR_MEMORY; ERR_DISK, ERR_CORRUPT, ERR_LIMIT: a partner's record cannot be read. */

@@ -15,6 +15,9 @@ struct journal;
 enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTES], struct arena *arena,
                      Epcis__V1__Capture **out);
 
+enum err capture_get_number(struct journal *journal, uint64_t number, struct arena *arena,
+                            Epcis__V1__Capture **out);
+
 /* The receipt of document `number`. Errors as above. */
 enum err capture_receipt(struct journal *journal, uint64_t number, struct arena *arena,
                          Epcis__V1__Receipt **out);

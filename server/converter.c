@@ -9,18 +9,20 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/store/store_txn.h"
 #include "server/lane.h"
 #include "server/partner.h"
 #include "server/partner_cache.h"
 
 enum { SCRATCH_BYTES = 64 << 20, IDLE_WAIT_MS = 60000 };
 
-enum news_kind { NEWS_RECEIVED, NEWS_ACKNOWLEDGED };
+enum news_kind { NEWS_RECEIVED, NEWS_ACKNOWLEDGED, NEWS_CANCEL };
 
 struct news {
     enum news_kind kind;
     uint32_t partition;
     uint64_t value; /* document number, or bytes */
+    struct journal_op *cancel;
 };
 
 /* Each array grows to the most that ever waited at once. */
@@ -44,9 +46,11 @@ struct converter {
     struct news_list inbox;
     bool inbox_failed; /* no memory for a message */
     bool stopping;
+    bool deaf; /* nobody will heed further news */
 };
 
-static void tell(struct converter *converter, struct news news)
+/* False: nobody will heed it. */
+static bool tell(struct converter *converter, struct news news)
 {
     pthread_mutex_lock(&converter->mutex);
     struct news_list *inbox = &converter->inbox;
@@ -58,34 +62,36 @@ static void tell(struct converter *converter, struct news news)
             inbox->capacity = capacity;
         }
     }
-    if (inbox->count < inbox->capacity)
+    bool heeded = !converter->deaf && inbox->count < inbox->capacity;
+    if (heeded)
         inbox->items[inbox->count++] = news;
     else
         converter->inbox_failed = true;
     pthread_cond_signal(&converter->changed);
     pthread_mutex_unlock(&converter->mutex);
+    return heeded;
 }
 
 void converter_received(struct converter *converter, uint64_t number, uint32_t partition)
 {
-    tell(converter, (struct news){NEWS_RECEIVED, partition, number});
+    tell(converter, (struct news){NEWS_RECEIVED, partition, number, NULL});
 }
 
 void converter_acknowledged(struct converter *converter, uint32_t partition, size_t bytes)
 {
-    tell(converter, (struct news){NEWS_ACKNOWLEDGED, partition, bytes});
+    tell(converter, (struct news){NEWS_ACKNOWLEDGED, partition, bytes, NULL});
+}
+
+void converter_cancel(struct converter *converter, uint32_t partition, struct journal_op *op)
+{
+    if (!tell(converter, (struct news){NEWS_CANCEL, partition, 0, op}))
+        op->done(op, ERR_STOPPED);
 }
 
 /* Swaps the inbox out, waiting up to `wait_ms` for it to fill. False once the converter stops. */
 static bool take_news(struct converter *converter, int64_t wait_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += wait_ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-
+    struct timespec until = clock_steady_after(wait_ms);
     pthread_mutex_lock(&converter->mutex);
     while (wait_ms > 0 && converter->inbox.count == 0 && !converter->stopping && !converter->inbox_failed)
         if (pthread_cond_timedwait(&converter->changed, &converter->mutex, &until) == ETIMEDOUT)
@@ -100,6 +106,24 @@ static bool take_news(struct converter *converter, int64_t wait_ms)
     return go_on;
 }
 
+static enum err heed_cancel(struct converter *converter, struct lane *lane, struct journal_op *op)
+{
+    struct lane_shared *shared = &converter->shared;
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    arena_reset(&shared->scratch);
+    enum err err = journal_capture(shared->journal, op->number, &shared->scratch, &record);
+    if (err) {
+        op->done(op, err);
+        return ERR_OK;
+    }
+    err = lane_drop_document(lane, op->number, record);
+    if (!err)
+        journal_submit(shared->journal, op);
+    else
+        op->done(op, err);
+    return err;
+}
+
 static enum err heed_news(struct converter *converter)
 {
     if (converter->out_of_memory)
@@ -109,6 +133,12 @@ static enum err heed_news(struct converter *converter)
         struct lane *lane = &converter->lanes[news->partition];
         if (news->kind == NEWS_RECEIVED) {
             enum err err = lane_add_document(lane, news->value);
+            if (err)
+                return err;
+        } else if (news->kind == NEWS_CANCEL) {
+            struct journal_op *op = news->cancel;
+            converter->taken.items[i].cancel = NULL;
+            enum err err = heed_cancel(converter, lane, op);
             if (err)
                 return err;
         } else {
@@ -139,6 +169,26 @@ static enum err work_round(struct converter *converter, int64_t *wait_ms)
     return ERR_OK;
 }
 
+/* Whoever waits for an answer gets one. */
+static void refuse_cancels(struct news_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct news *news = &list->items[i];
+        if (news->kind == NEWS_CANCEL && news->cancel)
+            news->cancel->done(news->cancel, ERR_STOPPED);
+    }
+    list->count = 0;
+}
+
+static void go_deaf(struct converter *converter)
+{
+    pthread_mutex_lock(&converter->mutex);
+    converter->deaf = true;
+    pthread_mutex_unlock(&converter->mutex);
+    refuse_cancels(&converter->taken);
+    refuse_cancels(&converter->inbox);
+}
+
 static void *converter_main(void *context)
 {
     struct converter *converter = context;
@@ -154,25 +204,47 @@ static void *converter_main(void *context)
             break;
         }
     }
+    go_deaf(converter);
     return NULL;
 }
 
-/* Every document that was not finished is read again, in the order of receipts. */
-static enum err load_unfinished(struct converter *converter)
+static enum err load_lanes(struct converter *converter, struct store *store)
+{
+    struct store_position stored[PARTNER_PARTITIONS];
+    enum err err = store ? store_positions(store, PARTNER_PARTITIONS, stored) : ERR_OK;
+    for (uint32_t i = 0; !err && i < PARTNER_PARTITIONS; i++)
+        err = lane_load(&converter->lanes[i], &converter->shared, i, store ? &stored[i] : NULL);
+    return err;
+}
+
+/* The number before the first document that may have to be read again. */
+static uint64_t before_first(const struct converter *converter)
+{
+    uint64_t number = 0;
+    if (journal_next_unfinished(converter->shared.journal, &number))
+        number = UINT64_MAX;
+    for (uint32_t i = 0; i < PARTNER_PARTITIONS; i++)
+        if (converter->lanes[i].repair_from > 0 && converter->lanes[i].repair_from < number)
+            number = converter->lanes[i].repair_from;
+    return number - 1;
+}
+
+/* Every document that was not finished is read again, in the order of receipts, and every one of which the
+ * store lost something. */
+static enum err load_documents(struct converter *converter)
 {
     struct lane_shared *shared = &converter->shared;
-    uint64_t number = 0, count = 0;
-    enum err err;
-    while (!(err = journal_next_unfinished(shared->journal, &number))) {
+    uint64_t count = 0, number = before_first(converter);
+    enum err err = number == UINT64_MAX - 1 ? ERR_NOT_FOUND : ERR_OK;
+    while (!err) {
         Epcis__Store__V1__CaptureRecord *record = NULL;
         arena_reset(&shared->scratch);
-        err = journal_capture(shared->journal, number, &shared->scratch, &record);
+        err = journal_capture(shared->journal, ++number, &shared->scratch, &record);
         if (!err && record->partition >= PARTNER_PARTITIONS)
             err = ERR_CORRUPT;
-        if (!err)
-            err = lane_add_document(&converter->lanes[record->partition], number);
-        if (err)
-            return err;
+        if (err || !lane_wants(&converter->lanes[record->partition], number, record))
+            continue;
+        err = lane_add_document(&converter->lanes[record->partition], number);
         count++;
     }
     if (count > 0)
@@ -190,7 +262,7 @@ static void init_lock(struct converter *converter)
     pthread_mutex_init(&converter->mutex, NULL);
 }
 
-enum err converter_open(const struct converter_options *options, struct journal *journal,
+enum err converter_open(const struct converter_options *options, struct journal *journal, struct store *store,
                         struct dispatcher *dispatcher, void (*fatal)(void), struct converter **out)
 {
     struct converter *converter = calloc(1, sizeof *converter);
@@ -206,10 +278,10 @@ enum err converter_open(const struct converter_options *options, struct journal 
                                              .partners = partner_cache_new(journal)};
     arena_init(&converter->shared.scratch, SCRATCH_BYTES);
     enum err err = converter->shared.hash && converter->shared.partners ? ERR_OK : ERR_MEMORY;
-    for (uint32_t i = 0; !err && i < PARTNER_PARTITIONS; i++)
-        err = lane_load(&converter->lanes[i], &converter->shared, i);
     if (!err)
-        err = load_unfinished(converter);
+        err = load_lanes(converter, store);
+    if (!err)
+        err = load_documents(converter);
     fault_end(FAULT_CONVERTER_RECOVERED);
     if (err) {
         converter_free(&converter);

@@ -4,7 +4,7 @@
  * nothing (the document is complete and nothing of the partition is out).
  *
  * After a restart it reads unfinished documents again, rebuilds the batches that the journal lists as closed
- * but not acknowledged, byte for byte, and goes on from there. */
+ * but not acknowledged, byte for byte, and goes on from there. The same with those that a store lost. */
 #ifndef EPCISD_SERVER_CONVERTER_H
 #define EPCISD_SERVER_CONVERTER_H
 
@@ -17,6 +17,8 @@
 struct converter;
 struct dispatcher;
 struct journal;
+struct journal_op;
+struct store;
 
 struct converter_options {
     uint64_t batch_max_events;
@@ -28,9 +30,10 @@ struct converter_options {
     struct parser_limits limits;  /* others than before a restart may make batches that cannot be rebuilt */
 };
 
-/* Reads the journal for unfinished work. `fatal` is called later, on the converter's thread, where the
- * process cannot go on. ERR_MEMORY, ERR_DISK, ERR_CORRUPT. */
-enum err converter_open(const struct converter_options *options, struct journal *journal,
+/* Reads the journal for unfinished work, and the store for what it has of it (NULL: what the journal says is
+ * believed). `fatal` is called later, on the
+ * converter's thread, where the process cannot go on. ERR_MEMORY, ERR_DISK, ERR_CORRUPT. */
+enum err converter_open(const struct converter_options *options, struct journal *journal, struct store *store,
                         struct dispatcher *dispatcher, void (*fatal)(void), struct converter **out);
 
 /* A document is in the journal. Never blocks; any thread. */
@@ -38,6 +41,11 @@ void converter_received(struct converter *converter, uint64_t number, uint32_t p
 
 /* A batch of the partition is in the store. Never blocks; any thread. */
 void converter_acknowledged(struct converter *converter, uint32_t partition, size_t bytes);
+
+/* Lets go of the document that the JOURNAL_CANCEL operation names, then hands the operation to the journal,
+ * which decides: it knows of every batch that this thread recorded before. Done with ERR_STOPPED where the
+ * converter has stopped. Never blocks; any thread. */
+void converter_cancel(struct converter *converter, uint32_t partition, struct journal_op *op);
 
 /* Starts the thread. ERR_SYSTEM. */
 enum err converter_start(struct converter *converter);

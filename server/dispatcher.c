@@ -71,7 +71,7 @@ static void *dispatcher_main(void *context)
     while (take_orders(dispatcher, &orders)) {
         routes_append(routes, orders.batches);
         for (int i = 0; i < orders.gone_count; i++)
-            routes_worker_gone(routes, orders.gone[i]);
+            routes_process_ended(routes, orders.gone[i]);
         int64_t wait_ms = routes_send_due(routes, orders.draining);
         tell_status(dispatcher);
         wire_wait(routes->wire, routes->want_send, (int)wait_ms);
@@ -108,6 +108,11 @@ void dispatcher_status(struct dispatcher *dispatcher, struct dispatcher_status *
     pthread_mutex_lock(&dispatcher->mutex);
     *out = dispatcher->status;
     pthread_mutex_unlock(&dispatcher->mutex);
+}
+
+size_t dispatcher_workers(struct dispatcher *dispatcher, struct roster_worker *out, size_t size)
+{
+    return roster_list(&dispatcher->routes.roster, out, size);
 }
 
 /* Waits until no run is out. */

@@ -14,6 +14,7 @@
 
 #include "common/base/err.h"
 #include "server/breaker.h"
+#include "server/roster.h"
 
 struct batch;
 struct dispatcher;
@@ -24,7 +25,8 @@ struct dispatcher_options {
     const char *ack_endpoint;
     uint64_t run_max_batches;
     uint64_t run_max_bytes;
-    uint64_t lease_ms; /* from sending, or from the last heartbeat that named the run */
+    uint64_t lease_ms;  /* from sending, or from the last heartbeat that named the run */
+    uint64_t silent_ms; /* a worker not heard of for so long is lost, and what it had sent again */
 };
 
 /* Called on the dispatcher's thread for each batch that is in the store; `bytes` of memory came free. Must
@@ -54,6 +56,10 @@ struct dispatcher_status {
     uint64_t events_condemned;  /* because they killed workers, or are too large for them */
     enum breaker_state breaker; /* other than closed: the store keeps failing, and a person should look */
 };
+
+/* Copies what is known of up to `size` workers; returns how many there are, ROSTER_WORKERS_MAX at most. Any
+ * thread. */
+size_t dispatcher_workers(struct dispatcher *dispatcher, struct roster_worker *out, size_t size);
 
 /* How things were a moment ago. Any thread. */
 void dispatcher_status(struct dispatcher *dispatcher, struct dispatcher_status *out);

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/gs1/epc.h"
+#include "server/counters.h"
 #include "server/journal.h"
 #include "server/journal_partner.h"
 #include "server/partner.h"
@@ -237,6 +238,13 @@ void ingest_set_terms(struct ingest_document *document, struct capture_terms ter
     document->record.terms = terms;
 }
 
+void ingest_set_caller(struct ingest_document *document, const char *identity, const char *partner)
+{
+    struct journal_document *record = &document->record;
+    snprintf(record->caller_identity, sizeof record->caller_identity, "%s", identity);
+    snprintf(record->caller_partner, sizeof record->caller_partner, "%s", partner);
+}
+
 void ingest_set_content_type(struct ingest_document *document, const char *content_type)
 {
     snprintf(document->record.content_type, sizeof document->record.content_type, "%s", content_type);
@@ -385,12 +393,20 @@ static void sealed(struct journal_op *op, enum err err)
     const struct journal_document *record = &document->record;
     struct receipt receipt = {.document_bytes = record->document_bytes,
                               .duplicate_document = record->duplicate,
-                              .received_ms = record->received_ms};
+                              .received_ms = record->received_ms,
+                              .journal_position = record->number};
     memcpy(receipt.capture_id, record->capture_id, UUID_BYTES);
     memcpy(receipt.document_sha256, record->document_sha256, DIGEST_BYTES);
     memcpy(receipt.partner, record->partner, sizeof receipt.partner);
-    if (!err && !record->duplicate)
+    memcpy(receipt.key_id, record->key_id, sizeof receipt.key_id);
+    memcpy(receipt.signature, record->signature, sizeof receipt.signature);
+    if (!err && record->duplicate)
+        counters_add(COUNTER_DOCUMENTS_REPEATED, 1);
+    if (!err && !record->duplicate) {
+        counters_add(COUNTER_DOCUMENTS_RECEIVED, 1);
+        counters_add(COUNTER_DOCUMENT_BYTES_RECEIVED, record->document_bytes);
         document->ingest->received(document->ingest->context, record->number, record->partition);
+    }
     ingest_done_fn *done = document->done;
     void *context = document->context;
     document_free(document); /* first: whoever is told may free the ingest */

@@ -26,6 +26,9 @@ struct receipt {
     bool duplicate_document;
     char partner[14]; /* GLN, or empty */
     int64_t received_ms;
+    uint64_t journal_position;
+    char key_id[SIGNATURE_KEY_ID + 1]; /* empty: not signed */
+    uint8_t signature[SIGNATURE_BYTES];
 };
 
 /* Called once, on the journal's thread, so it must not block. `err`: ERR_OK with the receipt; ERR_DISK
@@ -42,7 +45,7 @@ enum err ingest_init(struct journal *journal, struct pressure *pressure, ingest_
 void ingest_free(struct ingest **ingest);
 
 /* Whether a further document may come in. ERR_FULL: not now, and why; ERR_DISK: the journal refuses work;
- * ERR_STOPPED. Cheap; any thread. */
+ * ERR_STOPPED. Cheap; any thread. `why` NULL: only to know, no client is refused. */
 enum err ingest_admit(struct ingest *ingest, struct refusal *why);
 
 /* Begins a document. `partner`: GLN-13 or empty. ERR_INPUT: partner is no GLN; ERR_MEMORY. */
@@ -70,6 +73,10 @@ void ingest_set_terms(struct ingest_document *document, struct capture_terms ter
 
 /* What the client calls it, shorter than JOURNAL_CONTENT_TYPE: kept with it. */
 void ingest_set_content_type(struct ingest_document *document, const char *content_type);
+
+/* Who sends it: the name of an identity, and the GLN of the trading partner that is ("": of none). Without
+ * this nobody who proved it. */
+void ingest_set_caller(struct ingest_document *document, const char *identity, const char *partner);
 
 /* The next bytes. May wait while the journal is behind. ERR_DISK, ERR_FULL (there is no room for more),
  * ERR_LIMIT (longer than its partner's record allows), ERR_EXISTS (see ingest_claim), ERR_MEMORY,

@@ -64,8 +64,8 @@ struct journal {
 /* An operation of the pipeline's own has no one to refuse it to: it has to be recorded. */
 static bool must_be_recorded(const struct journal_op *op)
 {
-    return op->kind == JOURNAL_BATCH || op->kind == JOURNAL_CONDEMNED || op->kind == JOURNAL_ACKNOWLEDGED ||
-           op->kind == JOURNAL_CONVERTED;
+    return op->kind == JOURNAL_CANCEL || op->kind == JOURNAL_BATCH || op->kind == JOURNAL_CONDEMNED ||
+           op->kind == JOURNAL_ACKNOWLEDGED || op->kind == JOURNAL_CONVERTED;
 }
 
 static void list_init(struct op_list *list)
@@ -163,16 +163,6 @@ static void set_health(struct journal *journal, enum err err)
         log_info("journal_recovered", "detail=\"documents are taken again\"");
 }
 
-static struct timespec after_ms(long ms)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ms % 1000 * 1000000;
-    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return until;
-}
-
 /* Moves all that waits to the end of `list`. The mutex is held. */
 static void append_waiting(struct journal *journal, struct op_list *list)
 {
@@ -188,7 +178,7 @@ static void append_waiting(struct journal *journal, struct op_list *list)
 
 static void pause_before_retry(struct journal *journal, struct op_list *list)
 {
-    struct timespec until = after_ms(RETRY_MS);
+    struct timespec until = clock_steady_after(RETRY_MS);
     int code = 0;
     pthread_mutex_lock(&journal->mutex);
     while (!journal->stopping && code != ETIMEDOUT)
@@ -282,10 +272,10 @@ static void wait_for_work(struct journal *journal)
         int64_t left_ms = until_ms - clock_steady_ms();
         if (left_ms <= 0)
             return;
-        struct timespec until = after_ms(left_ms);
+        struct timespec until = clock_steady_after(left_ms);
         pthread_cond_timedwait(&journal->submitted, &journal->mutex, &until);
     }
-    struct timespec write_at = after_ms(LAZY_MS);
+    struct timespec write_at = clock_steady_after(LAZY_MS);
     int code = 0;
     while (!journal->eager && !journal->stopping && journal->waiting_bytes < LAZY_BYTES && code != ETIMEDOUT)
         code = pthread_cond_timedwait(&journal->submitted, &journal->mutex, &write_at);
@@ -397,11 +387,17 @@ static enum err use_number(void *context, MDB_val value)
     return ERR_OK;
 }
 
+enum err journal_capture_number(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
+                                uint64_t *number)
+{
+    return read_value(journal, TREE_CAPTURE_ID, capture_id, UUID_BYTES, use_number, number);
+}
+
 enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
                                struct arena *arena, Epcis__Store__V1__CaptureRecord **out)
 {
     uint64_t number = 0;
-    enum err err = read_value(journal, TREE_CAPTURE_ID, capture_id, UUID_BYTES, use_number, &number);
+    enum err err = journal_capture_number(journal, capture_id, &number);
     return err ? err : journal_capture(journal, number, arena, out);
 }
 
@@ -429,8 +425,15 @@ enum err journal_upload_by_key(struct journal *journal, const uint8_t *key, size
     if (err)
         return err;
     journal_key_u64(upload, number);
-    return journal_trees_read(&journal->trees, TREE_UPLOAD, number, sizeof number,
-                              &epcis__store__v1__upload_record__descriptor, arena, out);
+    err = journal_trees_read(&journal->trees, TREE_UPLOAD, number, sizeof number,
+                             &epcis__store__v1__upload_record__descriptor, arena, out);
+    if (err || !(*out)->document_number)
+        return err;
+    Epcis__Store__V1__CaptureRecord *document = NULL;
+    err = journal_capture(journal, (*out)->document_number, arena, &document);
+    if (!err && document->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED)
+        err = ERR_NOT_FOUND; /* to be sent anew */
+    return err;
 }
 
 enum err journal_piece(struct journal *journal, uint64_t upload, uint32_t piece, struct buffer *out)
@@ -481,8 +484,7 @@ enum err journal_batch(struct journal *journal, uint32_t partition, uint64_t seq
 
 /* ---- opening ---------------------------------------------------------------------------------------- */
 
-/* LMDB lets any number of processes write; this journal has one server. */
-static enum err lock_dir(const char *dir, int *out)
+enum err journal_lock_dir(const char *dir, int *out)
 {
     char path[4096];
     if (mkdir(dir, 0700) && errno != EEXIST) {
@@ -529,7 +531,7 @@ enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out)
     journal->keep_uploads_ms = KEEP_UPLOADS_MS;
     list_init(&journal->waiting);
     arena_init(&journal->scratch, SCRATCH_BYTES);
-    enum err err = lock_dir(dir, &journal->lock_file);
+    enum err err = journal_lock_dir(dir, &journal->lock_file);
     if (!err)
         err = journal_trees_open(&journal->trees, dir, map_bytes);
     if (!err) {

@@ -24,12 +24,14 @@
 #include "common/base/buffer.h"
 #include "common/base/digest.h"
 #include "common/base/err.h"
+#include "common/base/signature.h"
 #include "epcis/store/v1/journal.pb-c.h"
 
 enum {
     JOURNAL_PIECE_BYTES = 1 << 20, /* of each piece of a document but the last */
     JOURNAL_PARTNER = 14,
     JOURNAL_CONTENT_TYPE = 128,
+    JOURNAL_CALLER = 65,
     JOURNAL_UPLOAD_KEY = UUID_BYTES + JOURNAL_PARTNER,
 };
 
@@ -40,6 +42,11 @@ struct journal;
  * has it open; ERR_VERSION: written by an older or a newer program; ERR_DISK, ERR_CORRUPT, ERR_MEMORY.
  * Failures are logged. */
 enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out);
+
+/* LMDB lets any number of processes write; a journal has one server. Makes the folder where it is missing,
+ * and locks it until the file *out is closed. ERR_EXISTS: another server has it open; ERR_DISK. journal_open
+ * does this itself. */
+enum err journal_lock_dir(const char *dir, int *out);
 
 /* Applies what waits, stops the writer, closes. Operations that cannot be applied are done with ERR_STOPPED.
  */
@@ -53,8 +60,8 @@ struct capture_terms {
     bool validate_only; /* judged, not committed; and never a duplicate */
 };
 
-/* A document whose bytes are all in. Filled by the caller; `number`, `capture_id`, `duplicate` and, for a
- * duplicate, the rest are set when it is done. */
+/* A document whose bytes are all in. Filled by the caller; `number`, `capture_id`, `duplicate`, the signature
+ * and, for a duplicate, the rest are set when it is done. */
 struct journal_document {
     uint64_t upload;
     uint64_t stream; /* of an upload that can be continued; else 0 */
@@ -65,11 +72,15 @@ struct journal_document {
     char partner[JOURNAL_PARTNER];
     struct capture_terms terms;
     char content_type[JOURNAL_CONTENT_TYPE];
+    char caller_identity[JOURNAL_CALLER]; /* name of who sent it; "": not proved */
+    char caller_partner[JOURNAL_PARTNER]; /* GLN of the trading partner that is; "": of none */
     uint32_t partition;
     int64_t received_ms;
     uint64_t number;
     uint8_t capture_id[UUID_BYTES];
     bool duplicate;
+    char key_id[SIGNATURE_KEY_ID + 1]; /* of the receipt's signature; empty: no key was handed over */
+    uint8_t signature[SIGNATURE_BYTES];
 };
 
 /* An upload that can be continued. The stream that claimed it last is the only one whose pieces, seal and
@@ -102,10 +113,12 @@ enum journal_kind {
     JOURNAL_DISCARD,      /* an upload goes away */
     JOURNAL_EXPIRE,       /* an upload that nobody continued goes away */
     JOURNAL_LETTER,       /* a person closes a dead letter */
+    JOURNAL_CANCEL,       /* a document is called off */
     JOURNAL_BATCH,        /* a batch is closed */
     JOURNAL_CONDEMNED,    /* items of a batch are not to be looked at */
     JOURNAL_ACKNOWLEDGED, /* a batch is in the store */
     JOURNAL_CONVERTED,    /* a document was read to its end, or to where it breaks off */
+    JOURNAL_PRUNE,        /* some of a finished document's raw bytes go: see journal_prune.h */
     JOURNAL_PARTNER_PUT,  /* a trading partner's record is made or replaced */
     JOURNAL_KEY,          /* a key signs from now on */
     JOURNAL_CHECKPOINT,   /* how far everything has come is signed */
@@ -141,9 +154,11 @@ struct journal_op {
     const struct buffer *leaves;               /* BATCH: digests of its items, end to end */
     const struct journal_span_result *results; /* ACKNOWLEDGED: one a span of the batch */
     size_t result_count;
-    int64_t decided_ms;    /* ACKNOWLEDGED */
-    const char *rule_pack; /* ACKNOWLEDGED */
-    uint64_t number;       /* CONVERTED */
+    int64_t decided_ms;                                 /* ACKNOWLEDGED */
+    const char *rule_pack;                              /* ACKNOWLEDGED */
+    const Epcis__V1__CaptureCancellation *cancellation; /* CANCEL */
+    uint64_t number;                                    /* CANCEL, CONVERTED, PRUNE */
+    int64_t pruned_ms;                                  /* PRUNE */
     uint64_t events;
     uint64_t items;
     const Epcis__V1__DocumentError *error; /* CONVERTED: NULL where the document is whole */
@@ -173,11 +188,18 @@ uint64_t journal_partner_changes_made(const struct journal *journal);
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
-/* ERR_NOT_FOUND, ERR_CORRUPT, ERR_DISK, ERR_LIMIT (the arena's budget). */
+/* The number of a document. ERR_NOT_FOUND, ERR_CORRUPT, ERR_DISK. */
+enum err journal_capture_number(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
+                                uint64_t *number);
+
+/* Also ERR_LIMIT (the arena's budget). */
 enum err journal_capture(struct journal *journal, uint64_t number, struct arena *arena,
                          Epcis__Store__V1__CaptureRecord **out);
 enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
                                struct arena *arena, Epcis__Store__V1__CaptureRecord **out);
+
+/* Whether nothing more happens to the document. */
+bool journal_capture_is_final(const Epcis__Store__V1__CaptureRecord *record);
 
 /* An upload that can be continued, or lately could: ERR_NOT_FOUND. */
 enum err journal_upload_by_key(struct journal *journal, const uint8_t *key, size_t key_bytes,

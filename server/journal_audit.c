@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/digest.h"
+#include "common/epcis/receipt.h"
 #include "server/journal_trees.h"
 #include "server/signer.h"
 
@@ -124,6 +125,26 @@ enum err journal_audit_last_key(struct journal *journal, struct arena *arena, Ep
     enum err err = get_last(trees, txn, TREE_KEY, &epcis__v1__signing_key__descriptor, arena, &number, out);
     mdb_txn_abort(txn);
     return !err && !*out ? ERR_NOT_FOUND : err;
+}
+
+/* ---- receipts --------------------------------------------------------------------------------------- */
+
+enum err journal_audit_sign(const struct journal_trees *trees, struct journal_document *document)
+{
+    char capture_id[UUID_TEXT + 1], digest[RECEIPT_DIGEST];
+    Epcis__V1__Receipt receipt = EPCIS__V1__RECEIPT__INIT;
+    if (!trees->key)
+        return ERR_OK;
+    uuid_text(document->capture_id, capture_id);
+    receipt_digest(document->document_sha256, digest);
+    receipt.capture_id = capture_id;
+    receipt.document_digest = digest;
+    receipt.document_bytes = document->document_bytes;
+    receipt.received_ms = document->received_ms;
+    receipt.journal_position = document->number;
+    receipt.partner = document->partner;
+    memcpy(document->key_id, signature_key_id(trees->key), sizeof document->key_id);
+    return receipt_sign(&receipt, trees->key, document->signature);
 }
 
 /* ---- checkpoints ------------------------------------------------------------------------------------ */

@@ -7,6 +7,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/journal_letter.h"
+#include "server/journal_prune.h"
 #include "server/journal_upload.h"
 #include "server/outcome.h"
 
@@ -188,6 +189,9 @@ static enum err seal_duplicate(struct journal_trees *trees, MDB_txn *txn, struct
     document->received_ms = first->received_ms;
     document->number = number;
     document->duplicate = true;
+    memcpy(document->key_id, first->key_id, strnlen(first->key_id, SIGNATURE_KEY_ID) + 1);
+    if (first->signature.len == SIGNATURE_BYTES)
+        memcpy(document->signature, first->signature.data, SIGNATURE_BYTES);
     return ERR_OK;
 }
 
@@ -196,6 +200,9 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
     struct journal_document *document = op->document;
     document->number = trees->next_number++;
     document->duplicate = false;
+    enum err err = journal_audit_sign(trees, document);
+    if (err)
+        return err;
     Epcis__Store__V1__CaptureRecord record = EPCIS__STORE__V1__CAPTURE_RECORD__INIT;
     record.capture_id = (ProtobufCBinaryData){UUID_BYTES, document->capture_id};
     record.document_sha256 = (ProtobufCBinaryData){DIGEST_BYTES, document->document_sha256};
@@ -210,8 +217,16 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
                                                       : EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_PROCEED;
     record.validate_only = document->terms.validate_only;
     record.resubmission_of = op->letter ? op->letter->number : 0;
+    if (trees->key) {
+        record.key_id = document->key_id;
+        record.signature = (ProtobufCBinaryData){SIGNATURE_BYTES, document->signature};
+    }
     record.content_type = document->content_type;
-    enum err err = capture_put(trees, txn, document->number, &record);
+    Epcis__Store__V1__Caller caller = EPCIS__STORE__V1__CALLER__INIT;
+    caller.identity = document->caller_identity;
+    caller.partner = document->caller_partner;
+    record.caller = document->caller_identity[0] ? &caller : NULL;
+    err = capture_put(trees, txn, document->number, &record);
 
     uint8_t number[8], digest[DIGEST_BYTES + JOURNAL_PARTNER];
     journal_key_u64(document->number, number);
@@ -289,10 +304,11 @@ static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64
     return capture_put(trees, txn, number, record);
 }
 
-static bool capture_is_final(const Epcis__Store__V1__CaptureRecord *record)
+bool journal_capture_is_final(const Epcis__Store__V1__CaptureRecord *record)
 {
     return record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE ||
-           record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED;
+           record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ||
+           record->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED;
 }
 
 static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
@@ -300,13 +316,62 @@ static enum err apply_converted(struct journal_trees *trees, MDB_txn *txn, const
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = capture_get(trees, txn, op->number, scratch, &record);
-    if (err || capture_is_final(record))
+    if (err || journal_capture_is_final(record))
         return err;
     record->converted = true;
+    record->bytes_read = record->document_bytes;
     record->events = op->events;
     record->items = op->items;
     record->error = (Epcis__V1__DocumentError *)(uintptr_t)op->error;
     return capture_update(trees, txn, op->number, record);
+}
+
+/* ---- calling off ------------------------------------------------------------------------------------- */
+
+/* The same bytes are a new document from here on. The key's end, the partner that the client named, is not in
+ * the record. */
+static enum err forget_digest(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
+                              const Epcis__Store__V1__CaptureRecord *record)
+{
+    MDB_cursor *cursor;
+    MDB_val key = journal_val(record->document_sha256.data, record->document_sha256.len), value;
+    int code = mdb_cursor_open(txn, trees->dbi[TREE_DIGEST], &cursor);
+    if (code)
+        return journal_trees_error("digest", code);
+    code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    while (!code && memcmp(key.mv_data, record->document_sha256.data, DIGEST_BYTES) == 0) {
+        if (journal_key_read_u64(value.mv_data) == number) {
+            code = mdb_cursor_del(cursor, 0);
+            break;
+        }
+        code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    return code && code != MDB_NOTFOUND ? journal_trees_error("digest", code) : ERR_OK;
+}
+
+static enum err apply_cancel(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                             struct arena *scratch)
+{
+    uint8_t key[8];
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    enum err err = capture_get(trees, txn, op->number, scratch, &record);
+    if (err)
+        return err;
+    if (journal_capture_is_final(record) || record->first_batch) {
+        op->refused = ERR_EXISTS;
+        return ERR_OK;
+    }
+    record->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED;
+    record->events = record->items = 0;
+    record->error = NULL;
+    record->cancellation = (Epcis__V1__CaptureCancellation *)(uintptr_t)op->cancellation;
+    trees->unfinished_bytes -= record->document_bytes;
+    journal_key_u64(op->number, key);
+    err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
+    if (!err)
+        err = forget_digest(trees, txn, op->number, record);
+    return err ? err : capture_put(trees, txn, op->number, record);
 }
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
@@ -341,6 +406,7 @@ static enum err count_events(struct journal_trees *trees, MDB_txn *txn, uint64_t
         record->first_batch = sequence;
     if (record->converted)
         return capture_put(trees, txn, span->document_number, record);
+    record->bytes_read = span->bytes_read;
     uint64_t events = span->first_event + span->events;
     if (events > record->events)
         record->events = events;
@@ -463,6 +529,8 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
         return journal_upload_expire(trees, txn, op, scratch);
     case JOURNAL_LETTER:
         return journal_letter_apply(trees, txn, op, scratch);
+    case JOURNAL_CANCEL:
+        return apply_cancel(trees, txn, op, scratch);
     case JOURNAL_CONDEMNED:
         return apply_condemned(trees, txn, op, scratch);
     case JOURNAL_BATCH:
@@ -474,6 +542,8 @@ enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct j
     case JOURNAL_CONVERTED:
         fault_end(FAULT_JOURNAL_CONVERTED);
         return apply_converted(trees, txn, op, scratch);
+    case JOURNAL_PRUNE:
+        return journal_prune_apply(trees, txn, op, scratch);
     case JOURNAL_PARTNER_PUT:
         return journal_partner_apply(trees, txn, op, scratch);
     case JOURNAL_KEY:

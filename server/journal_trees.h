@@ -60,6 +60,9 @@ enum err journal_letter_apply(struct journal_trees *trees, MDB_txn *txn, struct 
 enum err journal_partner_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
                                struct arena *scratch);
 
+/* Signs the receipt of a document about to be sealed; does nothing without a key. ERR_MEMORY. */
+enum err journal_audit_sign(const struct journal_trees *trees, struct journal_document *document);
+
 /* Apply JOURNAL_KEY and JOURNAL_CHECKPOINT. */
 enum err journal_audit_apply_key(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
                                  struct arena *scratch);

@@ -75,8 +75,9 @@ static enum err begin_upload(struct journal_trees *trees, MDB_txn *txn, struct j
 {
     struct journal_claim *claim = op->claim;
     uint8_t number[8];
+    claim->pieces = 0;
+    claim->bytes = claim->document_number = 0;
     if (claim->offset > 0 || trees->open_uploads >= claim->open_max) {
-        claim->bytes = 0;
         op->refused = claim->offset > 0 ? ERR_ORDER : ERR_FULL;
         return ERR_OK;
     }
@@ -106,7 +107,8 @@ static enum err drop_short_piece(struct journal_trees *trees, MDB_txn *txn, uint
     return journal_trees_delete(trees, txn, TREE_PIECE, journal_val(key, sizeof key));
 }
 
-/* What is known of an upload that is a document: its own length and digest. */
+/* What is known of an upload that is a document: its own length and digest. ERR_NOT_FOUND: it was called off.
+ */
 static enum err tell_document(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
                               struct arena *scratch, struct journal_claim *claim)
 {
@@ -118,6 +120,8 @@ static enum err tell_document(struct journal_trees *trees, MDB_txn *txn, uint64_
                                   &epcis__store__v1__capture_record__descriptor, scratch, &document);
     if (!err && document->document_sha256.len != DIGEST_BYTES)
         err = ERR_CORRUPT;
+    if (!err && document->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED)
+        err = ERR_NOT_FOUND;
     if (err)
         return err;
     claim->bytes = document->document_bytes;
@@ -138,9 +142,13 @@ static enum err continue_upload(struct journal_trees *trees, MDB_txn *txn, struc
     claim->pieces = record->pieces;
     claim->bytes = record->bytes;
     claim->document_number = record->document_number;
-    if (record->document_number)
+    if (record->document_number) {
         err = tell_document(trees, txn, record->document_number, scratch, claim);
-    else if (record->sha256_state.len == DIGEST_BYTES)
+        if (err == ERR_NOT_FOUND) { /* its pieces stay with the document: this is another upload */
+            err = remove_upload(trees, txn, claim->upload, record);
+            return err ? err : begin_upload(trees, txn, op);
+        }
+    } else if (record->sha256_state.len == DIGEST_BYTES)
         memcpy(claim->digest_state, record->sha256_state.data, DIGEST_BYTES);
     else if (record->pieces)
         err = ERR_CORRUPT;

@@ -19,14 +19,15 @@ static void on_done(struct journal_op *op, enum err err)
     pthread_mutex_unlock(&waiting->mutex);
 }
 
-enum err journal_wait(struct journal *journal, struct journal_op *op)
+enum err journal_wait_through(void (*submit)(void *context, struct journal_op *op), void *context,
+                              struct journal_op *op)
 {
     struct waiting waiting = {.done = false};
     pthread_mutex_init(&waiting.mutex, NULL);
     pthread_cond_init(&waiting.changed, NULL);
     op->done = on_done;
     op->context = &waiting;
-    journal_submit(journal, op);
+    submit(context, op);
     pthread_mutex_lock(&waiting.mutex);
     while (!waiting.done)
         pthread_cond_wait(&waiting.changed, &waiting.mutex);
@@ -34,4 +35,14 @@ enum err journal_wait(struct journal *journal, struct journal_op *op)
     pthread_cond_destroy(&waiting.changed);
     pthread_mutex_destroy(&waiting.mutex);
     return waiting.err;
+}
+
+static void submit_to_journal(void *context, struct journal_op *op)
+{
+    journal_submit(context, op);
+}
+
+enum err journal_wait(struct journal *journal, struct journal_op *op)
+{
+    return journal_wait_through(submit_to_journal, journal, op);
 }

@@ -8,4 +8,8 @@
 /* journal_submit, and the answer once the operation is done; `done` and `context` are set here. */
 enum err journal_wait(struct journal *journal, struct journal_op *op);
 
+/* The same where `submit` hands it over, to another than the journal at first. */
+enum err journal_wait_through(void (*submit)(void *context, struct journal_op *op), void *context,
+                              struct journal_op *op);
+
 #endif

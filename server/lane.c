@@ -91,26 +91,6 @@ static enum err lane_block(struct lane *lane, const char *why, enum err err)
     return ERR_OK;
 }
 
-/* Reads what the next batch to be rebuilt has to be; without one, what follows is new. */
-static enum err lane_expect(struct lane *lane)
-{
-    lane->replay_items = 0;
-    if (lane->last_sequence >= lane->replay_end)
-        return ERR_OK;
-    Epcis__Store__V1__BatchRecord *record = NULL;
-    arena_reset(&lane->shared->scratch);
-    enum err err = journal_batch(lane->shared->journal, lane->partition, lane->last_sequence + 1,
-                                 &lane->shared->scratch, &record);
-    if (!err && record->batch_id.len != DIGEST_BYTES)
-        err = ERR_CORRUPT;
-    if (err)
-        return err;
-    memcpy(lane->replay_id, record->batch_id.data, DIGEST_BYTES);
-    for (size_t i = 0; i < record->n_spans; i++)
-        lane->replay_items += record->spans[i]->count;
-    return ERR_OK;
-}
-
 /* What was found out about the batch before a restart. */
 static enum err condemn_again(struct lane *lane, struct batch *batch)
 {
@@ -145,6 +125,7 @@ static enum err lane_close(struct lane *lane)
     }
     fault_end(FAULT_BATCH_CLOSED);
     lane->last_sequence = batch->sequence;
+    lane->last_number = batch->spans[batch->span_count - 1].number;
     memcpy(lane->last_id, batch->id, DIGEST_BYTES);
     err = lane_send(lane, batch, replayed);
     if (!err && replayed) {
@@ -319,13 +300,16 @@ static enum err job_start(struct lane *lane)
     job->lane = lane;
     job->upload = record->upload;
     job->pieces = record->pieces;
-    job->items_to_skip = record->items_acknowledged;
+    job->items_to_skip = lane_items_to_skip(lane, number, record);
     job->span.number = number;
     job->span.received_ms = record->received_ms;
-    if (record->capture_id.len != UUID_BYTES || strlen(record->partner) >= JOURNAL_PARTNER)
+    const char *caller = record->caller ? record->caller->partner : "";
+    if (record->capture_id.len != UUID_BYTES || strlen(record->partner) >= JOURNAL_PARTNER ||
+        strlen(caller) >= JOURNAL_PARTNER)
         return lane_block(lane, "the record of a document is damaged", ERR_CORRUPT);
     memcpy(job->span.capture_id, record->capture_id.data, UUID_BYTES);
     memcpy(job->span.partner, record->partner, strlen(record->partner) + 1);
+    memcpy(job->span.caller, caller, strlen(caller) + 1);
     job->span.terms.rollback =
         record->error_behaviour == EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK;
     job->span.terms.validate_only = record->validate_only;
@@ -431,6 +415,7 @@ static enum err job_step(struct lane *lane)
         err = journal_piece(shared->journal, job->upload, job->piece, &shared->piece);
         if (err)
             return lane_block(lane, "a piece of a document cannot be read", err);
+        job->span.bytes_read += shared->piece.length;
         err = parser_feed(job->parser, shared->piece.data, shared->piece.length);
         if (!err && ++job->piece < job->pieces)
             return ERR_OK;
@@ -512,26 +497,63 @@ enum err lane_add_document(struct lane *lane, uint64_t number)
     return ERR_OK;
 }
 
-enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition)
+/* Puts a document back before those that wait. ERR_MEMORY. */
+static enum err put_back(struct lane *lane, uint64_t number)
 {
-    *lane = (struct lane){.shared = shared, .partition = partition};
-    Epcis__Store__V1__PartitionRecord *record = NULL;
-    Epcis__Store__V1__BatchRecord *last = NULL;
-    arena_reset(&shared->scratch);
-    enum err err = journal_partition(shared->journal, partition, &shared->scratch, &record);
+    enum err err = lane_add_document(lane, number); /* makes room at the end */
     if (err)
-        return err == ERR_NOT_FOUND ? ERR_OK : err;
-    lane->replay_end = record->last_sequence;
-    lane->last_sequence = record->acknowledged_sequence;
-    if (lane->last_sequence > 0) {
-        err = journal_batch(shared->journal, partition, lane->last_sequence, &shared->scratch, &last);
-        if (!err && last->batch_id.len != DIGEST_BYTES)
-            err = ERR_CORRUPT;
-        if (err)
-            return err;
-        memcpy(lane->last_id, last->batch_id.data, DIGEST_BYTES);
+        return err;
+    uint64_t *first = lane->numbers + lane->first_waiting;
+    memmove(first + 1, first, (lane->waiting_end - lane->first_waiting - 1) * sizeof *first);
+    *first = number;
+    return ERR_OK;
+}
+
+static bool drop_waiting(struct lane *lane, uint64_t number)
+{
+    for (size_t i = lane->first_waiting; i < lane->waiting_end; i++) {
+        if (lane->numbers[i] != number)
+            continue;
+        lane->waiting_end--;
+        memmove(lane->numbers + i, lane->numbers + i + 1, (lane->waiting_end - i) * sizeof *lane->numbers);
+        return true;
     }
-    return lane_expect(lane);
+    return false;
+}
+
+/* Takes the spans from `index` on out of the open batch; their documents but `number` wait again. */
+static enum err cut_open(struct lane *lane, size_t index, uint64_t number)
+{
+    struct batch *open = lane->open;
+    enum err err = ERR_OK;
+    for (size_t i = open->span_count; !err && i-- > index;)
+        if (open->spans[i].number != number)
+            err = put_back(lane, open->spans[i].number);
+    batch_cut(open, index);
+    if (open->items == 0) {
+        batch_free(open);
+        lane->open = NULL;
+    }
+    return err;
+}
+
+enum err lane_drop_document(struct lane *lane, uint64_t number, const Epcis__Store__V1__CaptureRecord *record)
+{
+    /* Batches that are recorded, or on their way to it, stay. */
+    if (record->first_batch || number <= lane->last_number || drop_waiting(lane, number))
+        return ERR_OK;
+    size_t spans = lane->open ? lane->open->span_count : 0, index = 0;
+    while (index < spans && lane->open->spans[index].number < number)
+        index++;
+    enum err err = ERR_OK;
+    if (lane->job && lane->job->span.number >= number) {
+        uint64_t last = lane->job->span.number;
+        bool counted = spans && lane->open->spans[spans - 1].number == last;
+        job_free(lane);
+        if (last != number && !counted)
+            err = put_back(lane, last);
+    }
+    return err || index == spans ? err : cut_open(lane, index, number);
 }
 
 void lane_free(struct lane *lane)

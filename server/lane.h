@@ -23,6 +23,7 @@ struct lane_shared {
 };
 
 struct job;
+struct store_position;
 
 struct lane {
     struct lane_shared *shared;
@@ -32,21 +33,42 @@ struct lane {
     struct job *job; /* the document being read */
     struct batch *open;
     uint64_t last_sequence; /* of the last batch closed */
+    uint64_t last_number;   /* of the last document in it; 0: none closed since the start */
     uint8_t last_id[DIGEST_BYTES];
     uint64_t replay_end;   /* batches up to this sequence are recorded already: to be rebuilt as they were */
     uint64_t replay_items; /* in the batch being rebuilt */
     uint8_t replay_id[DIGEST_BYTES];
+    uint64_t repair_from;     /* document whose items the store lost, and all behind it; 0: it lost none */
+    uint64_t repair_skip;     /* items of that one which it has */
     size_t outstanding_bytes; /* closed and not acknowledged */
     uint32_t outstanding;
     bool blocked; /* a person must act: logged */
 };
 
-/* Sets the lane to where the journal says its partition is. */
-enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition);
+/* Sets the lane to where the journal says its partition is, or to where the store is, which may have lost
+ * batches (NULL: it has not). */
+enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t partition,
+                   const struct store_position *stored);
+
+/* Whether the document is to be read again at the start. */
+bool lane_wants(const struct lane *lane, uint64_t number, const Epcis__Store__V1__CaptureRecord *record);
+
+/* How many of its first items the store has. */
+uint64_t lane_items_to_skip(const struct lane *lane, uint64_t number,
+                            const Epcis__Store__V1__CaptureRecord *record);
+
+/* Reads what the next batch to be rebuilt has to be; without one, what follows is new. */
+enum err lane_expect(struct lane *lane);
+
 void lane_free(struct lane *lane);
 
 /* ERR_MEMORY. */
 enum err lane_add_document(struct lane *lane, uint64_t number);
+
+/* Lets go of a document that is called off, unless something of it went out: what was read of it, and of
+ * documents after it, is read again without it. `record` is the journal's. ERR_MEMORY. */
+enum err lane_drop_document(struct lane *lane, uint64_t number,
+                            const Epcis__Store__V1__CaptureRecord *record);
 
 /* Whether lane_step has something to do and room to do it. */
 bool lane_runnable(const struct lane *lane);

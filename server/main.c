@@ -20,6 +20,8 @@
 #include "common/store/store.h"
 #include "common/wire/wire.h"
 #include "server/admin_token.h"
+#include "server/backup.h"
+#include "server/checkpointer.h"
 #include "server/converter.h"
 #include "server/dispatcher.h"
 #include "server/front/front.h"
@@ -27,6 +29,9 @@
 #include "server/ingest.h"
 #include "server/journal.h"
 #include "server/pressure.h"
+#include "server/retention.h"
+#include "server/server_status.h"
+#include "server/signer.h"
 #include "server/supervisor.h"
 
 static const char usage[] =
@@ -35,6 +40,7 @@ static const char usage[] =
     "Receives EPCIS documents over gRPC, keeps them in DIR/journal, has workers check and commit their\n"
     "events, and answers what became of them. When it is ready it prints one line to standard output:\n"
     "    ready grpc=HOST:PORT\n"
+    "With --backup, --restore, --verify or --compact it does that instead, and exits.\n"
     "SIGTERM or SIGINT: takes nothing more, finishes what is in flight, exits; what is unfinished goes on\n"
     "at the next start. SIGHUP: reads the TLS files again, as it does by itself when they change. Exit "
     "codes: 0 stopped as asked, 1 could not start or go on, 2 usage.\n"
@@ -48,9 +54,11 @@ static const char usage[] =
 
 struct settings {
     struct front_options front;
-    bool insecure_plain_text;
+    bool insecure_plain_text, replace_lost_key;
     const char *data_dir, *work_endpoint, *ack_endpoint, *log_format;
-    uint64_t workers, drain_ms, map_bytes, upload_keep_ms;
+    uint64_t workers, drain_ms, retain_days, map_bytes, upload_keep_ms, checkpoint_interval_ms;
+    const char *backup, *restore;
+    bool verify, compact;
     struct pressure_options pressure;
     struct option_list rules;
     struct converter_options converter;
@@ -62,6 +70,8 @@ static struct settings settings = {
     .log_format = "text",
     .workers = 1,
     .drain_ms = 10000,
+    .retain_days = 2192, /* DSCSA, section 582(b)(1)(A)(ii) and its like: six years */
+    .checkpoint_interval_ms = 60000,
     .map_bytes = (uint64_t)1 << 40,
     .upload_keep_ms = 24 * 3600 * 1000,
     .pressure = {.high_water_bytes = (uint64_t)16 << 30,
@@ -74,7 +84,7 @@ static struct settings settings = {
                   .total_max_bytes = 256 << 20,
                   .rollback_max_bytes = 16 << 20,
                   .limits = PARSER_LIMITS_INIT},
-    .dispatcher = {.run_max_batches = 16, .run_max_bytes = 16 << 20, .lease_ms = 5000},
+    .dispatcher = {.run_max_batches = 16, .run_max_bytes = 16 << 20, .lease_ms = 5000, .silent_ms = 4000},
 };
 
 static const struct option_entry options[] = {
@@ -127,10 +137,24 @@ static const struct option_entry options[] = {
      "or the oldest unfinished one came longer ago; 0: however long"},
     {"disk-reserve-bytes", OPTION_NUMBER, &settings.pressure.disk_reserve_bytes, 0, (uint64_t)1 << 60,
      "BYTES", "or the disk has less left, or the map of journal or store (of which it is 1/8 at most)"},
+    {"checkpoint-interval-ms", OPTION_NUMBER, &settings.checkpoint_interval_ms, 10, 86400000, "MS",
+     "time between signed checkpoints, where something changed"},
+    {"replace-lost-key", OPTION_FLAG, &settings.replace_lost_key, 0, 0, NULL,
+     "once, where the private signing key is lost for good: makes another"},
     {"upload-keep-ms", OPTION_NUMBER, &settings.upload_keep_ms, 1000, (uint64_t)1 << 40, "MS",
      "an upload with an upload_id that nobody continues is dropped after this time"},
     {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 1 << 20, (uint64_t)1 << 46, "BYTES",
      "most that journal and store may each grow to"},
+    {"retain-days", OPTION_NUMBER, &settings.retain_days, 0, 36525, "DAYS",
+     "raw documents are kept for so long after their receipt; 0: until they are finished"},
+    {"backup", OPTION_TEXT, &settings.backup, 0, 0, "FOLDER",
+     "copy the data, whether or not a server runs on it, to a new folder"},
+    {"restore", OPTION_TEXT, &settings.restore, 0, 0, "FOLDER",
+     "put a backup into DIR, which must be empty, and verify it"},
+    {"verify", OPTION_FLAG, &settings.verify, 0, 0, NULL,
+     "read all data and prove that it is whole; no server may run on it"},
+    {"compact", OPTION_FLAG, &settings.compact, 0, 0, NULL,
+     "give free space in journal and store back to the disk; no server or worker may run on it"},
     {"drain-ms", OPTION_NUMBER, &settings.drain_ms, 0, 600000, "MS",
      "time to finish what is in flight when stopping"},
     {"rule", OPTION_LIST, &settings.rules, 0, 0, "CODE=SEVERITY",
@@ -169,14 +193,18 @@ static void on_fatal(void)
 enum { FRONT_GRACE_MS = 2000, PATH_BYTES = PATH_MAX + 16 };
 
 struct server {
-    char journal_dir[PATH_BYTES], store_dir[PATH_BYTES], store_url[PATH_BYTES];
+    char journal_dir[PATH_BYTES], keys_dir[PATH_BYTES], store_dir[PATH_BYTES], store_url[PATH_BYTES];
     char work_endpoint[PATH_BYTES], ack_endpoint[PATH_BYTES];
     struct journal *journal;
+    struct signer *signer;
+    struct checkpointer *checkpointer;
     struct identities *identities;
     struct store *store;
     struct dispatcher *dispatcher;
     struct converter *converter;
     struct pressure *pressure;
+    struct retention *retention;
+    struct server_status status;
     struct ingest *ingest;
     struct front *front;
     struct supervisor *supervisor;
@@ -243,6 +271,7 @@ static enum err server_prepare(struct server *server)
         return ERR_DISK;
     }
     snprintf(server->journal_dir, sizeof server->journal_dir, "%s/journal", data_dir);
+    snprintf(server->keys_dir, sizeof server->keys_dir, "%s/keys", data_dir);
     snprintf(server->store_dir, sizeof server->store_dir, "%s/store", data_dir);
     snprintf(server->store_url, sizeof server->store_url, "lmdb:%s/store", data_dir);
     err = set_endpoint(settings.work_endpoint, data_dir, "work.sock", server->work_endpoint);
@@ -255,6 +284,10 @@ static enum err open_pipeline(struct server *server)
 {
     enum err err = journal_open(server->journal_dir, settings.map_bytes, &server->journal);
     if (!err)
+        err = signer_open(server->keys_dir, server->journal, settings.replace_lost_key, &server->signer);
+    if (!err)
+        err = checkpointer_open(server->journal, settings.checkpoint_interval_ms, &server->checkpointer);
+    if (!err)
         journal_keep_uploads(server->journal, settings.upload_keep_ms);
     if (!err)
         err = store_open(server->store_url, settings.map_bytes, &server->store);
@@ -266,8 +299,8 @@ static enum err open_pipeline(struct server *server)
         err = dispatcher_open(&settings.dispatcher, server->journal, on_acknowledged, NULL,
                               &server->dispatcher);
     if (!err)
-        err = converter_open(&settings.converter, server->journal, server->dispatcher, on_fatal,
-                             &the_converter);
+        err = converter_open(&settings.converter, server->journal, server->store, server->dispatcher,
+                             on_fatal, &the_converter);
     if (!err)
         err = converter_start(the_converter);
     return err;
@@ -298,7 +331,13 @@ static enum err open_services(struct server *server)
     if (!err)
         err = pressure_open(&settings.pressure, server->journal, server->store, &server->pressure);
     if (!err)
+        err = retention_start(server->journal, settings.retain_days, &server->retention);
+    if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
+    server_status_init(&server->status, server->pressure, server->dispatcher);
+    settings.front.status = &server->status;
+    settings.front.converter = the_converter;
+    settings.front.signer = server->signer;
     if (!err)
         err = front_open(&settings.front, server->ingest, server->journal, server->store, &server->front);
     return err;
@@ -315,13 +354,26 @@ static void server_close(struct server *server)
     if (server->dispatcher && !dispatcher_stop(server->dispatcher, settings.drain_ms))
         log_warning("drain_timed_out", "detail=\"what is in flight is sent again at the next start\"");
     supervisor_close(&server->supervisor, settings.drain_ms);
+    retention_stop(&server->retention);
     pressure_close(&server->pressure);
     identities_close(&server->identities);
+    checkpointer_close(&server->checkpointer);
     journal_close(&server->journal);
+    signer_close(&server->signer);
     converter_free(&the_converter);
     dispatcher_close(&server->dispatcher);
     ingest_free(&server->ingest);
     store_close(&server->store);
+}
+
+/* Does what was asked for instead of serving. */
+static int maintain(void)
+{
+    enum err err = settings.backup    ? backup_make(settings.data_dir, settings.backup)
+                   : settings.restore ? backup_restore(settings.restore, settings.data_dir)
+                   : settings.compact ? backup_compact(settings.data_dir)
+                                      : backup_verify(settings.data_dir);
+    return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* What would be open to the network by accident is refused, and decides whether callers need an identity. */
@@ -362,6 +414,11 @@ int main(int argc, char **argv)
     check_listen(argv[0]);
     if (fault_init())
         return EXIT_USAGE;
+    int other = (settings.backup != NULL) + (settings.restore != NULL) + settings.verify + settings.compact;
+    if (other > 1)
+        options_fail(argv[0], "--backup, --restore, --verify and --compact go one at a time");
+    if (other)
+        return maintain();
     block_signals();
     raise_file_limit();
 

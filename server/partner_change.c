@@ -12,10 +12,8 @@ static enum err put(struct journal *journal, Epcis__V1__TradingPartner *partner,
 {
     struct journal_partner_put put = {.partner = partner, .changed_by = changed_by};
     struct journal_op op = {.kind = JOURNAL_PARTNER_PUT, .partner = &put};
-    enum err err = partner_check_changed_by(changed_by, why);
     op.bytes = protobuf_c_message_get_packed_size(&partner->base);
-    if (!err)
-        err = journal_wait(journal, &op);
+    enum err err = journal_wait(journal, &op);
     if (err == ERR_EXISTS)
         snprintf(why, PARTNER_WHY, "GLN %s is that of partner %s (\"%.120s\")", put.gln, put.other_id,
                  put.other_name);

@@ -269,7 +269,7 @@ enum err pressure_admit(struct pressure *pressure, struct refusal *why)
 {
     pthread_mutex_lock(&pressure->mutex);
     enum refusal_reason reason = judge(pressure);
-    if (reason)
+    if (reason && why)
         refuse(pressure, reason, why);
     pthread_mutex_unlock(&pressure->mutex);
     return reason ? ERR_FULL : ERR_OK;

@@ -40,7 +40,8 @@ enum err pressure_open(const struct pressure_options *options, struct journal *j
                        struct pressure **out);
 void pressure_close(struct pressure **pressure);
 
-/* Whether a further document may come in. ERR_FULL: not now, and why. */
+/* Whether a further document may come in. ERR_FULL: not now, and why. `why` NULL: only to know, no client is
+ * refused. */
 enum err pressure_admit(struct pressure *pressure, struct refusal *why);
 
 /* Whether a document that is coming in may go on: it must not take the last of the disk. ERR_FULL. */

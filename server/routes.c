@@ -1,8 +1,9 @@
 #include "server/routes.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
@@ -28,6 +29,9 @@ enum err routes_open(struct routes *routes, const struct dispatcher_options *opt
                               .worker_lost_ms = INT64_MIN / 2};
     arena_init(&routes->arena, NEWS_BYTES);
     breaker_init(&routes->breaker, seed);
+    roster_init(&routes->roster);
+    if (gethostname(routes->host, sizeof routes->host - 1))
+        strcpy(routes->host, "localhost");
     for (uint32_t i = 0; i < PARTNER_PARTITIONS; i++) {
         routes->all[i].last = &routes->all[i].first;
         backoff_init(&routes->all[i].backoff, RETRY_FIRST_MS, RETRY_MAX_MS, seed + 1 + i);
@@ -41,6 +45,7 @@ void routes_close(struct routes *routes)
         batch_free_list(routes->all[i].first);
     buffer_free(&routes->trial);
     wire_close(&routes->wire);
+    roster_free(&routes->roster);
     arena_free(&routes->arena);
 }
 
@@ -142,6 +147,49 @@ static int64_t route_due_ms(const struct route *route, bool draining)
     return due_ms > route->hold_until_ms ? due_ms : route->hold_until_ms;
 }
 
+/* ---- workers ---------------------------------------------------------------------------------------- */
+
+void routes_worker_left(struct routes *routes, const char *worker_id, bool died)
+{
+    routes->worker_lost_ms = clock_steady_ms();
+    for (size_t i = 0; i < PARTNER_PARTITIONS; i++) {
+        struct route *route = &routes->all[i];
+        if (route->out == 0 || (route->worker_id[0] && strcmp(route->worker_id, worker_id) != 0))
+            continue;
+        if (died)
+            routes_lose(routes, route);
+        else
+            route->lease_end_ms = 0;
+    }
+}
+
+void routes_process_ended(struct routes *routes, pid_t pid)
+{
+    char id[ROSTER_TEXT_BYTES];
+    snprintf(id, sizeof id, "%.100s:%ld", routes->host, (long)pid);
+    if (roster_ended(&routes->roster, id))
+        routes_worker_left(routes, id, true);
+}
+
+/* Returns when the next worker may have been silent for too long. */
+static int64_t lose_silent(struct routes *routes, int64_t now_ms)
+{
+    int64_t silent_ms = (int64_t)routes->options->silent_ms;
+    const struct roster_worker *worker;
+    while ((worker = roster_take_silent(&routes->roster, now_ms - silent_ms))) {
+        log_warning("worker",
+                    "worker=%s state=lost silent_ms=%" PRId64
+                    " detail=\"what it had is sent again; where its "
+                    "process is halted, end it: it may hold the store's lock\"",
+                    worker->id, now_ms - worker->heard_ms);
+        routes_worker_left(routes, worker->id, true);
+    }
+    int64_t oldest_ms = roster_oldest_ms(&routes->roster);
+    return oldest_ms == INT64_MAX ? INT64_MAX : oldest_ms + silent_ms;
+}
+
+/* ---- what falls due --------------------------------------------------------------------------------- */
+
 static bool may_send(const struct routes *routes, const struct route *route, uint32_t partition,
                      int64_t now_ms)
 {
@@ -154,6 +202,9 @@ int64_t routes_send_due(struct routes *routes, bool draining)
 {
     enum { IDLE_MS = 60000 };
     int64_t now_ms = clock_steady_ms(), next_ms = now_ms + IDLE_MS;
+    int64_t silent_ms = lose_silent(routes, now_ms);
+    if (silent_ms < next_ms)
+        next_ms = silent_ms;
     routes->want_send = false;
     for (uint32_t i = 0; i < PARTNER_PARTITIONS; i++) {
         uint32_t turn = (routes->next + i) % PARTNER_PARTITIONS;
@@ -175,24 +226,4 @@ int64_t routes_send_due(struct routes *routes, bool draining)
     if (!routes->want_send)
         routes->next = (routes->next + 1) % PARTNER_PARTITIONS;
     return next_ms > now_ms ? next_ms - now_ms : 0;
-}
-
-/* ---- workers ---------------------------------------------------------------------------------------- */
-
-/* A worker's id is its host's name, a colon and its process id. */
-static bool id_has_pid(const char *worker_id, pid_t pid)
-{
-    const char *colon = strrchr(worker_id, ':');
-    return colon && strtol(colon + 1, NULL, 10) == (long)pid;
-}
-
-void routes_worker_gone(struct routes *routes, pid_t pid)
-{
-    routes->worker_lost_ms = clock_steady_ms();
-    for (size_t i = 0; i < PARTNER_PARTITIONS; i++) {
-        struct route *route = &routes->all[i];
-        /* A run that no worker has named yet may have been on its way to this one. */
-        if (route->out > 0 && (!route->worker_id[0] || id_has_pid(route->worker_id, pid)))
-            routes_lose(routes, route);
-    }
 }

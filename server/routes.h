@@ -13,23 +13,22 @@
 #include "server/dispatcher.h"
 #include "server/isolation.h"
 #include "server/partner.h"
-
-enum { ROUTES_WORKER_ID_BYTES = 128 };
+#include "server/roster.h"
 
 /* A partition's batches: those out, in one run, then those that wait. */
 struct route {
     struct batch *first, **last;
-    uint32_t out;                           /* the first so many are out */
-    int64_t lease_end_ms;                   /* steady clock; while `out` */
-    int64_t hold_until_ms;                  /* nothing is sent before */
-    uint32_t attempts;                      /* of the run that is out */
-    struct backoff backoff;                 /* after a store that failed */
-    bool at_risk;                           /* sent, and neither answered nor lost with its worker since */
-    bool too_large;                         /* a worker said so of the first batch */
-    uint32_t deaths;                        /* workers lost in a row with the run that is out */
-    uint32_t singles;                       /* the first so many are sent one by one: one of them kills */
-    struct isolation isolation;             /* of the first batch */
-    char worker_id[ROUTES_WORKER_ID_BYTES]; /* that named the run that is out; empty: none yet */
+    uint32_t out;                      /* the first so many are out */
+    int64_t lease_end_ms;              /* steady clock; while `out` */
+    int64_t hold_until_ms;             /* nothing is sent before */
+    uint32_t attempts;                 /* of the run that is out */
+    struct backoff backoff;            /* after a store that failed */
+    bool at_risk;                      /* sent, and neither answered nor lost with its worker since */
+    bool too_large;                    /* a worker said so of the first batch */
+    uint32_t deaths;                   /* workers lost in a row with the run that is out */
+    uint32_t singles;                  /* the first so many are sent one by one: one of them kills */
+    struct isolation isolation;        /* of the first batch */
+    char worker_id[ROSTER_TEXT_BYTES]; /* that named the run that is out; empty: none yet */
 };
 
 struct routes {
@@ -39,6 +38,8 @@ struct routes {
     dispatcher_acknowledged_fn *acknowledged;
     void *context;
     struct breaker breaker;
+    struct roster roster;
+    char host[ROSTER_TEXT_BYTES]; /* this one's name, as in workers' ids */
     struct route all[PARTNER_PARTITIONS];
     uint32_t next;          /* whose turn it is */
     bool want_send;         /* a run waits for a worker with room */
@@ -61,8 +62,8 @@ void routes_append(struct routes *routes, struct batch *batches);
  * first time. Returns for how many milliseconds nothing falls due. */
 int64_t routes_send_due(struct routes *routes, bool draining);
 
-/* What the worker had on this host under this process id is due at once. */
-void routes_worker_gone(struct routes *routes, pid_t pid);
+/* The process with this id on this host has ended: what it had is due at once, unless it said goodbye. */
+void routes_process_ended(struct routes *routes, pid_t pid);
 
 /* Heeds all acknowledgments and heartbeats that have come in. */
 void routes_heed_news(struct routes *routes);
@@ -71,6 +72,10 @@ void routes_heed_news(struct routes *routes);
 
 /* What is out of the route is sent again after the pause, not before. */
 void routes_hold(struct route *route, uint32_t pause_ms);
+
+/* What the worker had, and what may have been on its way to it, is due at once; where it `died` that counts
+ * against the run. */
+void routes_worker_left(struct routes *routes, const char *worker_id, bool died);
 
 /* The worker that had what is out is no more: it is due at once, and counts against the run. */
 void routes_lose(struct routes *routes, struct route *route);

@@ -7,6 +7,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "server/batch.h"
+#include "server/counters.h"
 #include "server/outcome.h"
 #include "server/routes.h"
 
@@ -17,6 +18,14 @@ static void acknowledgment_recorded(struct journal_op *op, enum err err)
     fault_end(FAULT_DISPATCHER_RECORDED);
     (void)err; /* stopping: the batch is sent again at the next start, and the store says that it has it */
     batch_free(op->context);
+}
+
+static void count_results(const Epcis__Wire__V1__SegmentResult *result)
+{
+    counters_add(COUNTER_EVENTS_COMMITTED, result->committed);
+    counters_add(COUNTER_EVENTS_DUPLICATE, result->duplicates);
+    counters_add(COUNTER_EVENTS_DEAD, result->dead_letters);
+    counters_add(COUNTER_WARNINGS, result->warnings);
 }
 
 /* The first batch of the route is in the store. */
@@ -32,8 +41,11 @@ static void route_advance(struct routes *routes, struct route *route,
                   batch->sequence, err_name(ERR_MEMORY));
         return; /* the lease runs out and the batch comes again */
     }
+    counters_add(COUNTER_BATCHES_ACKNOWLEDGED, 1);
     for (size_t i = 0; i < batch->span_count; i++) {
         const Epcis__Wire__V1__SegmentResult *result = ack->segments[i];
+        if (!batch->spans[i].terms.validate_only)
+            count_results(result);
         batch->results[i] = (struct journal_span_result){.committed = result->committed,
                                                          .duplicates = result->duplicates,
                                                          .dead_letters = result->dead_letters,
@@ -168,9 +180,44 @@ static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgmen
                   ack->sequence, ack->worker_id);
 }
 
+/* Tells of a worker that is new, or in another state than before. */
+static void tell_worker(const struct routes *routes, const struct roster_worker *worker)
+{
+    log_info("worker",
+             "worker=%s state=%s rules=%s store=%s runs=%u batches=%" PRIu64 " committed=%" PRIu64
+             " duplicates=%" PRIu64 " dead_letters=%" PRIu64,
+             worker->id, roster_state_name(worker->state), worker->rule_pack, worker->store, worker->runs,
+             worker->batches, worker->committed, worker->duplicates, worker->dead_letters);
+    if (worker->state != ROSTER_WORKING)
+        return;
+    const struct roster_worker *other = roster_other_rules(&routes->roster, worker);
+    if (other)
+        log_warning("workers_differ",
+                    "worker=%s rules=%s other=%s other_rules=%s detail=\"events are judged by either: bring "
+                    "all workers to one version\"",
+                    worker->id, worker->rule_pack, other->id, other->rule_pack);
+    if (worker->wire_version > WIRE_VERSION)
+        log_warning("worker_newer",
+                    "worker=%s wire_version=%u here=%d detail=\"it may say what this server does not "
+                    "understand: bring the server to its version\"",
+                    worker->id, worker->wire_version, WIRE_VERSION);
+}
+
+static void heed_worker(struct routes *routes, const Epcis__Wire__V1__Heartbeat *beat, int64_t now_ms)
+{
+    const struct roster_worker *worker;
+    bool changed = roster_heed(&routes->roster, beat, now_ms, &worker);
+    if (!worker || !changed)
+        return;
+    tell_worker(routes, worker);
+    if (worker->state == ROSTER_STOPPED)
+        routes_worker_left(routes, worker->id, false);
+}
+
 static void heed_beat(struct routes *routes, const Epcis__Wire__V1__Heartbeat *beat)
 {
     int64_t now_ms = clock_steady_ms();
+    heed_worker(routes, beat, now_ms);
     for (size_t i = 0; i < beat->n_runs; i++) {
         const Epcis__Wire__V1__RunUnderWay *run = beat->runs[i];
         if (run->partition >= PARTNER_PARTITIONS)

@@ -19,7 +19,18 @@ struct link {
     struct buffer acks;
     struct queue_run *spare; /* empty, for the next run to come */
     int64_t beat_at_ms;
+    uint64_t batches, committed, duplicates, dead_letters; /* answered */
 };
+
+static void count_answer(struct link *link, const Epcis__Wire__V1__Acknowledgment *ack)
+{
+    link->batches++;
+    for (size_t i = 0; i < ack->n_segments; i++) {
+        link->committed += ack->segments[i]->committed;
+        link->duplicates += ack->segments[i]->duplicates;
+        link->dead_letters += ack->segments[i]->dead_letters;
+    }
+}
 
 static void publish_acks(struct link *link)
 {
@@ -40,11 +51,13 @@ static void publish_acks(struct link *link)
         if (err)
             log_warning("ack_lost", "err=%s detail=\"the lease runs out and the batch comes again\"",
                         err_name(err));
+        else
+            count_answer(link, ack);
         at += length;
     }
 }
 
-static void publish_beat(struct link *link)
+static void publish_beat(struct link *link, bool last)
 {
     Epcis__Wire__V1__RunUnderWay runs[RUNS_TOLD_MAX], *pointers[RUNS_TOLD_MAX];
     Epcis__Wire__V1__Heartbeat beat = EPCIS__WIRE__V1__HEARTBEAT__INIT;
@@ -53,6 +66,17 @@ static void publish_beat(struct link *link)
     beat.worker_id = (char *)link->config->worker_id;
     beat.n_runs = queue_under_way(link->config->queue, runs, RUNS_TOLD_MAX);
     beat.runs = pointers;
+    beat.state = last                                 ? EPCIS__WIRE__V1__WORKER_STATE__WORKER_STATE_STOPPED
+                 : queue_stopped(link->config->queue) ? EPCIS__WIRE__V1__WORKER_STATE__WORKER_STATE_DRAINING
+                                                      : EPCIS__WIRE__V1__WORKER_STATE__WORKER_STATE_WORKING;
+    beat.wire_version = WIRE_VERSION;
+    beat.started_ms = link->config->started_ms;
+    beat.rule_pack = (char *)(uintptr_t)link->config->rule_pack;
+    beat.store = (char *)(uintptr_t)link->config->store;
+    beat.batches = link->batches;
+    beat.committed = link->committed;
+    beat.duplicates = link->duplicates;
+    beat.dead_letters = link->dead_letters;
     wire_publish_beat(link->config->wire, &beat); /* the next one comes in a second */
     link->beat_at_ms = clock_steady_ms() + BEAT_MS;
 }
@@ -104,6 +128,7 @@ static void *link_main(void *argument)
         if (atomic_load(link->config->stop) && !queue_stopped(queue)) {
             fault_end(FAULT_WORKER_STOPPING);
             queue_stop(queue);
+            link->beat_at_ms = 0;
         }
         bool finished = queue_finished(queue); /* before the last look at the acknowledgments */
         publish_acks(link);
@@ -112,10 +137,11 @@ static void *link_main(void *argument)
         bool room = queue_has_room(queue);
         bool took = room && take_run(link);
         if (took || clock_steady_ms() >= link->beat_at_ms)
-            publish_beat(link);
+            publish_beat(link, false);
         if (!took)
             wait_for_more(link, room);
     }
+    publish_beat(link, true);
     return NULL;
 }
 

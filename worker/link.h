@@ -3,6 +3,7 @@
 #define EPCISD_WORKER_LINK_H
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "common/wire/wire.h"
 #include "worker/queue.h"
@@ -11,6 +12,9 @@ struct link_config {
     struct wire *wire; /* the link thread's own from link_start to link_join */
     struct queue *queue;
     const char *worker_id;
+    const char *rule_pack; /* for heartbeats, as what follows */
+    const char *store;
+    int64_t started_ms;
     const atomic_bool *stop; /* set by a signal, which ends a wait as well: no further run is taken */
 };
 

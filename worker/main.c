@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/options.h"
@@ -156,8 +157,13 @@ static enum err parts_open(struct parts *parts, const struct rules_severities *s
 
 static enum err parts_run(struct parts *parts)
 {
-    const struct link_config link = {
-        .wire = the_wire, .queue = parts->queue, .worker_id = parts->worker_id, .stop = &stop};
+    const struct link_config link = {.wire = the_wire,
+                                     .queue = parts->queue,
+                                     .worker_id = parts->worker_id,
+                                     .rule_pack = rules_pack,
+                                     .store = "lmdb",
+                                     .started_ms = clock_wall_ms(),
+                                     .stop = &stop};
     const struct worker_config worker = {.queue = parts->queue,
                                          .commit = parts->commit,
                                          .transaction_max_bytes = settings.transaction_max_bytes};

@@ -55,7 +55,8 @@ struct rules_context work_context(const struct work_batch *batch, const struct w
         .severities = batch->terms[event->segment].severities,
         .received_ms = segment->received_ms,
         .event_index = event->event_index,
-        .partner = segment->partner, /* as named: nobody who calls has proved to be it */
+        .partner = segment->partner,
+        .caller = segment->caller[0] ? segment->caller : NULL,
         .record = batch->terms[event->segment].facts,
         .document = segment->document,
     };

@@ -1,7 +1,6 @@
 #include "common/base/clock.h"
 
 #include <stdatomic.h>
-#include <time.h>
 
 #include "common/base/fault.h"
 
@@ -23,4 +22,15 @@ int64_t clock_wall_ms(void)
 int64_t clock_steady_ms(void)
 {
     return milliseconds(CLOCK_MONOTONIC);
+}
+
+struct timespec clock_steady_after(int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return until;
 }

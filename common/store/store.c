@@ -1,12 +1,15 @@
 #include "common/store/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/log.h"
 #include "common/store/map_space.h"
@@ -100,6 +103,33 @@ static bool is_data_folder(const char *folder)
            S_ISDIR(status.st_mode);
 }
 
+static enum err lock_file(const char *folder, int kind, int *out)
+{
+    char path[PATH_MAX];
+    *out = -1;
+    if (snprintf(path, sizeof path, "%s/open.lock", folder) >= (int)sizeof path)
+        return ERR_INPUT;
+    int file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (file < 0) {
+        log_error("store_lock", "path=\"%s\" detail=\"%s\"", path, strerror(errno));
+        return ERR_DISK;
+    }
+    if (flock(file, kind | LOCK_NB)) {
+        log_error("store_in_use", "path=\"%s\" detail=\"%s\"", path,
+                  kind == LOCK_EX ? "a worker or a server has the store open: stop it first"
+                                  : "the store is being rewritten: try again when that is done");
+        close(file);
+        return ERR_EXISTS;
+    }
+    *out = file;
+    return ERR_OK;
+}
+
+enum err store_lock_alone(const char *folder, int *out)
+{
+    return lock_file(folder, LOCK_EX, out);
+}
+
 enum err store_open(const char *url, uint64_t map_bytes, struct store **out)
 {
     static const char scheme[] = "lmdb:";
@@ -114,8 +144,13 @@ enum err store_open(const char *url, uint64_t map_bytes, struct store **out)
     struct store *store = calloc(1, sizeof *store);
     if (!store)
         return ERR_MEMORY;
-    int rc, dead;
-    rc = make_folder(folder);
+    store->lock_file = -1;
+    int dead, rc = make_folder(folder);
+    enum err err = rc ? ERR_OK : lock_file(folder, LOCK_SH, &store->lock_file);
+    if (err) {
+        store_close(&store);
+        return err;
+    }
     if (!rc)
         rc = mdb_env_create(&store->env);
     if (!rc)
@@ -143,6 +178,8 @@ void store_close(struct store **store)
     if (!*store)
         return;
     mdb_env_close((*store)->env);
+    if ((*store)->lock_file >= 0)
+        close((*store)->lock_file);
     free(*store);
     *store = NULL;
 }

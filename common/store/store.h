@@ -25,8 +25,16 @@ struct store;
 enum err store_open(const char *url, uint64_t map_bytes, struct store **out);
 void store_close(struct store **store);
 
+/* Makes sure that nobody has the store in that folder open, nor opens it until the file *out is closed.
+ * ERR_EXISTS: somebody has; ERR_DISK. */
+enum err store_lock_alone(const char *folder, int *out);
+
 /* How much of its map the store takes. ERR_DISK. */
 enum err store_space(struct store *store, uint64_t *used_bytes, uint64_t *max_bytes);
+
+/* Reads every record there is; *records is their number. ERR_CORRUPT: one cannot be read (logged); ERR_DISK,
+ * ERR_MEMORY. */
+enum err store_check(struct store *store, uint64_t *records);
 
 /* Reading. Messages are built in `arena`. ERR_NOT_FOUND, ERR_LIMIT (the arena's budget), ERR_CORRUPT,
  * ERR_DISK. */

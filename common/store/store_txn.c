@@ -93,12 +93,13 @@ void store_abort(struct store_txn **txn)
 
 /* ---- partitions and batches ---- */
 
-enum err store_position_get(struct store_txn *txn, uint32_t partition, struct store_position *out)
+static enum err read_position(const struct store *store, MDB_txn *mdb, uint32_t partition,
+                              struct store_position *out)
 {
     uint8_t bytes[4];
     trees_put_number(bytes, partition, sizeof bytes);
     MDB_val key = {sizeof bytes, bytes}, value;
-    int rc = mdb_get(txn->mdb, txn->store->trees[TREE_PARTITION], &key, &value);
+    int rc = mdb_get(mdb, store->trees[TREE_PARTITION], &key, &value);
     *out = (struct store_position){0};
     if (rc)
         return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
@@ -107,6 +108,23 @@ enum err store_position_get(struct store_txn *txn, uint32_t partition, struct st
     out->sequence = trees_get_number(value.mv_data, 8);
     memcpy(out->batch_id, (const uint8_t *)value.mv_data + 8, DIGEST_BYTES);
     return ERR_OK;
+}
+
+enum err store_position_get(struct store_txn *txn, uint32_t partition, struct store_position *out)
+{
+    return read_position(txn->store, txn->mdb, partition, out);
+}
+
+enum err store_positions(struct store *store, uint32_t count, struct store_position *out)
+{
+    MDB_txn *mdb;
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &mdb);
+    enum err err = trees_error(rc);
+    for (uint32_t i = 0; !err && i < count; i++)
+        err = read_position(store, mdb, i, &out[i]);
+    if (!rc)
+        mdb_txn_abort(mdb);
+    return err;
 }
 
 enum err store_batch_get(struct store_txn *txn, uint32_t partition, uint64_t sequence, struct arena *arena,

@@ -40,6 +40,10 @@ struct store_position {
 /* All zero for a partition never seen. */
 enum err store_position_get(struct store_txn *txn, uint32_t partition, struct store_position *out);
 
+/* The same of the partitions from 0 to `count` - 1, as last committed. Any thread, outside of transactions.
+ * ERR_DISK, ERR_CORRUPT, ERR_MEMORY. */
+enum err store_positions(struct store *store, uint32_t count, struct store_position *out);
+
 /* What an earlier commit left of a batch, in `arena`. ERR_NOT_FOUND, ERR_LIMIT. */
 enum err store_batch_get(struct store_txn *txn, uint32_t partition, uint64_t sequence, struct arena *arena,
                          Epcis__Store__V1__BatchResultRecord **out);

@@ -35,6 +35,7 @@ enum tree {
 
 struct store {
     MDB_env *env;
+    int lock_file; /* says that it is open */
     MDB_dbi trees[TREES];
 };
 

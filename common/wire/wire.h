@@ -15,6 +15,9 @@
 
 enum { WIRE_RUN_BATCHES_MAX = 64, WIRE_FRAME_BYTES_MAX = 96 << 20 };
 
+/* What this program speaks; told in heartbeats. It grows where a peer of an older version would go wrong. */
+enum { WIRE_VERSION = 1 };
+
 struct wire;
 
 /* Server side: binds both endpoints; "tcp://127.0.0.1:*" lets the system pick a port. Worker side: connects

@@ -17,6 +17,7 @@ struct client_stream;
 enum client_code {
     CLIENT_OK = 0,
     CLIENT_CANCELLED = 1,
+    CLIENT_UNKNOWN = 2,
     CLIENT_INVALID_ARGUMENT = 3,
     CLIENT_DEADLINE_EXCEEDED = 4,
     CLIENT_NOT_FOUND = 5,

@@ -14,6 +14,8 @@ static const char usage[] =
     "  capture FILE...     send EPCIS documents\n"
     "  validate FILE...    what would become of EPCIS documents; nothing is committed\n"
     "  status CAPTURE_ID   what has become of a document\n"
+    "  captures            documents received, or what became of each event of one\n"
+    "  cancel CAPTURE_ID   calls a document off before any of it is judged\n"
     "  trace EPC           state and history of one item\n"
     "  contains EPC        what is in a container, or what an item is in\n"
     "  events              the events of a document, of a lot or at a place\n"
@@ -21,7 +23,9 @@ static const char usage[] =
     "  master-data         what is known of products, places and parties\n"
     "  partners            trading partners, and how strictly their events are judged\n"
     "  tokens              who may call the server, and what they may do\n"
+    "  server              how the server is doing: what waits, what it refuses, what room is left\n"
     "  rules               by what rules events are checked\n"
+    "  backup FOLDER       copy a server's data; also restore, verify and compact\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
     "\n"
     "'epcisctl COMMAND --help' tells more of each. Options may stand before or after the\n"
@@ -41,6 +45,8 @@ static const struct command commands[] = {
     {"capture", "epcisctl capture", ctl_capture},
     {"validate", "epcisctl validate", ctl_validate},
     {"status", "epcisctl status", ctl_status},
+    {"captures", "epcisctl captures", ctl_captures},
+    {"cancel", "epcisctl cancel", ctl_cancel},
     {"trace", "epcisctl trace", ctl_trace},
     {"contains", "epcisctl contains", ctl_contains},
     {"events", "epcisctl events", ctl_events},
@@ -48,30 +54,45 @@ static const struct command commands[] = {
     {"master-data", "epcisctl master-data", ctl_master_data},
     {"partners", "epcisctl partners", ctl_partners},
     {"tokens", "epcisctl tokens", ctl_tokens},
+    {"server", "epcisctl server", ctl_server},
     {"rules", "epcisctl rules", ctl_rules},
+    {"backup", "epcisctl backup", ctl_backup},
+    {"restore", "epcisctl restore", ctl_restore},
+    {"verify", "epcisctl verify", ctl_verify},
+    {"compact", "epcisctl compact", ctl_compact},
     {"convert", "epcisctl convert", ctl_convert},
 };
 
-static const char command_names[] = "capture, validate, status, trace, contains, events, dead-letters, "
-                                    "master-data, partners, tokens, rules or convert";
+static const char *command_names(void)
+{
+    enum { COMMANDS = sizeof commands / sizeof commands[0], ROOM = COMMANDS * 32 };
+    static char names[ROOM];
+    size_t length = 0;
+    for (int i = 0; i < COMMANDS && length < ROOM; i++)
+        length += (size_t)snprintf(names + length, ROOM - length, "%s%s",
+                                   i == 0              ? ""
+                                   : i == COMMANDS - 1 ? " or "
+                                                       : ", ",
+                                   commands[i].name);
+    return names;
+}
 
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
 {
-    static const char *const names[] = {"--server",       "--timeout",       "--tls-ca",
-                                        "--tls-cert",     "--tls-key",       "--token-file",
-                                        "--partner",      "--capture",       "--to",
-                                        "--code",         "--gtin",          "--from",
-                                        "--state",        "--file",          "--by",
-                                        "--why",          "--name",          "--glns",
-                                        "--prefixes",     "--profile",       "--overrides",
-                                        "--contact-name", "--contact-email", "--contact-phone",
-                                        "--if-version",   "--changed-by",    "--max-document-bytes",
-                                        "--at",           "--lot",           "--roles",
-                                        "--certificate",  "--expires-days",  "--overlap-hours",
-                                        "--gln"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(word, names[i]) == 0)
+    static const char names[] = " "
+                                "--server --timeout --tls-ca --tls-cert --tls-key "
+                                "--token-file --partner --capture --to --code "
+                                "--gtin --from --state --file --by "
+                                "--why --name --glns --prefixes --profile "
+                                "--overrides --contact-name --contact-email --contact-phone --if-version "
+                                "--changed-by --max-document-bytes --at --lot --roles "
+                                "--certificate --expires-days --overlap-hours --gln --data-dir ";
+    size_t length = strlen(word);
+    if (length == 0)
+        return false;
+    for (const char *found = names + 1; (found = strstr(found, word)); found++)
+        if (found[-1] == ' ' && found[length] == ' ')
             return true;
     return false;
 }
@@ -97,7 +118,7 @@ int main(int argc, char **argv)
         };
         options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
         if (!version)
-            options_fail(argv[0], "a command is expected: %s", command_names);
+            options_fail(argv[0], "a command is expected: %s", command_names());
         printf("epcisctl %s\n", EPCISD_VERSION);
         return EXIT_SUCCESS;
     }
@@ -108,5 +129,5 @@ int main(int argc, char **argv)
         argv[0] = (char *)commands[i].title;
         return commands[i].run(argc - 1, argv);
     }
-    options_fail(argv[0], "no command '%s': %s", argv[at], command_names);
+    options_fail(argv[0], "no command '%s': %s", argv[at], command_names());
 }

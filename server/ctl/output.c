@@ -35,6 +35,8 @@ const char *output_state_name(Epcis__V1__CaptureState state)
         return "done";
     case EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED:
         return "failed";
+    case EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED:
+        return "cancelled";
     default:
         return "unknown";
     }
@@ -86,7 +88,16 @@ void output_capture_json(struct buffer *out, const Epcis__V1__Capture *capture)
         buffer_append_text(out, "null");
     }
     buffer_append_text(out, ", ");
+    optional(out, "sent_by", capture->sent_by);
+    buffer_append_text(out, ", ");
     optional(out, "resubmission_of", capture->resubmission_of);
+    if (capture->cancellation) {
+        buffer_append_text(out, ", \"cancellation\": {");
+        member(out, "who", capture->cancellation->who);
+        buffer_append_text(out, ", ");
+        member(out, "why", capture->cancellation->why);
+        buffer_printf(out, ", \"cancelled_ms\": %" PRId64 "}", capture->cancellation->cancelled_ms);
+    }
     buffer_append_text(out, "}");
 }
 
@@ -251,6 +262,13 @@ void output_capture_text(struct buffer *out, const char *name, const Epcis__V1__
         buffer_printf(out, " at line %" PRIu64 ", byte %" PRIu64 ": ", capture->error->line,
                       capture->error->byte_offset);
         output_foreign_text(out, capture->error->message);
+        buffer_append_text(out, "\n");
+    }
+    if (capture->cancellation) {
+        buffer_append_text(out, "  by       ");
+        output_foreign_text(out, capture->cancellation->who);
+        buffer_append_text(out, ": ");
+        output_foreign_text(out, capture->cancellation->why);
         buffer_append_text(out, "\n");
     }
     if (capture->resubmission_of[0])

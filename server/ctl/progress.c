@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/buffer.h"
@@ -42,15 +43,39 @@ static void show(struct progress *progress, const char *format, ...)
     progress->shown = true;
 }
 
-void progress_sent(struct progress *progress, uint64_t sent_bytes, uint64_t total_bytes)
+static void append_time_left(char *text, size_t size, uint64_t left_bytes, double bytes_s)
 {
+    if (bytes_s < 1)
+        return;
+    uint64_t left_s = (uint64_t)((double)left_bytes / bytes_s) + 1;
+    size_t length = strlen(text);
+    if (left_s < 3600)
+        snprintf(text + length, size - length, ", %" PRIu64 ":%02" PRIu64 " left", left_s / 60, left_s % 60);
+    else
+        snprintf(text + length, size - length, ", %" PRIu64 " h %02" PRIu64 " left", left_s / 3600,
+                 left_s % 3600 / 60);
+}
+
+void progress_sent(struct progress *progress, uint64_t from_bytes, uint64_t sent_bytes, uint64_t total_bytes)
+{
+    enum { BAR = 20 };
+    static const char full[] = "####################", empty[] = "....................";
+    char text[96];
+    if (!progress->begun_ms)
+        progress->begun_ms = clock_steady_ms();
     if (!is_due(progress))
         return;
-    double sent = (double)sent_bytes / 1e6, total = (double)total_bytes / 1e6;
-    if (total_bytes)
-        show(progress, "sent %.1f of %.1f MB", sent, total);
-    else
-        show(progress, "sent %.1f MB", sent);
+    double sent = (double)sent_bytes / 1e6, seconds = (double)(clock_steady_ms() - progress->begun_ms) / 1e3;
+    double bytes_s = seconds > 0 ? (double)(sent_bytes - from_bytes) / seconds : 0;
+    if (!total_bytes) {
+        show(progress, "sent %.1f MB, %.1f MB/s", sent, bytes_s / 1e6);
+        return;
+    }
+    int bar = sent_bytes < total_bytes ? (int)(BAR * sent_bytes / total_bytes) : BAR;
+    snprintf(text, sizeof text, "[%.*s%.*s] %.1f of %.1f MB, %.1f MB/s", bar, full, BAR - bar, empty, sent,
+             (double)total_bytes / 1e6, bytes_s / 1e6);
+    append_time_left(text, sizeof text, total_bytes > sent_bytes ? total_bytes - sent_bytes : 0, bytes_s);
+    show(progress, "%s", text);
 }
 
 void progress_busy(struct progress *progress, uint32_t retry_ms)
@@ -69,6 +94,7 @@ void progress_state(struct progress *progress, const Epcis__V1__Capture *capture
 
 void progress_away(struct progress *progress)
 {
+    progress->begun_ms = 0; /* it is counted anew when it goes on */
     if (is_due(progress))
         show(progress, "the server does not answer; waiting for it to come back");
 }
@@ -78,5 +104,5 @@ void progress_clear(struct progress *progress)
     if (progress->shown)
         fprintf(stderr, "\r\033[K");
     progress->shown = false;
-    progress->next_ms = 0;
+    progress->next_ms = progress->begun_ms = 0;
 }

@@ -13,12 +13,14 @@ struct progress {
     bool shown;
     const char *name;
     int64_t next_ms; /* not more often than a person can read */
+    int64_t begun_ms;
 };
 
 /* `name` is borrowed: the document's. */
 void progress_init(struct progress *progress, const char *name);
 
-void progress_sent(struct progress *progress, uint64_t sent_bytes, uint64_t total_bytes);
+/* `from_bytes`: were there before; `total_bytes` 0: unknown. */
+void progress_sent(struct progress *progress, uint64_t from_bytes, uint64_t sent_bytes, uint64_t total_bytes);
 void progress_busy(struct progress *progress, uint32_t retry_ms);
 void progress_state(struct progress *progress, const Epcis__V1__Capture *capture);
 void progress_away(struct progress *progress);

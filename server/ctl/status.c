@@ -37,13 +37,15 @@ void status_get(struct client *client, const char *capture_id, int64_t deadline_
 bool status_is_final(const Epcis__V1__Capture *capture)
 {
     return capture->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE ||
-           capture->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED;
+           capture->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ||
+           capture->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED;
 }
 
 int status_exit_code(const Epcis__V1__Capture *capture)
 {
-    bool refused =
-        capture->dead_letters > 0 || capture->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED;
+    bool refused = capture->dead_letters > 0 ||
+                   capture->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED ||
+                   capture->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_CANCELLED;
     return refused ? CTL_REFUSED : CTL_OK;
 }
 

@@ -12,7 +12,11 @@
 #include "common/base/digest.h"
 #include "server/ctl/ctl.h"
 
-enum { PIECE_BYTES = 256 << 10 };
+enum {
+    PIECE_BYTES = 256 << 10, /* a part of the journal's pieces: what is kept ends with one of these */
+    AWAY_MS = 30000,         /* a server that is started anew comes back within this time */
+    LOST_PAUSE_MS = 200,
+};
 
 /* A file that is read piece by piece. A pipe cannot be read twice, so the first piece is kept until the
  * second overwrites it: a server that refuses at once can be asked again. */
@@ -20,8 +24,9 @@ struct source {
     const char *name;
     int fd;
     off_t start;
-    uint64_t total_bytes; /* 0: unknown */
-    uint64_t pieces;      /* read since the start */
+    uint64_t total_bytes;          /* 0: unknown */
+    uint64_t pieces;               /* read since the start */
+    char upload_id[UUID_TEXT + 1]; /* under which it is continued; empty: it is not */
     size_t piece_bytes;
     bool replay; /* the piece in memory comes next */
     uint8_t piece[PIECE_BYTES];
@@ -41,6 +46,7 @@ static enum err source_open(const char *file, struct source **out)
     source->pieces = 0;
     source->piece_bytes = 0;
     source->replay = false;
+    source->upload_id[0] = '\0';
     if (source->fd < 0 || fstat(source->fd, &about)) {
         fprintf(stderr, "epcisctl: %s: %s\n", source->name, strerror(errno));
         return ERR_SYSTEM;
@@ -100,11 +106,35 @@ static enum err source_rewind(struct source *source)
     return ERR_OK;
 }
 
-static bool send_start(struct client_stream *stream, const Epcis__V1__CaptureStart *start)
+/* A long file is continued, by another run of this program too: as long as it is the same file, unchanged,
+ * and sent on the same terms, it has the same id. What is only validated is judged anew each time. */
+static void source_name_upload(struct source *source, const Epcis__V1__CaptureStart *start)
+{
+    enum { WORTH_IT = 4 << 20 };
+    struct stat about;
+    char text[512];
+    uint8_t digest[DIGEST_BYTES];
+    if (source->total_bytes < WORTH_IT || start->validate_only || fstat(source->fd, &about))
+        return;
+    int length = snprintf(text, sizeof text, "%ju %ju %jd %jd %jd.%09ld %d %s", (uintmax_t)about.st_dev,
+                          (uintmax_t)about.st_ino, (intmax_t)source->start, (intmax_t)about.st_size,
+                          (intmax_t)about.st_mtim.tv_sec, about.st_mtim.tv_nsec, (int)start->error_behaviour,
+                          start->partner);
+    digest_of(text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1, digest);
+    digest[6] = (uint8_t)(0x80 | (digest[6] & 0x0f)); /* RFC 9562: version 8, made as we please */
+    digest[8] = (uint8_t)(0x80 | (digest[8] & 0x3f));
+    uuid_text(digest, source->upload_id);
+}
+
+static bool send_start(struct client_stream *stream, const struct source *source, uint64_t offset,
+                       const Epcis__V1__CaptureStart *wanted)
 {
     Epcis__V1__CaptureStreamRequest request = EPCIS__V1__CAPTURE_STREAM_REQUEST__INIT;
+    Epcis__V1__CaptureStart start = *wanted;
+    start.upload_id = (char *)(uintptr_t)source->upload_id;
+    start.offset = offset;
     request.step_case = EPCIS__V1__CAPTURE_STREAM_REQUEST__STEP_START;
-    request.start = (Epcis__V1__CaptureStart *)(uintptr_t)start;
+    request.start = &start;
     return client_stream_send(stream, &request.base);
 }
 
@@ -129,38 +159,74 @@ static bool send_finish(struct client_stream *stream, uint64_t length, struct di
     return client_stream_send(stream, &request.base);
 }
 
-/* Start, pieces, finish. ERR_OK also where the server ended the call before its end: the status tells. */
-static enum err send_all(struct client_stream *stream, struct source *source,
-                         const Epcis__V1__CaptureStart *start, struct progress *progress)
+/* One try. */
+struct attempt {
+    struct client *client;
+    struct source *source;
+    const Epcis__V1__CaptureStart *start;
+    int64_t deadline_ms;
+    struct progress *progress;
+    uint64_t offset;  /* up to which the server has it */
+    int64_t heard_ms; /* when it took a piece last; 0: never */
+};
+
+/* Where the server is with it. False: it does not answer, as the status tells. */
+static bool ask_offset(struct attempt *attempt, struct client_status *status)
 {
+    ProtobufCMessage *message = NULL;
+    Epcis__V1__GetUploadOffsetRequest request = EPCIS__V1__GET_UPLOAD_OFFSET_REQUEST__INIT;
+    attempt->offset = 0;
+    if (!attempt->source->upload_id[0])
+        return true;
+    request.upload_id = attempt->source->upload_id;
+    request.partner = attempt->start->partner;
+    client_call(attempt->client, "/epcis.v1.CaptureService/GetUploadOffset", &request.base,
+                &epcis__v1__get_upload_offset_response__descriptor, attempt->deadline_ms, &message, status);
+    if (message) {
+        attempt->offset = ((Epcis__V1__GetUploadOffsetResponse *)message)->offset;
+        protobuf_c_message_free_unpacked(message, NULL);
+    }
+    return message || status->code == CLIENT_NOT_FOUND;
+}
+
+/* Start, pieces, finish. ERR_OK also where the server ended the call before its end: the status tells. */
+static enum err send_all(struct attempt *attempt, struct client_stream *stream)
+{
+    struct source *source = attempt->source;
     struct digest *digest = digest_new();
-    uint64_t sent = 0;
+    uint64_t read_bytes = 0;
     enum err err = ERR_OK;
     if (!digest)
         return ERR_MEMORY;
-    bool open = send_start(stream, start);
+    bool open = send_start(stream, source, attempt->offset, attempt->start);
     while (open && !(err = source_next(source))) {
-        open = send_piece(stream, source);
         digest_update(digest, source->piece, source->piece_bytes);
-        sent += source->piece_bytes;
-        progress_sent(progress, sent, source->total_bytes);
+        read_bytes += source->piece_bytes;
+        if (read_bytes <= attempt->offset)
+            continue;
+        open = send_piece(stream, source);
+        if (open)
+            attempt->heard_ms = clock_steady_ms();
+        progress_sent(attempt->progress, attempt->offset, read_bytes, source->total_bytes);
     }
     if (open && err == ERR_NOT_FOUND)
-        send_finish(stream, sent, digest);
+        send_finish(stream, read_bytes, digest);
     digest_free(digest);
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static enum err send_once(struct client *client, struct source *source, const Epcis__V1__CaptureStart *start,
-                          int64_t deadline_ms, struct progress *progress,
-                          Epcis__V1__CaptureStreamResponse **response, struct client_status *status)
+static enum err send_once(struct attempt *attempt, Epcis__V1__CaptureStreamResponse **response,
+                          struct client_status *status)
 {
     struct client_stream *stream;
     ProtobufCMessage *message = NULL;
-    enum err err = client_stream_open(client, "/epcis.v1.CaptureService/CaptureStream", deadline_ms, &stream);
+    if (!ask_offset(attempt, status))
+        return ERR_OK;
+    enum err err = client_stream_open(attempt->client, "/epcis.v1.CaptureService/CaptureStream",
+                                      attempt->deadline_ms, &stream);
     if (err)
         return err;
-    err = send_all(stream, source, start, progress);
+    err = send_all(attempt, stream);
     if (err) {
         client_stream_cancel(&stream);
         return err;
@@ -175,6 +241,17 @@ static enum err send_once(struct client *client, struct source *source, const Ep
     return ERR_OK;
 }
 
+/* How long to wait before the next try; 0: the status is final. A server that has taken pieces and is gone is
+ * waited for; one that never answered is not there. */
+static uint32_t retry_after(const struct attempt *attempt, const struct client_status *status)
+{
+    bool lost = status->code == CLIENT_UNAVAILABLE || status->code == CLIENT_CANCELLED ||
+                status->code == CLIENT_UNKNOWN;
+    if (status->code == CLIENT_RESOURCE_EXHAUSTED)
+        return status->retry_after_ms;
+    return lost && attempt->heard_ms && clock_steady_ms() - attempt->heard_ms < AWAY_MS ? LOST_PAUSE_MS : 0;
+}
+
 enum err upload_file(struct client *client, const char *file, const Epcis__V1__CaptureStart *start,
                      int64_t deadline_ms, struct progress *progress,
                      Epcis__V1__CaptureStreamResponse **response, struct client_status *status)
@@ -182,15 +259,22 @@ enum err upload_file(struct client *client, const char *file, const Epcis__V1__C
     struct source *source = NULL;
     *response = NULL;
     enum err err = source_open(file, &source);
+    if (!err)
+        source_name_upload(source, start);
+    struct attempt attempt = {
+        .client = client, .source = source, .start = start, .deadline_ms = deadline_ms, .progress = progress};
     while (!err) {
-        err = send_once(client, source, start, deadline_ms, progress, response, status);
-        bool busy = !err && status->code == CLIENT_RESOURCE_EXHAUSTED && status->retry_after_ms;
-        if (!busy || clock_steady_ms() + status->retry_after_ms >= deadline_ms)
+        err = send_once(&attempt, response, status);
+        uint32_t pause_ms = err ? 0 : retry_after(&attempt, status);
+        if (!pause_ms || clock_steady_ms() + pause_ms >= deadline_ms)
             break;
         if (source_rewind(source)) /* the status stands, with why the server had no room */
             break;
-        progress_busy(progress, status->retry_after_ms);
-        ctl_pause_ms(status->retry_after_ms);
+        if (status->code == CLIENT_RESOURCE_EXHAUSTED)
+            progress_busy(progress, pause_ms);
+        else
+            progress_away(progress);
+        ctl_pause_ms(pause_ms);
     }
     source_close(&source);
     return err;

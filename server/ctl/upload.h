@@ -10,7 +10,8 @@
 #include "server/ctl/progress.h"
 
 /* Sends `file` ("-": standard input) in pieces as `start` says, and again while the server is too busy and
- * `deadline_ms` allows. *response is NULL unless status->code is CLIENT_OK; the caller frees it with
+ * `deadline_ms` allows. A long file goes on where it was when the connection was lost, or this program ended.
+ *response is NULL unless status->code is CLIENT_OK; the caller frees it with
  * epcis__v1__capture_stream_response__free_unpacked(…, NULL). ERR_SYSTEM: the file cannot be read, which
  * was told on standard error; ERR_MEMORY. */
 enum err upload_file(struct client *client, const char *file, const Epcis__V1__CaptureStart *start,

@@ -23,6 +23,12 @@ static bool is_stream(const struct call *call)
     return call->method && call->method->sending;
 }
 
+/* Strangers must not take the places of those who have work to do. */
+static bool is_public_stream(const struct call *call)
+{
+    return is_stream(call) && call->method->need == NEED_NOTHING;
+}
+
 static void link_call(struct call *call)
 {
     struct loop *loop = call->loop;
@@ -33,6 +39,7 @@ static void link_call(struct call *call)
     loop->calls = call;
     loop->call_count++;
     loop->stream_count += is_stream(call);
+    loop->public_count += is_public_stream(call);
 }
 
 static void unlink_call(struct call *call)
@@ -45,6 +52,7 @@ static void unlink_call(struct call *call)
         call->following->previous = call->previous;
     call->loop->call_count--;
     call->loop->stream_count -= is_stream(call);
+    call->loop->public_count -= is_public_stream(call);
 }
 
 static void free_call(struct call *call)
@@ -247,6 +255,8 @@ static void answer(struct call *call)
     call->phase_until_ms = clock_steady_ms() + call->loop->limits.answer_ms;
     call->answered = true;
     fault_end(FAULT_FRONT_BEFORE_ANSWER);
+    if (call->reply.reason)
+        reason_count(call->reply.reason);
     call->pending++;
 
     count += call_add_headers(call, &ops[count]);
@@ -293,6 +303,11 @@ static bool admit(struct call *call)
     }
     if (is_stream(call) && call->loop->stream_count > limits->streams) {
         reply_refuse(reply, REASON_CALLS_FULL, "%u streams are open", limits->streams);
+        return false;
+    }
+    if (is_public_stream(call) && call->loop->public_count > limits->public_streams) {
+        reply_refuse(reply, REASON_CALLS_FULL, "%u streams that need no identity are open",
+                     limits->public_streams);
         return false;
     }
     if (!call->method) {
@@ -400,7 +415,7 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
         answer(call);
     } else if (call->phase == CALL_SENDING && late) {
         stream_cut_off(call);
-    } else if (call->phase == CALL_PARKED && stopping) {
+    } else if (call->phase == CALL_PARKED && (stopping || call->method->ticking)) {
         stream_notify(call);
     } else if (call->phase == CALL_ANSWERING && late) {
         grpc_call_cancel(call->grpc, NULL);

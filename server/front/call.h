@@ -18,8 +18,11 @@
 #include "server/front/reply.h"
 #include "server/front/room.h"
 
+struct converter;
+struct server_status;
 struct ingest;
 struct journal;
+struct signer;
 struct store;
 struct loop;
 struct method;
@@ -29,6 +32,9 @@ struct services {
     struct ingest *ingest;
     struct journal *journal;
     struct store *store;
+    const struct server_status *status;
+    struct converter *converter;
+    struct signer *signer;
     struct access access;
     atomic_bool stopping; /* no further calls are taken */
 };
@@ -107,6 +113,7 @@ struct method {
     enum room_kind room;
     bool streaming; /* the client sends several messages */
     bool sending;   /* the client gets several messages: stream.h */
+    bool ticking;   /* `sending`: parked calls get a turn every sweep_ms */
 
     /* On the loop, before a byte of the body is asked for. False: the reply says why not. NULL: always. */
     bool (*admit)(struct call *call);

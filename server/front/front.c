@@ -16,11 +16,15 @@
 #include "server/front/limits.h"
 #include "server/front/listen.h"
 #include "server/front/loop.h"
+#include "server/front/reflection.h"
+#include "server/front/svc_audit.h"
 #include "server/front/svc_capture.h"
+#include "server/front/svc_capture_list.h"
 #include "server/front/svc_dead_letter.h"
 #include "server/front/svc_identity.h"
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
+#include "server/front/svc_server.h"
 #include "server/front/svc_trace.h"
 #include "server/front/svc_upload.h"
 #include "server/front/tls.h"
@@ -35,6 +39,7 @@ enum {
 const struct front_limits front_limits_default = {
     .calls = 4096,
     .streams = 2048,
+    .public_streams = 128,
     .document_bytes = 16ULL * FRONT_MESSAGE_MAX,
     .uploads = 64,
     .query_bytes = 32ULL * FRONT_MESSAGE_MAX,
@@ -121,6 +126,8 @@ static enum err register_all(struct loop *loop)
     if (!err)
         err = loop_register(loop, svc_upload_methods, svc_upload_count);
     if (!err)
+        err = loop_register(loop, svc_capture_list_methods, svc_capture_list_count);
+    if (!err)
         err = loop_register(loop, svc_trace_methods, svc_trace_count);
     if (!err)
         err = loop_register(loop, svc_dead_letter_methods, svc_dead_letter_count);
@@ -128,10 +135,16 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_master_data_methods, svc_master_data_count);
     if (!err)
         err = loop_register(loop, svc_partner_methods, svc_partner_count);
+    if (!err)
+        err = loop_register(loop, svc_audit_methods, svc_audit_count);
     if (!err && loop->services.access.identities)
         err = loop_register(loop, svc_identity_methods, svc_identity_count);
     if (!err)
+        err = loop_register(loop, svc_server_methods, svc_server_count);
+    if (!err)
         err = loop_register(loop, health_methods, health_count);
+    if (!err)
+        err = loop_register(loop, reflection_methods, reflection_count);
     return err;
 }
 
@@ -189,6 +202,9 @@ enum err front_open_limited(const struct front_options *options, struct ingest *
     loop->services.ingest = ingest;
     loop->services.journal = journal;
     loop->services.store = store;
+    loop->services.status = options->status;
+    loop->services.converter = options->converter;
+    loop->services.signer = options->signer;
     loop->services.access.identities = options->identities;
     loop->services.access.required = options->require_identity;
     init_rooms(loop);

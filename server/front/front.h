@@ -1,6 +1,6 @@
 /* The gRPC face: CaptureService, TraceService, DeadLetterService, MasterDataService, PartnerService,
- * grpc.health.v1. One completion-queue loop that never blocks, and a few pool threads that do the work of
- * calls. */
+ * AuditService, ServerService, grpc.health.v1, grpc.reflection. One completion-queue loop that never blocks,
+ * and a few pool threads that do the work of calls. */
 #ifndef EPCISD_SERVER_FRONT_FRONT_H
 #define EPCISD_SERVER_FRONT_FRONT_H
 
@@ -9,10 +9,13 @@
 
 #include "common/base/err.h"
 
+struct converter;
 struct identities;
 struct ingest;
 struct journal;
+struct signer;
 struct store;
+struct server_status;
 struct front;
 
 /* Texts live as long as the front. */
@@ -20,6 +23,9 @@ struct front_options {
     const char *listen;            /* HOST:PORT, port 0 for a free one, or unix:PATH */
     struct identities *identities; /* NULL: there are none, and whoever calls may do everything */
     bool require_identity; /* a caller has to prove one; false: one that proves none may do everything */
+    const struct server_status *status;
+    struct converter *converter; /* which lets go of what is called off */
+    struct signer *signer;
     const char *tls_certificate; /* PEM files, see tls.h; NULL: plain text */
     const char *tls_key;
     const char *tls_client_ca; /* NULL: clients are not asked for certificates */

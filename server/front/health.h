@@ -1,4 +1,4 @@
-/* grpc.health.v1.Health: Check. Watch is answered UNIMPLEMENTED, as the protocol allows. */
+/* grpc.health.v1.Health: whether the server, or one of its services, does its work now. */
 #ifndef EPCISD_FRONT_HEALTH_H
 #define EPCISD_FRONT_HEALTH_H
 

@@ -17,6 +17,7 @@ enum {
 struct front_limits {
     uint32_t calls;          /* under way at once, of all kinds */
     uint32_t streams;        /* of these, calls that send several messages */
+    uint32_t public_streams; /* of these, calls of methods that anybody may call */
     uint64_t document_bytes; /* held by Capture; at least FRONT_MESSAGE_MAX, which each call that is being
                                 received counts for, as its length is not known before */
     uint32_t uploads;        /* CaptureStream calls at once */

@@ -1,5 +1,7 @@
 #include "server/front/loop.h"
 
+#include <string.h>
+
 #include "common/base/clock.h"
 
 enum {
@@ -30,6 +32,17 @@ enum err loop_register(struct loop *loop, const struct method *methods, size_t c
         loop->method_count++;
     }
     return ERR_OK;
+}
+
+bool loop_has_service(const struct loop *loop, const char *service)
+{
+    size_t length = strlen(service);
+    for (size_t i = 0; i < loop->method_count; i++) {
+        const char *name = loop->methods[i].method->path + 1;
+        if (strncmp(name, service, length) == 0 && name[length] == '/')
+            return true;
+    }
+    return false;
 }
 
 void loop_offer(struct loop *loop, size_t index)

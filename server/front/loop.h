@@ -35,6 +35,7 @@ struct loop {
     struct call *calls;  /* under way */
     uint32_t call_count;
     uint32_t stream_count; /* those of sending methods */
+    uint32_t public_count; /* and of these, those of methods that need no identity */
     int64_t busy_ms;       /* when a call was last under way; the loop thread alone */
     bool offer_failed;     /* some method is not offered for want of memory */
     bool server_done;      /* gRPC has shut the server down */
@@ -52,6 +53,9 @@ enum err loop_start(struct loop *loop);
 /* Stops taking calls, lets those under way end within `grace_ms`, ends the rest, joins the thread. Not on
  * the loop. */
 void loop_stop(struct loop *loop, uint32_t grace_ms);
+
+/* Whether methods of that service are registered, by its full name. Any thread, once the loop has started. */
+bool loop_has_service(const struct loop *loop, const char *service);
 
 /* True on the loop's thread. */
 bool loop_is_here(void);

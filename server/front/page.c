@@ -2,18 +2,23 @@
 
 #include <string.h>
 
-enum { PAGE_MAX = 1000 };
-
 enum err page_read(uint32_t page_size, const char *page_token, struct page *out, struct reply *reply)
 {
     size_t length = strlen(page_token);
     out->limit = page_size && page_size < PAGE_MAX ? page_size : PAGE_MAX;
     if (length >= sizeof out->cursor) {
-        reply_input(reply, "`page_token` is none: send next_page_token of the answer before, or nothing");
+        page_refused(ERR_INPUT, reply);
         return ERR_INPUT;
     }
     memcpy(out->cursor, page_token, length + 1);
     return ERR_OK;
+}
+
+bool page_refused(enum err err, struct reply *reply)
+{
+    if (err == ERR_INPUT)
+        reply_input(reply, "`page_token` is none: send next_page_token of the answer before, or nothing");
+    return err == ERR_INPUT;
 }
 
 enum err page_write(const struct page *page, struct arena *arena, char **next_page_token)

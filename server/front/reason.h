@@ -1,6 +1,6 @@
 /* Why calls are refused: one row a reason, with all that is decided once for it. The names are stable, for
  * clients' programs: ErrorInfo.reason of domain "epcisd". proto/errors.md lists the same rows for people.
- * Pure data, any thread. */
+ * Any thread. */
 #ifndef EPCISD_FRONT_REASON_H
 #define EPCISD_FRONT_REASON_H
 
@@ -48,11 +48,13 @@
       "GetUploadOffset tells how far it is")                                                                 \
     X(UPLOAD_OFFSET, OUT_OF_RANGE, 0, "the offset is beyond the bytes of the upload that are kept",          \
       "go on from what GetUploadOffset tells")                                                               \
-    X(UNKNOWN, NOT_FOUND, 0, "what the request names is not known here", "not known here")                   \
+    X(NOT_FOUND, NOT_FOUND, 0, "what the request names is not known here", "not known here")                 \
     X(EXISTS, ALREADY_EXISTS, 0, "what the request would make is there already",                             \
       "use what is there, or choose another name")                                                           \
     X(VERSION_PASSED, ABORTED, 0, "somebody else changed it since the version that the request names",       \
       "read it again and change what it is now")                                                             \
+    X(CAPTURE_BEGUN, FAILED_PRECONDITION, 0, "the document cannot be called off any more",                   \
+      "see what becomes of its events, and correct them by events of their own")                             \
     X(LETTER_CLOSED, FAILED_PRECONDITION, 0, "the dead letter is closed already",                            \
       "nothing is left to do about it; GetDeadLetter tells who closed it")                                   \
     X(IDENTITY_MISSING, UNAUTHENTICATED, 0, "the caller proved no identity, which this server demands",      \
@@ -96,7 +98,11 @@ struct reason_row {
     const char *remedy;
 };
 
-/* Not for REASON_NONE. */
+/* Not for REASON_NONE, any of them. */
 const struct reason_row *reason_row(enum reason reason);
+
+/* A call was answered so; and how many were since the start. */
+void reason_count(enum reason reason);
+uint64_t reason_counted(enum reason reason);
 
 #endif

@@ -16,7 +16,7 @@ static enum reason reason_of(enum err err)
     case ERR_LIMIT:
         return REASON_ANSWER_TOO_LARGE;
     case ERR_NOT_FOUND:
-        return REASON_UNKNOWN;
+        return REASON_NOT_FOUND;
     case ERR_FULL:
         return REASON_BACKLOG_FULL;
     case ERR_STOPPED:
@@ -100,21 +100,6 @@ void reply_refused(struct reply *reply, const struct refusal *why)
     set_reason(reply, reasons[why->reason]);
     reply->retry_after_ms = why->retry_after_ms;
     snprintf(reply->details, sizeof reply->details, "%s", why->text);
-}
-
-void reply_fail(struct reply *reply, grpc_status_code status, const char *format, ...)
-{
-    enum reason reason = REASON_NONE + 1;
-    va_list arguments;
-    va_start(arguments, format);
-    set_details(reply, format, arguments);
-    va_end(arguments);
-    while (reason < REASON_INTERNAL && reason_row(reason)->status != status)
-        reason++;
-    if (reason == REASON_FIELD_INVALID && !strchr(reply->details, '`'))
-        reason = REASON_REQUEST_MALFORMED;
-    set_reason(reply, reason);
-    reply->status = status;
 }
 
 void reply_err(struct reply *reply, enum err err, const char *format, ...)

@@ -41,10 +41,6 @@ void reply_input(struct reply *reply, const char *format, ...) __attribute__((fo
 /* Refused for want of room, in the words of `why`. */
 void reply_refused(struct reply *reply, const struct refusal *why);
 
-/* As the first reason of this status. */
-void reply_fail(struct reply *reply, grpc_status_code status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 /* The reason that stands for `err`, and "TEXT: what the client can do about it". What is our own fault is
  * logged, as the client cannot mend it. Not on the loop. */
 void reply_err(struct reply *reply, enum err err, const char *format, ...)

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/epcis/receipt.h"
 #include "epcis/v1/capture_service.pb-c.h"
+#include "server/capture_cancel.h"
 #include "server/capture_query.h"
 #include "server/front/capture_request.h"
 #include "server/front/limits.h"
@@ -36,9 +38,9 @@ void svc_capture_durable(void *context, enum err err, const struct receipt *rece
         return;
     }
     char capture_id[UUID_TEXT + 1];
-    char digest[sizeof "sha256:" + DIGEST_HEX] = "sha256:";
+    char digest[RECEIPT_DIGEST];
     uuid_text(receipt->capture_id, capture_id);
-    digest_hex(receipt->document_sha256, DIGEST_BYTES, digest + strlen(digest));
+    receipt_digest(receipt->document_sha256, digest);
 
     Epcis__V1__Receipt message = EPCIS__V1__RECEIPT__INIT;
     message.capture_id = capture_id;
@@ -47,6 +49,11 @@ void svc_capture_durable(void *context, enum err err, const struct receipt *rece
     message.duplicate_document = receipt->duplicate_document;
     message.partner = (char *)receipt->partner;
     message.received_ms = receipt->received_ms;
+    message.journal_position = receipt->journal_position;
+    if (receipt->key_id[0]) {
+        message.key_id = (char *)receipt->key_id;
+        message.signature = (ProtobufCBinaryData){SIGNATURE_BYTES, (uint8_t *)receipt->signature};
+    }
 
     /* CaptureStreamResponse and PutMasterDataResponse have the same one field. */
     Epcis__V1__CaptureResponse response = EPCIS__V1__CAPTURE_RESPONSE__INIT;
@@ -93,6 +100,8 @@ enum err svc_capture_begin(struct call *call, const char *named, struct ingest_d
     err = ingest_open(call->services->ingest, partner, out);
     if (err)
         svc_capture_not_begun(call, err, partner);
+    else
+        ingest_set_caller(*out, call->caller.name, call->caller.partner);
     return err;
 }
 
@@ -164,15 +173,21 @@ enum call_next svc_capture_document(struct call *call, const char *partner, cons
 
 /* ---- GetCapture ---------------------------------------------------------------------------------------- */
 
+static bool read_capture_id(struct call *call, const char *text, uint8_t capture_id[UUID_BYTES])
+{
+    if (!uuid_parse(text, capture_id))
+        return true;
+    reply_input(&call->reply, "`capture_id` is \"%s\": a UUID as in a receipt is expected", text);
+    return false;
+}
+
 static const ProtobufCMessage *get_capture(struct call *call, const ProtobufCMessage *request,
                                            struct arena *arena)
 {
     const char *text = ((const Epcis__V1__GetCaptureRequest *)request)->capture_id;
     uint8_t capture_id[UUID_BYTES];
-    if (uuid_parse(text, capture_id)) {
-        reply_input(&call->reply, "`capture_id` is \"%s\": a UUID as in a receipt is expected", text);
+    if (!read_capture_id(call, text, capture_id))
         return NULL;
-    }
     Epcis__V1__GetCaptureResponse *response = arena_alloc(arena, sizeof *response);
     if (!response) {
         reply_err(&call->reply, ERR_MEMORY, "capture %s", text);
@@ -190,6 +205,63 @@ static const ProtobufCMessage *get_capture(struct call *call, const ProtobufCMes
     return &response->base;
 }
 
+/* ---- CancelCapture --------------------------------------------------------------------------------------
+ */
+
+static void refuse_cancel(struct call *call, enum err err, const char *text,
+                          const Epcis__V1__Capture *capture)
+{
+    if (err == ERR_EXISTS)
+        reply_refuse(
+            &call->reply, REASON_CAPTURE_BEGUN,
+            "capture %s is in state %s: %" PRIu64 " events read so far, %" PRIu64 " committed, %" PRIu64
+            " duplicates, %" PRIu64 " dead letters",
+            text,
+            protobuf_c_enum_descriptor_get_value(&epcis__v1__capture_state__descriptor, (int)capture->state)
+                ->name,
+            capture->events, capture->committed, capture->duplicates, capture->dead_letters);
+    else
+        reply_err(&call->reply, err, "capture %s", text);
+    reply_about(&call->reply, "capture", text);
+}
+
+static const ProtobufCMessage *cancel_capture(struct call *call, const ProtobufCMessage *message,
+                                              struct arena *arena)
+{
+    enum { WHO_MAX = 256, WHY_MAX = 2000 };
+    const Epcis__V1__CancelCaptureRequest *request = (const Epcis__V1__CancelCaptureRequest *)message;
+    const struct services *services = call->services;
+    uint8_t capture_id[UUID_BYTES];
+    if (!read_capture_id(call, request->capture_id, capture_id))
+        return NULL;
+    if (!request->who[0] || !request->why[0] || strlen(request->who) > WHO_MAX ||
+        strlen(request->why) > WHY_MAX) {
+        reply_input(&call->reply, "`who` (at most %d bytes) and `why` (at most %d bytes) are both expected",
+                    WHO_MAX, WHY_MAX);
+        return NULL;
+    }
+    const char *who = access_who(call, request->who, arena);
+    Epcis__V1__CancelCaptureResponse *response = arena_alloc(arena, sizeof *response);
+    if (!response || !who) {
+        reply_err(&call->reply, ERR_MEMORY, "capture %s", request->capture_id);
+        return NULL;
+    }
+    epcis__v1__cancel_capture_response__init(response);
+    enum err err = capture_get(services->journal, capture_id, arena, &response->capture);
+    if (!err)
+        err = access_sees(call, response->capture->receipt->partner);
+    if (!err)
+        err = capture_cancel(services->journal, services->converter, capture_id, who, request->why);
+    if (!err || err == ERR_EXISTS) { /* as it is now */
+        enum err again = capture_get(services->journal, capture_id, arena, &response->capture);
+        err = again ? again : err;
+    }
+    if (!err)
+        return &response->base;
+    refuse_cancel(call, err, request->capture_id, response->capture);
+    return NULL;
+}
+
 const struct method svc_capture_methods[] = {
     {.path = "/epcis.v1.CaptureService/Capture",
      .need = NEED_SUBMIT,
@@ -202,5 +274,11 @@ const struct method svc_capture_methods[] = {
      .work = query_work,
      .request = &epcis__v1__get_capture_request__descriptor,
      .answer = get_capture},
+    {.path = "/epcis.v1.CaptureService/CancelCapture",
+     .need = NEED_SUBMIT,
+     .room = ROOM_QUERIES,
+     .work = query_work,
+     .request = &epcis__v1__cancel_capture_request__descriptor,
+     .answer = cancel_capture},
 };
 const size_t svc_capture_count = sizeof svc_capture_methods / sizeof svc_capture_methods[0];

@@ -7,6 +7,7 @@
 #include "server/front/limits.h"
 #include "server/front/page.h"
 #include "server/front/query.h"
+#include "server/front/scope.h"
 #include "server/front/svc_capture.h"
 
 enum { WHO_MAX = 256, WHY_MAX = 2000, CORRECTED_MAX = 4 << 20 };
@@ -24,6 +25,9 @@ static void fail(struct call *call, enum err err, const char *dead_letter_id, co
         reply_refuse(&call->reply, REASON_LETTER_CLOSED, "dead letter %.24s: %s", dead_letter_id, why);
     else if (err == ERR_INPUT && why[0])
         reply_input(&call->reply, "%s", why);
+    else if (err == ERR_INPUT)
+        reply_input(&call->reply, "`dead_letter_id` is \"%.24s\": one as ListDeadLetters tells is expected",
+                    dead_letter_id);
     else
         reply_err(&call->reply, err, "dead letter %.24s", dead_letter_id);
     reply_about(&call->reply, "dead letter", dead_letter_id);
@@ -33,7 +37,7 @@ static void fail_page(struct call *call, enum err err, const char *why)
 {
     if (err == ERR_INPUT && why[0])
         reply_input(&call->reply, "%s", why);
-    else
+    else if (!page_refused(err, &call->reply))
         reply_err(&call->reply, err, "dead letters");
 }
 
@@ -44,13 +48,19 @@ static bool has_id(struct call *call, const char *dead_letter_id)
     return dead_letter_id[0];
 }
 
-static bool check_deed(struct call *call, const struct dead_letter_deed *deed)
+/* Who does it is whom the caller proved to be, with what the request says of it. */
+static bool read_deed(struct call *call, const char *who, const char *why, struct arena *arena,
+                      struct dead_letter_deed *out)
 {
-    if (deed->who[0] && deed->why[0] && strlen(deed->who) <= WHO_MAX && strlen(deed->why) <= WHY_MAX)
-        return true;
-    reply_input(&call->reply, "`who` (at most %d bytes) and `why` (at most %d bytes) are both expected",
-                WHO_MAX, WHY_MAX);
-    return false;
+    *out = (struct dead_letter_deed){NULL, why};
+    if (who[0] && why[0] && strlen(who) <= WHO_MAX && strlen(why) <= WHY_MAX)
+        out->who = access_who(call, who, arena);
+    else
+        reply_input(&call->reply, "`who` (at most %d bytes) and `why` (at most %d bytes) are both expected",
+                    WHO_MAX, WHY_MAX);
+    if (!out->who && !call->reply.status)
+        reply_err(&call->reply, ERR_MEMORY, "dead letters");
+    return out->who;
 }
 
 /* ---- showing ------------------------------------------------------------------------------------------ */
@@ -66,6 +76,8 @@ static const ProtobufCMessage *list_dead_letters(struct call *call, const Protob
     if (page_read(request->page_size, request->page_token, &page, &call->reply))
         return NULL;
     enum err err = dead_letter_list(&letters, request, page.limit, page.cursor, arena, &response, why);
+    if (!err)
+        err = scope_letters(call, response->dead_letters, &response->n_dead_letters);
     if (!err)
         err = page_write(&page, arena, &response->next_page_token);
     if (err) {
@@ -84,6 +96,8 @@ static const ProtobufCMessage *get_dead_letter(struct call *call, const Protobuf
     if (!has_id(call, dead_letter_id))
         return NULL;
     enum err err = dead_letter_get(&letters, dead_letter_id, arena, &response);
+    if (!err)
+        err = access_sees(call, response->dead_letter->partner);
     if (err) {
         fail(call, err, dead_letter_id, "");
         return NULL;
@@ -98,12 +112,12 @@ static const ProtobufCMessage *resubmit_dead_letter(struct call *call, const Pro
 {
     const Epcis__V1__ResubmitDeadLetterRequest *request =
         (const Epcis__V1__ResubmitDeadLetterRequest *)message;
-    const struct dead_letter_deed deed = {request->who, request->why};
+    struct dead_letter_deed deed;
     const struct dead_letters letters = letters_of(call);
     Epcis__V1__ResubmitDeadLetterResponse *response = arena_alloc(arena, sizeof *response);
     char *capture_id = arena_alloc(arena, UUID_TEXT + 1);
     char why[DEAD_LETTER_WHY] = "";
-    if (!has_id(call, request->dead_letter_id) || !check_deed(call, &deed))
+    if (!has_id(call, request->dead_letter_id) || !read_deed(call, request->who, request->why, arena, &deed))
         return NULL;
     enum err err = ERR_MEMORY;
     if (response && capture_id)
@@ -122,12 +136,12 @@ static const ProtobufCMessage *discard_dead_letter(struct call *call, const Prot
                                                    struct arena *arena)
 {
     const Epcis__V1__DiscardDeadLetterRequest *request = (const Epcis__V1__DiscardDeadLetterRequest *)message;
-    const struct dead_letter_deed deed = {request->who, request->why};
+    struct dead_letter_deed deed;
     const struct dead_letters letters = letters_of(call);
     static const Epcis__V1__DiscardDeadLetterResponse response =
         EPCIS__V1__DISCARD_DEAD_LETTER_RESPONSE__INIT;
     char why[DEAD_LETTER_WHY];
-    if (!has_id(call, request->dead_letter_id) || !check_deed(call, &deed))
+    if (!has_id(call, request->dead_letter_id) || !read_deed(call, request->who, request->why, arena, &deed))
         return NULL;
     enum err err = dead_letter_discard(&letters, request->dead_letter_id, &deed, arena, why);
     if (err) {
@@ -152,12 +166,13 @@ static const ProtobufCMessage *resubmit_dead_letters(struct call *call, const Pr
     const Epcis__V1__ResubmitDeadLettersRequest *request =
         (const Epcis__V1__ResubmitDeadLettersRequest *)message;
     const Epcis__V1__ListDeadLettersRequest *filter = filter_of(request->filter);
-    const struct dead_letter_deed deed = {request->who, request->why};
+    struct dead_letter_deed deed;
     const struct dead_letters letters = letters_of(call);
     Epcis__V1__ResubmitDeadLettersResponse *response = NULL;
     struct page page;
     char why[DEAD_LETTER_WHY] = "";
-    if (!check_deed(call, &deed) || page_read(filter->page_size, filter->page_token, &page, &call->reply))
+    if (!read_deed(call, request->who, request->why, arena, &deed) ||
+        page_read(filter->page_size, filter->page_token, &page, &call->reply))
         return NULL;
     enum err err =
         dead_letter_resubmit_page(&letters, filter, page.limit, page.cursor, &deed, arena, &response, why);
@@ -176,12 +191,13 @@ static const ProtobufCMessage *discard_dead_letters(struct call *call, const Pro
     const Epcis__V1__DiscardDeadLettersRequest *request =
         (const Epcis__V1__DiscardDeadLettersRequest *)message;
     const Epcis__V1__ListDeadLettersRequest *filter = filter_of(request->filter);
-    const struct dead_letter_deed deed = {request->who, request->why};
+    struct dead_letter_deed deed;
     const struct dead_letters letters = letters_of(call);
     Epcis__V1__DiscardDeadLettersResponse *response = NULL;
     struct page page;
     char why[DEAD_LETTER_WHY] = "";
-    if (!check_deed(call, &deed) || page_read(filter->page_size, filter->page_token, &page, &call->reply))
+    if (!read_deed(call, request->who, request->why, arena, &deed) ||
+        page_read(filter->page_size, filter->page_token, &page, &call->reply))
         return NULL;
     enum err err =
         dead_letter_discard_page(&letters, filter, page.limit, page.cursor, &deed, arena, &response, why);

@@ -128,7 +128,8 @@ static const ProtobufCMessage *list_identities(struct call *call, const Protobuf
                               &more);
     }
     if (err) {
-        reply_err(&call->reply, err, "identities");
+        if (!page_refused(err, &call->reply))
+            reply_err(&call->reply, err, "identities");
         return NULL;
     }
     if (more) /* the token is the last one's name */

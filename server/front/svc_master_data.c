@@ -9,6 +9,7 @@
 #include "common/store/store_master.h"
 #include "server/front/page.h"
 #include "server/front/query.h"
+#include "server/front/scope.h"
 #include "server/front/svc_capture.h"
 
 enum { PUT_BYTES_MAX = 2 << 20 };
@@ -29,8 +30,17 @@ static const ProtobufCMessage *get_master_data(struct call *call, const Protobuf
         return NULL;
     enum err err = store_master_history(call->services->store, request->type, request->id, page.limit,
                                         page.cursor, arena, &response);
+    if (!err)
+        err = scope_master(call, &response->current);
+    if (!err)
+        err = scope_master_data(call, response->older, &response->n_older);
+    if (!err && !response->current && response->n_older == 0 && !request->page_token[0])
+        err = ERR_NOT_FOUND;
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "master data of %s", request->id);
+        reply_about(&call->reply, "master data", request->id);
         return NULL;
     }
     return &response->base;
@@ -46,8 +56,11 @@ static const ProtobufCMessage *list_master_data(struct call *call, const Protobu
         return NULL;
     enum err err = store_master_list(call->services->store, request->type_prefix, page.limit, page.cursor,
                                      arena, &response);
+    if (!err)
+        err = scope_master_data(call, response->master_data, &response->n_master_data);
     if (err) {
-        reply_err(&call->reply, err, "master data");
+        if (!page_refused(err, &call->reply))
+            reply_err(&call->reply, err, "master data");
         return NULL;
     }
     return &response->base;

@@ -34,6 +34,20 @@ static bool has_partner(struct call *call, const Epcis__V1__TradingPartner *part
     return partner;
 }
 
+/* Whom the caller proved to be, with what the request says of it. NULL: the reply says why. */
+static const char *read_who(struct call *call, const char *changed_by, struct arena *arena)
+{
+    char why[PARTNER_WHY];
+    if (partner_check_changed_by(changed_by, why)) {
+        reply_input(&call->reply, "%s", why);
+        return NULL;
+    }
+    const char *who = access_who(call, changed_by, arena);
+    if (!who)
+        reply_err(&call->reply, ERR_MEMORY, "partners");
+    return who;
+}
+
 /* The three answers have the same one field. */
 static const ProtobufCMessage *changed(struct call *call, enum err err, Epcis__V1__TradingPartner *partner,
                                        const char *partner_id, const char *why, struct arena *arena)
@@ -54,10 +68,11 @@ static const ProtobufCMessage *create_partner(struct call *call, const ProtobufC
                                               struct arena *arena)
 {
     const Epcis__V1__CreatePartnerRequest *request = (const Epcis__V1__CreatePartnerRequest *)message;
+    const char *who = read_who(call, request->changed_by, arena);
     char why[PARTNER_WHY];
-    if (!has_partner(call, request->partner))
+    if (!who || !has_partner(call, request->partner))
         return NULL;
-    enum err err = partner_create(call->services->journal, request->partner, request->changed_by, arena, why);
+    enum err err = partner_create(call->services->journal, request->partner, who, arena, why);
     return changed(call, err, request->partner, request->partner->name, why, arena);
 }
 
@@ -65,10 +80,11 @@ static const ProtobufCMessage *update_partner(struct call *call, const ProtobufC
                                               struct arena *arena)
 {
     const Epcis__V1__UpdatePartnerRequest *request = (const Epcis__V1__UpdatePartnerRequest *)message;
+    const char *who = read_who(call, request->changed_by, arena);
     char why[PARTNER_WHY];
-    if (!has_partner(call, request->partner))
+    if (!who || !has_partner(call, request->partner))
         return NULL;
-    enum err err = partner_update(call->services->journal, request->partner, request->changed_by, why);
+    enum err err = partner_update(call->services->journal, request->partner, who, why);
     return changed(call, err, request->partner, request->partner->partner_id, why, arena);
 }
 
@@ -76,10 +92,13 @@ static const ProtobufCMessage *deactivate_partner(struct call *call, const Proto
                                                   struct arena *arena)
 {
     const Epcis__V1__DeactivatePartnerRequest *request = (const Epcis__V1__DeactivatePartnerRequest *)message;
+    const char *who = read_who(call, request->changed_by, arena);
     Epcis__V1__TradingPartner *partner = NULL;
     char why[PARTNER_WHY];
-    enum err err = partner_deactivate(call->services->journal, request->partner_id, request->version,
-                                      request->changed_by, arena, &partner, why);
+    if (!who)
+        return NULL;
+    enum err err = partner_deactivate(call->services->journal, request->partner_id, request->version, who,
+                                      arena, &partner, why);
     return changed(call, err, partner, request->partner_id, why, arena);
 }
 
@@ -147,8 +166,7 @@ static const ProtobufCMessage *list_partners(struct call *call, const ProtobufCM
     if (page_read(request->page_size, request->page_token, &page, &call->reply))
         return NULL;
     if (page.cursor[0] && uuid_parse(page.cursor, after)) {
-        fail(call, ERR_INPUT, "",
-             "`page_token` is none: send next_page_token of the answer before, or nothing");
+        page_refused(ERR_INPUT, &call->reply);
         return NULL;
     }
     if (!response) {

@@ -1,6 +1,7 @@
 #include "server/front/svc_trace.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "server/capture_query.h"
 #include "server/front/page.h"
 #include "server/front/query.h"
+#include "server/front/scope.h"
 
 /* Private URIs name items too, so all that is asked is a URI, and a right one where it is of GS1's. */
 static enum err check_epc(struct call *call, const char *text)
@@ -29,6 +31,35 @@ static enum err check_epc(struct call *call, const char *text)
     return ERR_INPUT;
 }
 
+/* Pages passed over for want of an event of the caller's. */
+enum { PASSED_MAX = 16 };
+
+/* ERR_NOT_FOUND also where no event of the caller's names the item: to a stranger it does not exist. */
+static enum err read_history(struct call *call, const char *epc, struct page *page, struct arena *arena,
+                             Epcis__V1__GetItemHistoryResponse **out)
+{
+    bool first = !page->cursor[0], nothing = true;
+    enum err err = ERR_OK;
+    for (int i = 0; !err && nothing && i < PASSED_MAX && (i == 0 || page->cursor[0]); i++) {
+        err = store_item_history(call->services->store, epc, page->limit, page->cursor, arena, out);
+        if (!err)
+            err = scope_history(call, (*out)->history, &(*out)->n_history);
+        nothing = !err && (*out)->n_history == 0;
+    }
+    if (err)
+        return err;
+    scope_state(call, (*out)->state);
+    return nothing && first && !page->cursor[0] && call->caller.partner[0] ? ERR_NOT_FOUND : ERR_OK;
+}
+
+/* That some event of the caller's names the item, where it may not see others'. */
+static enum err check_known(struct call *call, const char *epc, struct arena *arena)
+{
+    Epcis__V1__GetItemHistoryResponse *response;
+    struct page page = {.limit = PAGE_MAX};
+    return call->caller.partner[0] ? read_history(call, epc, &page, arena, &response) : ERR_OK;
+}
+
 static const ProtobufCMessage *get_item_history(struct call *call, const ProtobufCMessage *message,
                                                 struct arena *arena)
 {
@@ -38,9 +69,10 @@ static const ProtobufCMessage *get_item_history(struct call *call, const Protobu
     if (check_epc(call, request->epc) ||
         page_read(request->page_size, request->page_token, &page, &call->reply))
         return NULL;
-    enum err err =
-        store_item_history(call->services->store, request->epc, page.limit, page.cursor, arena, &response);
+    enum err err = read_history(call, request->epc, &page, arena, &response);
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "item %s", request->epc);
         reply_about(&call->reply, "item", request->epc);
         return NULL;
@@ -63,8 +95,13 @@ static const ProtobufCMessage *get_event(struct call *call, const ProtobufCMessa
     }
     epcis__v1__get_event_response__init(response);
     enum err err = store_event_get(call->services->store, sequence, arena, &response->committed_event);
+    if (!err)
+        err = scope_capture(call, response->committed_event->capture_id);
     if (err) {
-        reply_err(&call->reply, err, "event %" PRIu64, sequence);
+        char number[24];
+        snprintf(number, sizeof number, "%" PRIu64, sequence);
+        reply_err(&call->reply, err, "event %s", number);
+        reply_about(&call->reply, "event", number);
         return NULL;
     }
     return &response->base;
@@ -91,8 +128,14 @@ static const ProtobufCMessage *get_contents(struct call *call, const ProtobufCMe
                                                .at_us = request->at_ms ? &at_us : NULL,
                                                .recursive = request->recursive,
                                                .limit = page.limit};
-    enum err err = store_contents(call->services->store, &query, page.cursor, arena, &response);
+    enum err err = check_known(call, request->epc, arena);
+    if (!err)
+        err = store_contents(call->services->store, &query, page.cursor, arena, &response);
+    if (!err)
+        err = scope_contents(call, response->items, &response->n_items);
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "container %s", request->epc);
         reply_about(&call->reply, "item", request->epc);
         return NULL;
@@ -108,8 +151,12 @@ static const ProtobufCMessage *get_containers(struct call *call, const ProtobufC
     if (check_epc(call, request->epc))
         return NULL;
     int64_t at_us = us_of_ms(request->at_ms);
-    enum err err = store_containers(call->services->store, request->epc, request->at_ms ? &at_us : NULL,
-                                    arena, &response);
+    enum err err = check_known(call, request->epc, arena);
+    if (!err)
+        err = store_containers(call->services->store, request->epc, request->at_ms ? &at_us : NULL, arena,
+                               &response);
+    if (!err)
+        err = scope_containers(call, response->containers, &response->n_containers);
     if (err) {
         reply_err(&call->reply, err, "item %s", request->epc);
         reply_about(&call->reply, "item", request->epc);
@@ -196,6 +243,21 @@ static enum err list_nothing(struct call *call, const uint8_t capture_id[UUID_BY
     return err;
 }
 
+/* As read_history. */
+static enum err read_events(struct call *call, const struct store_events_query *query, struct page *page,
+                            struct arena *arena, Epcis__V1__ListEventsResponse **out)
+{
+    bool first = !page->cursor[0], nothing = true;
+    enum err err = ERR_OK;
+    for (int i = 0; !err && nothing && i < PASSED_MAX && (i == 0 || page->cursor[0]); i++) {
+        err = store_events(call->services->store, query, page->cursor, arena, out);
+        if (!err)
+            err = scope_history(call, (*out)->events, &(*out)->n_events);
+        nothing = !err && (*out)->n_events == 0;
+    }
+    return !err && nothing && first && !page->cursor[0] && call->caller.partner[0] ? ERR_NOT_FOUND : err;
+}
+
 static const ProtobufCMessage *list_events(struct call *call, const ProtobufCMessage *message,
                                            struct arena *arena)
 {
@@ -213,10 +275,14 @@ static const ProtobufCMessage *list_events(struct call *call, const ProtobufCMes
                                           : read_lot(call, request, &query);
     if (err)
         return NULL;
-    err = store_events(call->services->store, &query, page.cursor, arena, &response);
-    if (err == ERR_NOT_FOUND && query.capture_id)
+    bool own = !query.capture_id || !(err = scope_capture(call, request->capture_id));
+    if (own)
+        err = read_events(call, &query, &page, arena, &response);
+    if (own && err == ERR_NOT_FOUND && query.capture_id)
         err = list_nothing(call, capture_id, arena, &response);
     if (err) {
+        if (page_refused(err, &call->reply))
+            return NULL;
         reply_err(&call->reply, err, "%s %s", selection,
                   query.capture_id ? request->capture_id
                   : query.lot      ? request->lot

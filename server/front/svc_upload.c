@@ -53,6 +53,7 @@ static void on_claimed(void *context, enum err err, struct ingest_document *docu
     struct call *call = context;
     struct upload *upload = call->state;
     if (!err) {
+        ingest_set_caller(document, call->caller.name, call->caller.partner);
         set_document(upload, document);
         call->next = CALL_MORE;
     } else {

@@ -13,11 +13,16 @@
 
 #include "common/store/store.h"
 #include "common/store/store_trace.h"
+#include "server/capture_cancel.h"
+#include "server/capture_list.h"
 #include "server/capture_query.h"
 #include "server/ingest.h"
+#include "server/journal_audit.h"
 #include "server/journal_identity.h"
 #include "server/journal_letter.h"
 #include "server/journal_partner.h"
+#include "server/server_status.h"
+#include "server/signer.h"
 
 /* ---- ingest -------------------------------------------------------------------------------------------- */
 
@@ -111,7 +116,8 @@ static void fake_ingest_free(struct ingest *ingest)
 enum err ingest_admit(struct ingest *ingest, struct refusal *why)
 {
     unsigned retry = atomic_load(&ingest->retry_after_ms);
-    refusal_set(why, REFUSAL_BACKLOG_BYTES, retry ? retry : 1234, "too much waits; come again");
+    if (why)
+        refusal_set(why, REFUSAL_BACKLOG_BYTES, retry ? retry : 1234, "too much waits; come again");
     if (atomic_load(&ingest->refusals) > 0 && atomic_fetch_sub(&ingest->refusals, 1) > 0)
         return ERR_FULL;
     return (enum err)atomic_load(&ingest->admit);
@@ -202,6 +208,11 @@ enum err ingest_finish(struct ingest_document **document, ingest_done_fn *done, 
     return ERR_OK;
 }
 
+void ingest_set_caller(struct ingest_document *document, const char *identity, const char *partner)
+{
+    (void)document, (void)identity, (void)partner;
+}
+
 void ingest_set_content_type(struct ingest_document *document, const char *content_type)
 {
     (void)document, (void)content_type;
@@ -245,6 +256,20 @@ void ingest_abort(struct ingest_document **document)
         return;
     atomic_fetch_add(&(*document)->ingest->aborted, 1);
     free_document(document);
+}
+
+/* ---- the server ------------------------------------------------------------------------------------------
+ */
+
+enum err server_status_get(const struct server_status *status, bool draining, struct arena *arena,
+                           Epcis__V1__ServerStatus **out)
+{
+    (void)status, (void)draining;
+    *out = arena_alloc(arena, sizeof **out);
+    epcis__v1__server_status__init(*out);
+    (*out)->version = (char *)"7.7";
+    (*out)->state = EPCIS__V1__SERVER_STATE__SERVER_STATE_SERVING;
+    return ERR_OK;
 }
 
 /* ---- journal queries: one capture is known; others are those received, running when asked first
@@ -532,6 +557,34 @@ enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id
     return ERR_NOT_FOUND;
 }
 
+enum err capture_list(struct journal *journal, const Epcis__V1__ListCapturesRequest *filter, uint32_t limit,
+                      char cursor[STORE_CURSOR], capture_sees_fn *sees, const void *context,
+                      struct arena *arena, Epcis__V1__ListCapturesResponse **out)
+{
+    (void)journal, (void)filter, (void)limit, (void)sees, (void)context;
+    *out = arena_alloc(arena, sizeof **out);
+    epcis__v1__list_captures_response__init(*out);
+    return cursor[0] ? ERR_INPUT : ERR_OK;
+}
+
+enum err capture_list_events(struct journal *journal, struct store *store,
+                             const uint8_t capture_id[UUID_BYTES], bool dead_letters_only, uint32_t limit,
+                             char cursor[STORE_CURSOR], struct arena *arena,
+                             Epcis__V1__ListCaptureEventsResponse **out)
+{
+    (void)journal, (void)store, (void)capture_id, (void)dead_letters_only, (void)limit, (void)cursor;
+    *out = arena_alloc(arena, sizeof **out);
+    epcis__v1__list_capture_events_response__init(*out);
+    return ERR_OK;
+}
+
+enum err capture_cancel(struct journal *journal, struct converter *converter,
+                        const uint8_t capture_id[UUID_BYTES], const char *who, const char *why)
+{
+    (void)journal, (void)converter, (void)who, (void)why;
+    return capture_id[15] == 1 ? ERR_EXISTS : ERR_OK;
+}
+
 enum err journal_upload_by_key(struct journal *journal, const uint8_t *key, size_t key_bytes,
                                struct arena *arena, Epcis__Store__V1__UploadRecord **out)
 {
@@ -606,6 +659,36 @@ enum err journal_partner_changes(struct journal *journal, const uint8_t id[UUID_
 {
     (void)journal, (void)id, (void)version, (void)limit, (void)arena, (void)out;
     return ERR_OK;
+}
+
+/* ---- what auditors get: nothing, and keys cannot be rotated ---- */
+
+enum err journal_audit_last_key(struct journal *journal, struct arena *arena, Epcis__V1__SigningKey **out)
+{
+    (void)journal, (void)arena, (void)out;
+    return ERR_NOT_FOUND;
+}
+
+enum err journal_audit_keys(struct journal *journal, struct journal_audit_page *page, struct arena *arena,
+                            Epcis__V1__ListKeysResponse *out)
+{
+    (void)journal, (void)arena, (void)out;
+    page->from = 0;
+    return ERR_OK;
+}
+
+enum err journal_audit_checkpoints(struct journal *journal, struct journal_audit_page *page,
+                                   struct arena *arena, Epcis__V1__ListCheckpointsResponse *out)
+{
+    (void)journal, (void)arena, (void)out;
+    page->from = 0;
+    return ERR_OK;
+}
+
+enum err signer_rotate(struct signer *signer, const char *requested_by)
+{
+    (void)signer, (void)requested_by;
+    return ERR_DISK;
 }
 
 #endif

@@ -86,7 +86,7 @@ static enum call_next watch_work(struct call *call, struct arena *arena)
     atomic_fetch_add(&feed.turns, 1);
     if (call->asked) {
         if (!call->request) {
-            reply_fail(&call->reply, GRPC_STATUS_INVALID_ARGUMENT, "nothing asked");
+            reply_input(&call->reply, "nothing asked");
             return CALL_ANSWER;
         }
         watch_begin(call);
@@ -142,19 +142,25 @@ static enum call_next once_work(struct call *call, struct arena *arena)
 
 static const struct method methods[] = {
     {.path = "/t/Watch",
-     .need = NEED_NOTHING,
+     .need = NEED_READ,
      .room = ROOM_QUERIES,
      .sending = true,
      .work = watch_work,
      .drop = watch_drop},
     {.path = "/t/Echo",
-     .need = NEED_NOTHING,
+     .need = NEED_READ,
      .room = ROOM_QUERIES,
      .streaming = true,
      .sending = true,
      .work = echo_work,
      .drop = echo_drop},
-    {.path = "/t/Once", .need = NEED_NOTHING, .room = ROOM_QUERIES, .sending = true, .work = once_work},
+    {.path = "/t/Public",
+     .need = NEED_NOTHING,
+     .room = ROOM_QUERIES,
+     .sending = true,
+     .work = watch_work,
+     .drop = watch_drop},
+    {.path = "/t/Once", .need = NEED_READ, .room = ROOM_QUERIES, .sending = true, .work = once_work},
 };
 
 /* ---- the loop, and clients ------------------------------------------------------------------------------
@@ -288,12 +294,17 @@ static struct stream *open_stream(const char *method)
     return stream;
 }
 
-static struct stream *watch(void)
+static struct stream *watch_at(const char *method)
 {
-    struct stream *stream = open_stream("/t/Watch");
+    struct stream *stream = open_stream(method);
     send_byte(stream);
     half_close(stream);
     return stream;
+}
+
+static struct stream *watch(void)
+{
+    return watch_at("/t/Watch");
 }
 
 /* The next number; 0: the stream has ended. */
@@ -521,6 +532,24 @@ START_TEST(open_streams_are_counted)
 }
 END_TEST
 
+/* Strangers have places of their own, which are fewer. */
+START_TEST(public_streams_are_counted_apart)
+{
+    struct front_limits limits = front_limits_default;
+    limits.public_streams = 1;
+    begin(limits);
+    struct stream *first = watch_at("/t/Public");
+    wait_until(&feed.parked, 1);
+    expect_status(watch_at("/t/Public"), GRPC_STATUS_RESOURCE_EXHAUSTED, "1 streams that need no identity");
+    struct stream *second = watch();
+    wait_until(&feed.parked, 2);
+    cancel(first);
+    cancel(second);
+    wait_until(&feed.dropped, 2);
+    end();
+}
+END_TEST
+
 START_TEST(messages_go_both_ways)
 {
     begin(front_limits_default);
@@ -579,6 +608,7 @@ int main(void)
     tcase_add_test(tests, a_client_that_does_not_read_is_cut_off);
     tcase_add_test(tests, stopping_while_a_message_is_stuck);
     tcase_add_test(tests, open_streams_are_counted);
+    tcase_add_test(tests, public_streams_are_counted_apart);
     tcase_add_test(tests, messages_go_both_ways);
     tcase_add_test(tests, a_stream_waits_for_room_and_for_messages);
     SRunner *runner = srunner_create(suite);

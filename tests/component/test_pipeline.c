@@ -234,7 +234,8 @@ static void core_open(void)
                                             .ack_endpoint = ack_endpoint,
                                             .run_max_batches = 4,
                                             .run_max_bytes = 1 << 20,
-                                            .lease_ms = 300};
+                                            .lease_ms = 300,
+                                            .silent_ms = 60000};
     struct converter_options converter = {.limits = PARSER_LIMITS_INIT,
                                           .batch_max_events = 10,
                                           .batch_max_bytes = 1 << 20,
@@ -244,8 +245,8 @@ static void core_open(void)
     ck_assert_int_eq(journal_open(journal_dir, 256 << 20, &core.journal), ERR_OK);
     ck_assert_int_eq(dispatcher_open(&dispatcher, core.journal, on_acknowledged, NULL, &core.dispatcher),
                      ERR_OK);
-    ck_assert_int_eq(converter_open(&converter, core.journal, core.dispatcher, on_fatal, &core.converter),
-                     ERR_OK);
+    ck_assert_int_eq(
+        converter_open(&converter, core.journal, NULL, core.dispatcher, on_fatal, &core.converter), ERR_OK);
     ck_assert_int_eq(converter_start(core.converter), ERR_OK);
     ck_assert_int_eq(ingest_init(core.journal, NULL, on_received, NULL, &core.ingest), ERR_OK);
 }

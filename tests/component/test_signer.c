@@ -1,8 +1,9 @@
 /* The keys of a server on a real disk: made once, rotated, found again after a crash, never replaced
- * unasked. */
+ * unasked; and what they sign. */
 #include <check.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,12 @@
 
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/epcis/receipt.h"
+#include "server/capture_query.h"
+#include "server/checkpointer.h"
+#include "server/ingest.h"
 #include "server/journal_audit.h"
+#include "server/journal_wait.h"
 #include "server/signer.h"
 
 enum { ARENA_BYTES = 1 << 20 };
@@ -300,6 +306,245 @@ START_TEST(the_key_of_another_journal_stops_the_start)
 }
 END_TEST
 
+/* ---- receipts --------------------------------------------------------------------------------------- */
+
+struct sending {
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t done_now;
+    bool done;
+    enum err err;
+    struct receipt receipt;
+};
+
+static void on_done(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
+{
+    (void)why;
+    struct sending *sending = context;
+    pthread_mutex_lock(&sending->mutex);
+    sending->done = true;
+    sending->err = err;
+    if (receipt)
+        sending->receipt = *receipt;
+    pthread_cond_signal(&sending->done_now);
+    pthread_mutex_unlock(&sending->mutex);
+}
+
+static void on_received(void *context, uint64_t number, uint32_t partition)
+{
+    (void)context, (void)number, (void)partition;
+}
+
+static struct receipt send(struct server *server, const char *text, const char *partner)
+{
+    struct ingest *ingest = NULL;
+    struct ingest_document *document = NULL;
+    struct sending sending = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
+    ck_assert_int_eq(ingest_init(server->journal, NULL, on_received, NULL, &ingest), ERR_OK);
+    ck_assert_int_eq(ingest_open(ingest, partner, &document), ERR_OK);
+    ck_assert_int_eq(ingest_append(document, text, strlen(text)), ERR_OK);
+    ingest_finish(&document, on_done, &sending);
+    pthread_mutex_lock(&sending.mutex);
+    while (!sending.done)
+        pthread_cond_wait(&sending.done_now, &sending.mutex);
+    pthread_mutex_unlock(&sending.mutex);
+    ck_assert_int_eq(sending.err, ERR_OK);
+    ingest_free(&ingest);
+    return sending.receipt;
+}
+
+/* As GetCapture tells it. It is as it was sent, and the key it names signed it. */
+static Epcis__V1__Receipt *stored(struct server *server, const struct receipt *sent)
+{
+    struct journal_audit_page page = {.limit = 100};
+    Epcis__V1__ListKeysResponse response = EPCIS__V1__LIST_KEYS_RESPONSE__INIT;
+    Epcis__V1__Capture *capture = NULL;
+    bool verified = false;
+    ck_assert_int_eq(capture_get(server->journal, sent->capture_id, &arena, &capture), ERR_OK);
+    Epcis__V1__Receipt *receipt = capture->receipt;
+    ck_assert_str_eq(receipt->key_id, sent->key_id);
+    ck_assert_uint_eq(receipt->journal_position, sent->journal_position);
+    ck_assert_uint_eq(receipt->signature.len, SIGNATURE_BYTES);
+    ck_assert_mem_eq(receipt->signature.data, sent->signature, SIGNATURE_BYTES);
+    ck_assert_int_eq(journal_audit_keys(server->journal, &page, &arena, &response), ERR_OK);
+    for (size_t i = 0; i < response.n_keys; i++)
+        if (strcmp(response.keys[i]->key_id, receipt->key_id) == 0)
+            verified = receipt_ok(receipt, response.keys[i]->public_key.data);
+    ck_assert(verified);
+    return receipt;
+}
+
+START_TEST(receipts_are_signed_and_stay_the_same)
+{
+    struct server server;
+    ck_assert_int_eq(server_open(&server, false), ERR_OK);
+    struct receipt first = send(&server, "one", "0614141000012");
+    struct receipt second = send(&server, "two", "");
+    ck_assert_uint_eq(first.journal_position, 1);
+    ck_assert_uint_eq(second.journal_position, 2);
+    stored(&server, &first);
+    stored(&server, &second);
+    ck_assert_int_eq(signer_rotate(server.signer, ""), ERR_OK);
+    struct receipt third = send(&server, "three", "");
+    ck_assert_str_ne(third.key_id, first.key_id);
+    stored(&server, &third);
+    server_close(&server);
+
+    ck_assert_int_eq(server_open(&server, false), ERR_OK);
+    stored(&server, &first);
+    struct receipt again = send(&server, "one", "0614141000012");
+    ck_assert(again.duplicate_document);
+    stored(&server, &again);
+    ck_assert_mem_eq(again.signature, first.signature, SIGNATURE_BYTES);
+    server_close(&server);
+}
+END_TEST
+
+START_TEST(any_changed_field_of_a_receipt_is_found)
+{
+    struct server server;
+    Epcis__V1__SigningKey *key = NULL;
+    ck_assert_int_eq(server_open(&server, false), ERR_OK);
+    struct receipt sent = send(&server, "one", "0614141000012");
+    ck_assert_int_eq(journal_audit_last_key(server.journal, &arena, &key), ERR_OK);
+    Epcis__V1__Receipt good = *stored(&server, &sent), bad[6];
+    const uint8_t *public_key = key->public_key.data;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        bad[i] = good;
+    bad[0].capture_id = "01234567-89ab-7def-8123-456789abcdef";
+    bad[1].document_digest = "sha256:00";
+    bad[2].document_bytes++;
+    bad[3].received_ms++;
+    bad[4].journal_position++;
+    bad[5].partner = "";
+    ck_assert(receipt_ok(&good, public_key));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_msg(!receipt_ok(&bad[i], public_key), "field %zu", i);
+    server_close(&server);
+}
+END_TEST
+
+/* ---- checkpoints ------------------------------------------------------------------------------------ */
+
+static void checkpoint(struct server *server, bool always)
+{
+    struct journal_op op = {.kind = JOURNAL_CHECKPOINT, .always = always};
+    ck_assert_int_eq(journal_wait(server->journal, &op), ERR_OK);
+}
+
+/* All checkpoints, in the arena. Each is signed by the last key, and names the one before. */
+static size_t known_checkpoints(struct server *server, Epcis__V1__Checkpoint *out[], size_t room)
+{
+    struct journal_audit_page page = {.limit = 100};
+    Epcis__V1__ListCheckpointsResponse response = EPCIS__V1__LIST_CHECKPOINTS_RESPONSE__INIT;
+    Epcis__V1__SigningKey *key = NULL;
+    arena_reset(&arena);
+    ck_assert_int_eq(journal_audit_last_key(server->journal, &arena, &key), ERR_OK);
+    ck_assert_int_eq(journal_audit_checkpoints(server->journal, &page, &arena, &response), ERR_OK);
+    ck_assert_uint_le(response.n_checkpoints, room);
+    for (size_t i = 0; i < response.n_checkpoints; i++) {
+        uint8_t digest[DIGEST_BYTES];
+        const ProtobufCBinaryData bytes = response.checkpoints[i]->checkpoint,
+                                  signature = response.checkpoints[i]->signature;
+        ck_assert(signature_ok(key->public_key.data, SIGNER_CHECKPOINT, bytes.data, bytes.len, signature.data,
+                               signature.len));
+        out[i] = epcis__v1__checkpoint__unpack(&arena.allocator, bytes.len, bytes.data);
+        ck_assert_ptr_nonnull(out[i]);
+        ck_assert_uint_eq(out[i]->number, i + 1);
+        ck_assert_uint_eq(out[i]->previous_sha256.len, i ? DIGEST_BYTES : 0);
+        if (i) {
+            digest_of(response.checkpoints[i - 1]->checkpoint.data,
+                      response.checkpoints[i - 1]->checkpoint.len, digest);
+            ck_assert_mem_eq(out[i]->previous_sha256.data, digest, DIGEST_BYTES);
+        }
+    }
+    return response.n_checkpoints;
+}
+
+/* A batch that holds the document, or what became of it. */
+static void record_batch(struct server *server, bool acknowledged)
+{
+    uint8_t id[DIGEST_BYTES] = {7}, parent[DIGEST_BYTES] = {0};
+    Epcis__Store__V1__BatchSpan span = EPCIS__STORE__V1__BATCH_SPAN__INIT, *spans[] = {&span};
+    Epcis__Store__V1__BatchRecord record = EPCIS__STORE__V1__BATCH_RECORD__INIT;
+    const struct journal_span_result result = {.committed = 1};
+    const struct buffer leaves = {.data = id, .length = sizeof id};
+    struct journal_op op = {.kind = acknowledged ? JOURNAL_ACKNOWLEDGED : JOURNAL_BATCH,
+                            .partition = 300,
+                            .sequence = 1,
+                            .results = &result,
+                            .result_count = 1,
+                            .leaves = &leaves,
+                            .rule_pack = "test"};
+    span.document_number = 1;
+    span.count = span.events = 1;
+    record.batch_id = (ProtobufCBinaryData){sizeof id, id};
+    record.parent_batch_id = (ProtobufCBinaryData){sizeof parent, parent};
+    record.spans = spans;
+    record.n_spans = 1;
+    if (acknowledged)
+        buffer_append(&op.data, "\1", 1);
+    else
+        buffer_append_message(&op.data, &record.base);
+    ck_assert_int_eq(journal_wait(server->journal, &op), ERR_OK);
+    buffer_free(&op.data);
+}
+
+START_TEST(checkpoints_are_a_signed_chain)
+{
+    struct server server;
+    Epcis__V1__Checkpoint *all[8];
+    ck_assert_int_eq(server_open(&server, false), ERR_OK);
+    checkpoint(&server, false);
+    checkpoint(&server, false); /* changes nothing */
+    send(&server, "one", "");
+    checkpoint(&server, false);
+    record_batch(&server, false);
+    checkpoint(&server, false);
+    record_batch(&server, true);
+    server_close(&server);
+    ck_assert_int_eq(server_open(&server, false), ERR_OK);
+    checkpoint(&server, true);
+    checkpoint(&server, true);
+    ck_assert_uint_eq(known_checkpoints(&server, all, 8), 5);
+    ck_assert_uint_eq(all[0]->last_document, 0);
+    ck_assert_uint_eq(all[1]->last_document, 1);
+    ck_assert_uint_eq(all[1]->n_partitions, 0);
+    ck_assert_uint_eq(all[2]->n_partitions, 1);
+    ck_assert_uint_eq(all[2]->partitions[0]->partition, 300);
+    ck_assert_uint_eq(all[2]->partitions[0]->last_sequence, 1);
+    ck_assert_uint_eq(all[2]->partitions[0]->acknowledged_sequence, 0);
+    ck_assert_uint_eq(all[2]->partitions[0]->last_batch_id.data[0], 7);
+    ck_assert_uint_eq(all[2]->partitions[0]->outcome_id.len, 0);
+    ck_assert_uint_eq(all[3]->partitions[0]->acknowledged_sequence, 1);
+    ck_assert_uint_eq(all[3]->partitions[0]->outcome_id.len, DIGEST_BYTES);
+    server_close(&server);
+}
+END_TEST
+
+START_TEST(a_checkpointer_makes_the_first_those_between_and_the_last)
+{
+    struct server server;
+    struct checkpointer *checkpointer = NULL;
+    Epcis__V1__Checkpoint *all[8];
+    ck_assert_int_eq(server_open(&server, false), ERR_OK);
+    ck_assert_int_eq(checkpointer_open(server.journal, 5, &checkpointer), ERR_OK);
+    while (known_checkpoints(&server, all, 8) < 1)
+        usleep(1000);
+    send(&server, "one", "");
+    while (known_checkpoints(&server, all, 8) < 2)
+        usleep(1000);
+    checkpointer_close(&checkpointer);
+    ck_assert_int_eq(checkpointer_open(server.journal, 3600000, &checkpointer), ERR_OK);
+    while (known_checkpoints(&server, all, 8) < 3)
+        usleep(1000);
+    send(&server, "two", "");
+    checkpointer_close(&checkpointer);
+    ck_assert_uint_eq(known_checkpoints(&server, all, 8), 4);
+    ck_assert_uint_eq(all[3]->last_document, 2);
+    server_close(&server);
+}
+END_TEST
+
 int main(void)
 {
     log_init("test", LOG_AS_TEXT);
@@ -317,6 +562,10 @@ int main(void)
     tcase_add_test(tests, a_lost_key_stops_the_start);
     tcase_add_test(tests, a_damaged_or_open_key_file_stops_the_start);
     tcase_add_test(tests, the_key_of_another_journal_stops_the_start);
+    tcase_add_test(tests, receipts_are_signed_and_stay_the_same);
+    tcase_add_test(tests, any_changed_field_of_a_receipt_is_found);
+    tcase_add_test(tests, checkpoints_are_a_signed_chain);
+    tcase_add_test(tests, a_checkpointer_makes_the_first_those_between_and_the_last);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

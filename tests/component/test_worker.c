@@ -162,8 +162,12 @@ static void threads_start(struct threads *threads, size_t transaction_max_bytes,
     ck_assert_int_eq(commit_open(&config, &threads->commit), ERR_OK);
     ck_assert_int_eq(wire_connect(work, acks, &threads->wire), ERR_OK);
     threads->queue = queue_new(2 * transaction_max_bytes, wake, threads->wire);
-    threads->link_config = (struct link_config){
-        .wire = threads->wire, .queue = threads->queue, .worker_id = "test:1", .stop = &threads->stop};
+    threads->link_config = (struct link_config){.wire = threads->wire,
+                                                .queue = threads->queue,
+                                                .worker_id = "test:1",
+                                                .rule_pack = "test",
+                                                .store = "lmdb",
+                                                .stop = &threads->stop};
     threads->worker = (struct worker_config){
         .queue = threads->queue, .commit = threads->commit, .transaction_max_bytes = transaction_max_bytes};
     ck_assert_int_eq(link_start(&threads->link_config, &threads->link), ERR_OK);

@@ -29,7 +29,7 @@ BUILD = pathlib.Path(os.environ.get("EPCISD_BUILD", ROOT / "build" / "release"))
 BIN = pathlib.Path(os.environ.get("EPCISD_BIN", BUILD / "bin")).resolve()
 PATIENCE = float(os.environ.get("EPCISD_PATIENCE", "1"))
 SANITIZER = os.environ.get("EPCISD_SANITIZER", "")  # "asan", "tsan" or empty
-FINAL = ("done", "failed")
+FINAL = ("done", "failed", "cancelled")
 
 
 def generate_client():
@@ -195,10 +195,12 @@ class Refused(Exception):
 class Client:
     """Python's generated client, with less to write."""
 
-    def __init__(self, address):
-        self.channel = grpc.insecure_channel(address, options=[
-            ("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1),
-            ("grpc.use_local_subchannel_pool", 1)])
+    def __init__(self, address, credentials=None, token=None):
+        options = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1),
+                   ("grpc.use_local_subchannel_pool", 1)]
+        self.channel = (grpc.secure_channel(address, credentials, options) if credentials
+                        else grpc.insecure_channel(address, options))
+        self.metadata = [("authorization", f"Bearer {token}")] if token else []
         self.captures = capture_grpc.CaptureServiceStub(self.channel)
         self.traces = trace_grpc.TraceServiceStub(self.channel)
         self.dead = dead_letter_grpc.DeadLetterServiceStub(self.channel)
@@ -206,10 +208,9 @@ class Client:
     def close(self):
         self.channel.close()
 
-    @staticmethod
-    def call(method, request, seconds=60):
+    def call(self, method, request, seconds=60):
         try:
-            return method(request, timeout=seconds * PATIENCE)
+            return method(request, timeout=seconds * PATIENCE, metadata=self.metadata)
         except grpc.RpcError as error:
             raise Refused(error) from None
 
@@ -282,7 +283,7 @@ class Client:
 
 
 def state_name(capture):
-    """"received", "running", "done" or "failed"."""
+    """"received", "running", "done", "failed" or "cancelled"."""
     return capture_pb.CaptureState.Name(capture.state).removeprefix("CAPTURE_STATE_").lower()
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import random
 import socket
 import threading
@@ -14,6 +15,7 @@ import documents
 from harness import Client, EndToEnd, Refused, capture_pb, counts_of, state_name, wait_for
 
 MIB = 1 << 20
+BACK = object()  # the way from the server
 EVENTS = 4000
 
 
@@ -23,6 +25,7 @@ class Proxy:
     def __init__(self, address):
         self.to = address.rsplit(":", 1)
         self.cuts = []  # bytes after which each next connection is cut
+        self.carried = lambda count: None  # is told of bytes on their way to the server
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -34,13 +37,14 @@ class Proxy:
                 far = socket.create_connection((self.to[0], int(self.to[1])))
                 budget = self.cuts.pop(0) if self.cuts else None
                 threading.Thread(target=self.carry, args=(near, far, budget), daemon=True).start()
-                threading.Thread(target=self.carry, args=(far, near, None), daemon=True).start()
+                threading.Thread(target=self.carry, args=(far, near, BACK), daemon=True).start()
 
-    @staticmethod
-    def carry(source, target, budget):
+    def carry(self, source, target, budget):
         with contextlib.suppress(OSError):
             while piece := source.recv(65536):
-                if budget is not None:
+                if budget is not BACK:
+                    self.carried(len(piece))
+                if budget is not None and budget is not BACK:
                     budget -= len(piece)
                     if budget < 0:
                         break
@@ -117,6 +121,26 @@ class Uploads(EndToEnd):
         capture = server.client.wait(receipt.capture_id)
         self.assertEqual(state_name(capture), "done")
         self.assertEqual(counts_of(capture)["committed"], EVENTS)
+        self.stop_cleanly(server)
+
+    def test_epcisctl_goes_on_by_itself(self):
+        server = self.start()
+        proxy = Proxy(server.address)
+        self.addCleanup(proxy.close)
+        data = big_document(5, 24 * MIB)
+        path = self.folder / "big.xml"
+        path.write_bytes(data)
+        carried = []
+        proxy.carried = carried.append
+        proxy.cuts = [5 * MIB, 7 * MIB]
+        output = self.epcisctl(proxy.address, "capture", "--wait", "--json", path, check=0)
+        capture = json.loads(output.stdout)
+        self.assertEqual(capture["document_digest"], "sha256:" + hashlib.sha256(data).hexdigest())
+        self.assertEqual(capture["committed"], EVENTS)
+        self.assertLess(sum(carried), len(data) + 8 * MIB, "it was sent from its beginning again")
+        again = json.loads(self.epcisctl(server, "capture", "--json", path, check=0).stdout)
+        self.assertEqual(again["capture_id"], capture["capture_id"])
+        self.assertTrue(again["duplicate_document"])
         self.stop_cleanly(server)
 
     def test_server_dies_in_between(self):

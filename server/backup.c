@@ -1,0 +1,322 @@
+#include "server/backup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/store/map_copy.h"
+#include "common/store/store.h"
+#include "server/backup_copy.h"
+#include "server/journal.h"
+#include "server/journal_check.h"
+
+/* What a data folder holds, in the order in which it is copied. */
+static const struct part {
+    const char *name;
+    bool environment; /* of LMDB; else a few small files, where the folder is there */
+} parts[] = {{"store", true}, {"journal", true}, {"keys", false}};
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
+static const char data_file[] = "data.mdb", manifest_file[] = "MANIFEST", title[] = "epcisd-backup 1\n";
+enum { LINE_BYTES = 512, NAME_BYTES = 256 };
+
+static bool exists(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0;
+}
+
+/* ---- the manifest ----------------------------------------------------------------------------------- */
+
+static void add_line(FILE *manifest, const struct part *part, const char *name,
+                     const struct backup_file *file)
+{
+    char digest[DIGEST_HEX + 1];
+    digest_hex(file->sha256, DIGEST_BYTES, digest);
+    fprintf(manifest, "file %s/%s %" PRIu64 " %s\n", part->name, name, file->bytes, digest);
+}
+
+/* One line of a file. Names are ours: a letter first, so that none leads out of the folder. */
+static bool read_line(const char *line, char name[NAME_BYTES], struct backup_file *file,
+                      char digest[DIGEST_HEX + 1])
+{
+    int end = 0;
+    if (sscanf(line, "file %255[A-Za-z0-9._/-] %" SCNu64 " %64[0-9a-f]%n", name, &file->bytes, digest,
+               &end) != 3 ||
+        line[end] != '\n' || strstr(name, "..") || strlen(digest) != DIGEST_HEX)
+        return false;
+    for (size_t i = 0; i < PARTS; i++) {
+        size_t length = strlen(parts[i].name);
+        if (strncmp(name, parts[i].name, length) == 0 && name[length] == '/' &&
+            !strchr(name + length + 1, '/'))
+            return true;
+    }
+    return false;
+}
+
+/* ---- making one ------------------------------------------------------------------------------------- */
+
+static enum err copy_environment(const struct part *part, const char *from, const char *to, FILE *manifest)
+{
+    char path[BACKUP_PATH];
+    struct backup_file file;
+    int64_t start_ms = clock_steady_ms();
+    backup_join(path, to, data_file);
+    enum err err = map_copy(from, path);
+    if (!err)
+        err = backup_copy_file(path, NULL, &file);
+    if (err)
+        return err;
+    add_line(manifest, part, data_file, &file);
+    log_info("backup_copied", "part=%s bytes=%" PRIu64 " ms=%" PRId64, part->name, file.bytes,
+             clock_steady_ms() - start_ms);
+    return ERR_OK;
+}
+
+static enum err copy_files(const struct part *part, const char *from, const char *to, FILE *manifest)
+{
+    DIR *folder = opendir(from);
+    if (!folder)
+        return backup_error("open", from);
+    enum err err = ERR_OK;
+    const struct dirent *entry;
+    while (!err && (entry = readdir(folder))) {
+        char source[BACKUP_PATH], target[BACKUP_PATH];
+        struct backup_file file;
+        if (entry->d_name[0] == '.')
+            continue;
+        backup_join(source, from, entry->d_name);
+        backup_join(target, to, entry->d_name);
+        err = backup_copy_file(source, target, &file);
+        if (!err)
+            add_line(manifest, part, entry->d_name, &file);
+    }
+    closedir(folder);
+    return err;
+}
+
+static enum err copy_part(const struct part *part, const char *data_dir, const char *dir, FILE *manifest)
+{
+    char from[BACKUP_PATH], to[BACKUP_PATH];
+    backup_join(from, data_dir, part->name);
+    backup_join(to, dir, part->name);
+    if (!part->environment && !exists(from))
+        return ERR_OK;
+    if (mkdir(to, 0700))
+        return backup_error("make", to);
+    enum err err =
+        part->environment ? copy_environment(part, from, to, manifest) : copy_files(part, from, to, manifest);
+    return err ? err : backup_sync(to);
+}
+
+static enum err fill(const char *data_dir, const char *dir)
+{
+    char path[BACKUP_PATH];
+    backup_join(path, dir, manifest_file);
+    FILE *manifest = fopen(path, "wxe");
+    if (!manifest)
+        return backup_error("create", path);
+    fputs(title, manifest);
+    fprintf(manifest, "made %" PRId64 "\n", clock_wall_ms());
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < PARTS; i++)
+        err = copy_part(&parts[i], data_dir, dir, manifest);
+    bool written = fflush(manifest) == 0 && fsync(fileno(manifest)) == 0;
+    if (!err && !written)
+        err = backup_error("write", path);
+    fclose(manifest);
+    return err ? err : backup_sync(dir);
+}
+
+/* The folder in which `path` stands. */
+static void parent_of(const char *path, char out[BACKUP_PATH])
+{
+    snprintf(out, BACKUP_PATH, "%s", path);
+    char *slash = strrchr(out, '/');
+    if (!slash)
+        snprintf(out, BACKUP_PATH, ".");
+    else
+        slash[slash == out] = '\0';
+}
+
+enum err backup_make(const char *data_dir, const char *dir)
+{
+    char partial[BACKUP_PATH], parent[BACKUP_PATH], journal[BACKUP_PATH];
+    backup_join(journal, data_dir, "journal");
+    if (!exists(journal)) {
+        log_error("backup_failed", "path=\"%s\" detail=\"no server's data is here\"", data_dir);
+        return ERR_NOT_FOUND;
+    }
+    if (!backup_is_free(dir)) {
+        log_error("backup_failed", "path=\"%s\" detail=\"there is something already: name a new folder\"",
+                  dir);
+        return ERR_EXISTS;
+    }
+    snprintf(partial, sizeof partial, "%.*s.partial", PATH_MAX, dir);
+    parent_of(dir, parent);
+    if (exists(partial))
+        backup_remove(partial);
+    enum err err = mkdir(partial, 0700) ? backup_error("make", partial) : fill(data_dir, partial);
+    if (!err && rename(partial, dir))
+        err = backup_error("rename", dir);
+    if (!err)
+        return backup_sync(parent);
+    backup_remove(partial);
+    return err;
+}
+
+/* ---- putting one back ------------------------------------------------------------------------------- */
+
+static enum err manifest_wrong(const char *path, const char *what)
+{
+    log_error("restore_failed", "path=\"%s\" detail=\"%s\"", path, what);
+    return ERR_CORRUPT;
+}
+
+static enum err restore_file(const char *dir, const char *data_dir, const char *line)
+{
+    char name[NAME_BYTES], wanted[DIGEST_HEX + 1], digest[DIGEST_HEX + 1];
+    char from[BACKUP_PATH], to[BACKUP_PATH], folder[BACKUP_PATH];
+    struct backup_file listed, file;
+    if (!read_line(line, name, &listed, wanted))
+        return manifest_wrong(dir, "its MANIFEST has a line that is not understood");
+    backup_join(from, dir, name);
+    backup_join(to, data_dir, name);
+    parent_of(to, folder);
+    if (mkdir(folder, 0700) && errno != EEXIST)
+        return backup_error("make", folder);
+    enum err err = backup_copy_file(from, to, &file);
+    digest_hex(file.sha256, DIGEST_BYTES, digest);
+    if (!err && (file.bytes != listed.bytes || strcmp(digest, wanted) != 0))
+        err = manifest_wrong(from, "it is not the file that was backed up: its digest is another");
+    return err ? err : backup_sync(folder);
+}
+
+static enum err restore_files(const char *dir, const char *data_dir)
+{
+    char path[BACKUP_PATH], line[LINE_BYTES];
+    backup_join(path, dir, manifest_file);
+    FILE *manifest = fopen(path, "re");
+    if (!manifest)
+        return backup_error("open", path);
+    enum err err = ERR_OK;
+    int64_t made_ms;
+    size_t files = 0;
+    if (!fgets(line, sizeof line, manifest) || strcmp(line, title) != 0)
+        err = manifest_wrong(path, "it is no backup of this version");
+    else if (!fgets(line, sizeof line, manifest) || sscanf(line, "made %" SCNd64 "\n", &made_ms) != 1)
+        err = manifest_wrong(path, "it does not say when it was made");
+    for (; !err && fgets(line, sizeof line, manifest); files++)
+        err = restore_file(dir, data_dir, line);
+    if (!err && files < 2)
+        err = manifest_wrong(path, "it lists no store or no journal");
+    fclose(manifest);
+    return err ? err : backup_sync(data_dir);
+}
+
+enum err backup_verify(const char *data_dir)
+{
+    char journal_dir[BACKUP_PATH], store_url[BACKUP_PATH];
+    struct journal *journal = NULL;
+    struct store *store = NULL;
+    struct journal_report report;
+    backup_join(journal_dir, data_dir, "journal");
+    if (!exists(journal_dir)) {
+        log_error("verify_failed", "path=\"%s\" detail=\"no server's data is here\"", data_dir);
+        return ERR_NOT_FOUND;
+    }
+    snprintf(store_url, sizeof store_url, "lmdb:%.*s/store", PATH_MAX, data_dir);
+    enum err err = journal_open(journal_dir, 0, &journal);
+    if (!err)
+        err = store_open(store_url, 0, &store);
+    if (!err)
+        err = journal_check(journal, store, &report);
+    journal_close(&journal);
+    store_close(&store);
+    if (err)
+        log_error("verify_failed", "path=\"%s\" err=%s", data_dir, err_name(err));
+    else
+        log_info("verified",
+                 "documents=%" PRIu64 " unfinished=%" PRIu64 " pruned=%" PRIu64 " partitions=%" PRIu64
+                 " batches=%" PRIu64 " events=%" PRIu64 " store_records=%" PRIu64
+                 " to_be_sent_again=%" PRIu64,
+                 report.documents, report.unfinished, report.pruned, report.partitions, report.batches,
+                 report.events, report.store_records, report.missing_batches);
+    return err;
+}
+
+enum err backup_restore(const char *dir, const char *data_dir)
+{
+    if (!backup_is_free(data_dir)) {
+        log_error("restore_failed", "path=\"%s\" detail=\"there is something already: name a new folder\"",
+                  data_dir);
+        return ERR_EXISTS;
+    }
+    if (mkdir(data_dir, 0700) && errno != EEXIST)
+        return backup_error("make", data_dir);
+    enum err err = restore_files(dir, data_dir);
+    if (!err)
+        err = backup_verify(data_dir);
+    for (size_t i = 0; err && i < PARTS; i++) {
+        char path[BACKUP_PATH];
+        backup_join(path, data_dir, parts[i].name);
+        if (exists(path))
+            backup_remove(path);
+    }
+    return err;
+}
+
+/* ---- making it smaller ------------------------------------------------------------------------------ */
+
+static enum err compact(const char *data_dir, const char *part)
+{
+    char dir[BACKUP_PATH], from[BACKUP_PATH], to[BACKUP_PATH];
+    struct stat before, after;
+    backup_join(dir, data_dir, part);
+    backup_join(from, dir, data_file);
+    backup_join(to, dir, "data.mdb.compact");
+    if (exists(to) && unlink(to))
+        return backup_error("remove", to);
+    if (stat(from, &before))
+        return backup_error("open", from);
+    enum err err = map_copy(dir, to);
+    if (!err && (stat(to, &after) || rename(to, from)))
+        err = backup_error("rename", to);
+    if (!err)
+        err = backup_sync(dir);
+    if (!err)
+        log_info("compacted", "part=%s bytes_before=%jd bytes=%jd", part, (intmax_t)before.st_size,
+                 (intmax_t)after.st_size);
+    return err;
+}
+
+enum err backup_compact(const char *data_dir)
+{
+    char journal_dir[BACKUP_PATH], store_dir[BACKUP_PATH];
+    int journal_lock = -1, store_lock_file = -1;
+    backup_join(journal_dir, data_dir, "journal");
+    backup_join(store_dir, data_dir, "store");
+    if (!exists(journal_dir)) {
+        log_error("compact_failed", "path=\"%s\" detail=\"no server's data is here\"", data_dir);
+        return ERR_NOT_FOUND;
+    }
+    enum err err = journal_lock_dir(journal_dir, &journal_lock);
+    if (!err)
+        err = store_lock_alone(store_dir, &store_lock_file);
+    for (size_t i = 0; !err && i < PARTS; i++)
+        if (parts[i].environment)
+            err = compact(data_dir, parts[i].name);
+    if (store_lock_file >= 0)
+        close(store_lock_file);
+    if (journal_lock >= 0)
+        close(journal_lock);
+    return err;
+}

@@ -1,0 +1,34 @@
+/* What of an answer a caller may see who speaks for one trading partner: these take out what came from
+ * others, in place and in order. A caller who may see all gets all, at no cost. Pool thread. All: ERR_DISK,
+ * ERR_CORRUPT, ERR_LIMIT. */
+#ifndef EPCISD_FRONT_SCOPE_H
+#define EPCISD_FRONT_SCOPE_H
+
+#include "epcis/v1/dead_letter_service.pb-c.h"
+#include "epcis/v1/master_data_service.pb-c.h"
+#include "epcis/v1/trace_service.pb-c.h"
+#include "server/front/call.h"
+
+/* ERR_NOT_FOUND: the document is another's, or there is none. */
+enum err scope_capture(const struct call *call, const char *capture_id);
+
+/* Events, by the document each came in. */
+enum err scope_history(const struct call *call, Epcis__V1__HistoryEntry **entries, size_t *count);
+
+/* What is in a container, as far as the caller's own events put it there. */
+enum err scope_contents(const struct call *call, Epcis__V1__ContainedItem **items, size_t *count);
+
+/* What an item is in, up to the first container into which somebody else's event put it. */
+enum err scope_containers(const struct call *call, Epcis__V1__Container **containers, size_t *count);
+
+/* Where an item stands is made of everybody's events: to a limited caller only what it is is told. */
+void scope_state(const struct call *call, Epcis__V1__ItemState *state);
+
+enum err scope_letters(const struct call *call, Epcis__V1__DeadLetter **letters, size_t *count);
+
+enum err scope_master_data(const struct call *call, Epcis__V1__MasterData **list, size_t *count);
+
+/* The same for a single one, which becomes NULL. */
+enum err scope_master(const struct call *call, Epcis__V1__MasterData **one);
+
+#endif

@@ -1,0 +1,158 @@
+#include "server/retention.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "server/journal.h"
+#include "server/journal_prune.h"
+
+enum {
+    DAY_MS = 24 * 60 * 60 * 1000,
+    ROUND_MS = 60 * 60 * 1000,
+    ROUND_AT_ONCE_MS = 1000, /* where documents need not be kept at all */
+    RECORD_BYTES = 64 << 10,
+};
+
+struct retention {
+    struct journal *journal;
+    uint64_t retain_ms;
+    pthread_t thread;
+    struct arena arena; /* the thread's */
+
+    pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t changed;
+    bool stopping;
+    bool done; /* the operation that was submitted */
+    enum err err;
+};
+
+static void on_done(struct journal_op *op, enum err err)
+{
+    struct retention *retention = op->context;
+    pthread_mutex_lock(&retention->mutex);
+    retention->done = true;
+    retention->err = err;
+    pthread_cond_broadcast(&retention->changed);
+    pthread_mutex_unlock(&retention->mutex);
+}
+
+/* One step of removing a document's bytes; waits until it is on disk. */
+static enum err prune_some(struct retention *retention, uint64_t number)
+{
+    struct journal_op op = {.kind = JOURNAL_PRUNE,
+                            .done = on_done,
+                            .context = retention,
+                            .bytes = sizeof op,
+                            .number = number,
+                            .pruned_ms = clock_wall_ms()};
+    retention->done = false;
+    journal_submit(retention->journal, &op);
+    pthread_mutex_lock(&retention->mutex);
+    while (!retention->done)
+        pthread_cond_wait(&retention->changed, &retention->mutex);
+    enum err err = retention->err;
+    pthread_mutex_unlock(&retention->mutex);
+    return err;
+}
+
+static bool is_stopping(struct retention *retention)
+{
+    pthread_mutex_lock(&retention->mutex);
+    bool stopping = retention->stopping;
+    pthread_mutex_unlock(&retention->mutex);
+    return stopping;
+}
+
+/* What is to be done with the document: *due says whether it is old enough, *gone whether that is done. */
+static enum err look_at(struct retention *retention, uint64_t number, bool *due, bool *gone)
+{
+    Epcis__Store__V1__CaptureRecord *record = NULL;
+    arena_reset(&retention->arena);
+    enum err err = journal_capture(retention->journal, number, &retention->arena, &record);
+    *due = !err && journal_capture_is_final(record) &&
+           record->received_ms + (int64_t)retention->retain_ms <= clock_wall_ms();
+    *gone = !err && record->pruned_ms != 0;
+    return err;
+}
+
+/* Goes on from the oldest document that still has its bytes to the first that has to keep them. */
+static enum err prune_due(struct retention *retention)
+{
+    uint64_t number, documents = 0;
+    bool due = true, gone;
+    enum err err = journal_pruned(retention->journal, &number);
+    while (!err && due && !is_stopping(retention)) {
+        err = look_at(retention, number + 1, &due, &gone);
+        if (err || !due)
+            break;
+        if (!gone) {
+            err = prune_some(retention, number + 1);
+            continue;
+        }
+        number++;
+        documents++;
+    }
+    if (documents > 0)
+        log_info("documents_pruned", "documents=%" PRIu64 " through=%" PRIu64, documents, number);
+    return err == ERR_NOT_FOUND || err == ERR_STOPPED ? ERR_OK : err;
+}
+
+static void *retention_main(void *context)
+{
+    struct retention *retention = context;
+    do {
+        enum err err = prune_due(retention);
+        if (err)
+            log_warning("documents_not_pruned", "err=%s detail=\"the next try is in an hour\"",
+                        err_name(err));
+        struct timespec until = clock_steady_after(retention->retain_ms ? ROUND_MS : ROUND_AT_ONCE_MS);
+        int code = 0;
+        pthread_mutex_lock(&retention->mutex);
+        while (!retention->stopping && code == 0)
+            code = pthread_cond_timedwait(&retention->changed, &retention->mutex, &until);
+        pthread_mutex_unlock(&retention->mutex);
+    } while (!is_stopping(retention));
+    return NULL;
+}
+
+enum err retention_start(struct journal *journal, uint64_t retain_days, struct retention **out)
+{
+    struct retention *retention = calloc(1, sizeof *retention);
+    if (!retention)
+        return ERR_MEMORY;
+    retention->journal = journal;
+    retention->retain_ms = retain_days * DAY_MS;
+    arena_init(&retention->arena, RECORD_BYTES);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&retention->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&retention->mutex, NULL);
+    if (pthread_create(&retention->thread, NULL, retention_main, retention)) {
+        free(retention);
+        return ERR_SYSTEM;
+    }
+    *out = retention;
+    return ERR_OK;
+}
+
+void retention_stop(struct retention **retention)
+{
+    struct retention *self = *retention;
+    if (!self)
+        return;
+    pthread_mutex_lock(&self->mutex);
+    self->stopping = true;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->mutex);
+    pthread_join(self->thread, NULL);
+    arena_free(&self->arena);
+    pthread_cond_destroy(&self->changed);
+    pthread_mutex_destroy(&self->mutex);
+    free(self);
+    *retention = NULL;
+}

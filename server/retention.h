@@ -1,0 +1,21 @@
+/* Removes the bytes of raw documents that are older than they have to be kept, oldest first, on a thread of
+ * its own. What is known of them (receipt, batches, events, dead letters, outcome) stays; they can no longer
+ * be read again from their bytes. */
+#ifndef EPCISD_SERVER_RETENTION_H
+#define EPCISD_SERVER_RETENTION_H
+
+#include <stdint.h>
+
+#include "common/base/err.h"
+
+struct journal;
+struct retention;
+
+/* `retain_days` counts from the receipt. 0: they go as soon as the document is finished. ERR_MEMORY,
+ * ERR_SYSTEM. */
+enum err retention_start(struct journal *journal, uint64_t retain_days, struct retention **out);
+
+/* Before the journal is closed. */
+void retention_stop(struct retention **retention);
+
+#endif
