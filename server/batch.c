@@ -65,6 +65,7 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span, 
     }
     batch->spans[batch->span_count] = *span;
     batch->spans[batch->span_count].facts = document_facts_share(span->facts);
+    batch->facts_bytes += document_facts_bytes(span->facts);
     batch->spans[batch->span_count].items_before = batch->items;
     batch->spans[batch->span_count].frame_before = frame_before;
     batch->spans[batch->span_count++].count = 1;
@@ -112,8 +113,11 @@ void batch_cut(struct batch *batch, size_t index)
     batch->items = from->items_before;
     batch->frame.length = from->frame_before;
     batch->leaves.length = (size_t)from->items_before * DIGEST_BYTES;
-    while (batch->span_count > index)
-        document_facts_release(&batch->spans[--batch->span_count].facts);
+    while (batch->span_count > index) {
+        struct batch_span *last = &batch->spans[--batch->span_count];
+        batch->facts_bytes -= document_facts_bytes(last->facts);
+        document_facts_release(&last->facts);
+    }
 }
 
 /* Packed one by one, for facts last only until the next are asked for. */

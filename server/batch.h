@@ -46,6 +46,7 @@ struct batch {
     struct pack pack;     /* for one item, until closed */
     struct batch_span *spans;
     size_t span_count, span_capacity;
+    size_t facts_bytes; /* memory of the spans' facts, until closed */
     uint32_t items;
     int64_t opened_ms;    /* steady clock */
     struct journal_op op; /* the record of its closing, later of its acknowledgment */

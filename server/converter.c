@@ -16,12 +16,12 @@
 
 enum { SCRATCH_BYTES = 64 << 20, IDLE_WAIT_MS = 60000 };
 
-enum news_kind { NEWS_RECEIVED, NEWS_ACKNOWLEDGED, NEWS_CANCEL };
+enum news_kind { NEWS_RECEIVED, NEWS_ACKNOWLEDGED, NEWS_CANCEL, NEWS_REWIND };
 
 struct news {
     enum news_kind kind;
     uint32_t partition;
-    uint64_t value; /* document number, or bytes */
+    uint64_t value; /* document number, bytes, or batch */
     struct journal_op *cancel;
 };
 
@@ -88,6 +88,11 @@ void converter_cancel(struct converter *converter, uint32_t partition, struct jo
         op->done(op, ERR_STOPPED);
 }
 
+void converter_rewind(struct converter *converter, uint32_t partition, uint64_t sequence)
+{
+    tell(converter, (struct news){NEWS_REWIND, partition, sequence, NULL});
+}
+
 /* Swaps the inbox out, waiting up to `wait_ms` for it to fill. False once the converter stops. */
 static bool take_news(struct converter *converter, int64_t wait_ms)
 {
@@ -141,6 +146,9 @@ static enum err heed_news(struct converter *converter)
             enum err err = heed_cancel(converter, lane, op);
             if (err)
                 return err;
+        } else if (news->kind == NEWS_REWIND) {
+            lane->rewinding = true;
+            lane->rewind_to = news->value;
         } else {
             lane->outstanding--;
             lane->outstanding_bytes -= news->value;
@@ -158,7 +166,9 @@ static enum err work_round(struct converter *converter, int64_t *wait_ms)
     *wait_ms = IDLE_WAIT_MS;
     for (size_t i = 0; i < PARTNER_PARTITIONS; i++) {
         struct lane *lane = &converter->lanes[i];
-        enum err err = lane_runnable(lane) ? lane_step(lane) : ERR_OK;
+        enum err err = lane_rewind(lane);
+        if (!err && lane_runnable(lane))
+            err = lane_step(lane);
         if (!err)
             err = lane_close_due(lane, now_ms, wait_ms);
         if (err)

@@ -47,6 +47,10 @@ void converter_acknowledged(struct converter *converter, uint32_t partition, siz
  * converter has stopped. Never blocks; any thread. */
 void converter_cancel(struct converter *converter, uint32_t partition, struct journal_op *op);
 
+/* The store's last batch of the partition is `sequence`, though it had more: once all that were handed on
+ * have come back as acknowledged, the batches after it are made again. Never blocks; any thread. */
+void converter_rewind(struct converter *converter, uint32_t partition, uint64_t sequence);
+
 /* Starts the thread. ERR_SYSTEM. */
 enum err converter_start(struct converter *converter);
 

@@ -20,17 +20,24 @@ struct batch;
 struct dispatcher;
 struct journal;
 
+/* Called on the dispatcher's thread where the store has lost batches that it had: its last one of the
+ * partition is `sequence`. All batches handed over and not acknowledged have been dropped, or will be, each
+ * reported as acknowledged; those after `sequence` are to be handed over again, in order, none left out. Must
+ * not block. */
+typedef void dispatcher_rewind_fn(void *context, uint32_t partition, uint64_t sequence);
+
 struct dispatcher_options {
     const char *work_endpoint;
     const char *ack_endpoint;
     uint64_t run_max_batches;
     uint64_t run_max_bytes;
-    uint64_t lease_ms;  /* from sending, or from the last heartbeat that named the run */
+    uint64_t lease_ms; /* from sending, or from the last heartbeat that named the run */
+    dispatcher_rewind_fn *rewind;
     uint64_t silent_ms; /* a worker not heard of for so long is lost, and what it had sent again */
 };
 
-/* Called on the dispatcher's thread for each batch that is in the store; `bytes` of memory came free. Must
- * not block. */
+/* Called on the dispatcher's thread for each batch that is in the store, or dropped; `bytes` of memory came
+ * free. Must not block. */
 typedef void dispatcher_acknowledged_fn(void *context, uint32_t partition, size_t bytes);
 
 /* Binds both endpoints and starts. ERR_SYSTEM (logged), ERR_MEMORY. */
@@ -50,11 +57,13 @@ void dispatcher_worker_gone(struct dispatcher *dispatcher, pid_t pid);
 
 /* Counts are since the start. */
 struct dispatcher_status {
-    uint32_t runs_out;          /* at workers, now */
-    uint64_t runs_resent;       /* because nothing was heard of them, or the store failed */
-    uint64_t store_failures;    /* answers that the store could not commit */
-    uint64_t events_condemned;  /* because they killed workers, or are too large for them */
-    enum breaker_state breaker; /* other than closed: the store keeps failing, and a person should look */
+    uint32_t runs_out;           /* at workers, now */
+    uint64_t runs_resent;        /* because nothing was heard of them, or the store failed */
+    uint64_t store_failures;     /* answers that the store could not commit */
+    uint32_t partitions_stopped; /* whose batches do not fit the store's: a person must act */
+    uint64_t rewinds;            /* of partitions whose store had lost batches */
+    uint64_t events_condemned;   /* because they killed workers, or are too large for them */
+    enum breaker_state breaker;  /* other than closed: the store keeps failing, and a person should look */
 };
 
 /* Copies what is known of up to `size` workers; returns how many there are, ROSTER_WORKERS_MAX at most. Any

@@ -82,7 +82,7 @@ static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
     ": where the options that cap documents (text-max-bytes and the like) or the program changed since, "    \
     "start with the former ones"
 
-static enum err lane_block(struct lane *lane, const char *why, enum err err)
+enum err lane_block(struct lane *lane, const char *why, enum err err)
 {
     if (err == ERR_MEMORY)
         return err;
@@ -144,7 +144,7 @@ static bool batch_is_full(const struct lane *lane)
     if (lane->job->whole)
         return false;
     return lane->open->items >= options->batch_max_events ||
-           lane->open->frame.length >= options->batch_max_bytes;
+           lane->open->frame.length + lane->open->facts_bytes >= options->batch_max_bytes;
 }
 
 /* ---- items ------------------------------------------------------------------------------------------ */
@@ -270,7 +270,7 @@ static enum err take_vocabulary_element(void *context, const Epcis__V1__Vocabula
 
 /* ---- documents -------------------------------------------------------------------------------------- */
 
-static void job_free(struct lane *lane)
+void lane_drop_job(struct lane *lane)
 {
     if (!lane->job)
         return;
@@ -384,7 +384,7 @@ static enum err job_finish(struct lane *lane, const struct parser_error *error)
     if (!err)
         err = job_record(lane, error);
     bool whole = lane->job->whole;
-    job_free(lane);
+    lane_drop_job(lane);
     return err || !whole || !lane->open || lane->blocked ? err : lane_close(lane);
 }
 
@@ -445,17 +445,22 @@ enum err lane_step(struct lane *lane)
     return job_step(lane);
 }
 
+uint64_t lane_job_number(const struct lane *lane)
+{
+    return lane->job ? lane->job->span.number : 0;
+}
+
 bool lane_runnable(const struct lane *lane)
 {
     const struct lane_shared *shared = lane->shared;
-    return (lane->job || lane->first_waiting < lane->waiting_end) && !lane->blocked &&
+    return (lane->job || lane->first_waiting < lane->waiting_end) && !lane->blocked && !lane->rewinding &&
            lane->outstanding_bytes < shared->options->partition_max_bytes &&
            shared->outstanding_bytes < shared->options->total_max_bytes;
 }
 
 enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms)
 {
-    if (lane->blocked)
+    if (lane->blocked || lane->rewinding)
         return ERR_OK;
     if (lane->replay_items && !lane->job && lane->first_waiting == lane->waiting_end)
         return lane_block(
@@ -549,7 +554,7 @@ enum err lane_drop_document(struct lane *lane, uint64_t number, const Epcis__Sto
     if (lane->job && lane->job->span.number >= number) {
         uint64_t last = lane->job->span.number;
         bool counted = spans && lane->open->spans[spans - 1].number == last;
-        job_free(lane);
+        lane_drop_job(lane);
         if (last != number && !counted)
             err = put_back(lane, last);
     }
@@ -558,7 +563,7 @@ enum err lane_drop_document(struct lane *lane, uint64_t number, const Epcis__Sto
 
 void lane_free(struct lane *lane)
 {
-    job_free(lane);
+    lane_drop_job(lane);
     batch_free(lane->open);
     free(lane->numbers);
     *lane = (struct lane){0};

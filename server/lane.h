@@ -42,7 +42,9 @@ struct lane {
     uint64_t repair_skip;     /* items of that one which it has */
     size_t outstanding_bytes; /* closed and not acknowledged */
     uint32_t outstanding;
-    bool blocked; /* a person must act: logged */
+    bool blocked;   /* a person must act: logged */
+    bool rewinding; /* waits until nothing is outstanding, to begin again after batch `rewind_to` */
+    uint64_t rewind_to;
 };
 
 /* Sets the lane to where the journal says its partition is, or to where the store is, which may have lost
@@ -62,6 +64,10 @@ enum err lane_expect(struct lane *lane);
 
 void lane_free(struct lane *lane);
 
+/* Where the lane is rewinding and nothing is outstanding: begins again after batch `rewind_to`. Errors as
+ * lane_step. */
+enum err lane_rewind(struct lane *lane);
+
 /* ERR_MEMORY. */
 enum err lane_add_document(struct lane *lane, uint64_t number);
 
@@ -79,5 +85,18 @@ enum err lane_step(struct lane *lane);
 /* Closes the open batch where it has waited long enough or waits for nothing. *wait_ms becomes smaller where
  * the batch falls due sooner. Errors as lane_step. */
 enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms);
+
+/* ---- what the files of this module share ---- */
+
+/* The number of the document being read; 0: none. */
+uint64_t lane_job_number(const struct lane *lane);
+void lane_drop_job(struct lane *lane);
+
+/* Blocks the lane and logs why, unless the process is at its end: ERR_MEMORY. */
+enum err lane_block(struct lane *lane, const char *why, enum err err);
+
+/* The store lost the batches after `last_sequence`, up to the `acknowledged` one: notes which items they had.
+ */
+enum err lane_repair(struct lane *lane, uint64_t acknowledged);
 
 #endif

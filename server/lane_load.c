@@ -49,7 +49,7 @@ static enum err count_items(struct lane *lane, uint64_t sequence, uint64_t numbe
 
 /* The store lost batches that the journal knows to be acknowledged, as a copy may that was put back: it gets
  * them again. What they did is counted already. */
-static enum err load_repair(struct lane *lane, uint64_t acknowledged)
+enum err lane_repair(struct lane *lane, uint64_t acknowledged)
 {
     struct lane_shared *shared = lane->shared;
     Epcis__Store__V1__BatchRecord *batch = NULL;
@@ -106,7 +106,7 @@ enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t parti
         return ERR_OK;
     }
     if (behind)
-        err = load_repair(lane, acknowledged);
+        err = lane_repair(lane, acknowledged);
     return err ? err : lane_expect(lane);
 }
 

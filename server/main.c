@@ -173,6 +173,12 @@ static void on_acknowledged(void *context, uint32_t partition, size_t bytes)
     converter_acknowledged(the_converter, partition, bytes);
 }
 
+static void on_rewind(void *context, uint32_t partition, uint64_t sequence)
+{
+    (void)context;
+    converter_rewind(the_converter, partition, sequence);
+}
+
 static void on_received(void *context, uint64_t number, uint32_t partition)
 {
     (void)context;
@@ -295,6 +301,7 @@ static enum err open_pipeline(struct server *server)
     settings.pressure.store_dir = server->store_dir;
     settings.dispatcher.work_endpoint = server->work_endpoint;
     settings.dispatcher.ack_endpoint = server->ack_endpoint;
+    settings.dispatcher.rewind = on_rewind;
     if (!err)
         err = dispatcher_open(&settings.dispatcher, server->journal, on_acknowledged, NULL,
                               &server->dispatcher);

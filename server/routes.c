@@ -49,12 +49,42 @@ void routes_close(struct routes *routes)
     arena_free(&routes->arena);
 }
 
+static void drop(struct routes *routes, struct batch *batch)
+{
+    routes->acknowledged(routes->context, batch->partition, batch->op.bytes);
+    batch_free(batch);
+}
+
+void routes_rewind(struct routes *routes, struct route *route, uint32_t partition, uint64_t sequence)
+{
+    for (struct batch *batch = route->first, *next; batch; batch = next) {
+        next = batch->next;
+        drop(routes, batch);
+    }
+    routes_release(routes, route);
+    routes->status.runs_out -= route->out > 0;
+    routes->status.rewinds++;
+    route->first = NULL;
+    route->last = &route->first;
+    route->out = route->singles = 0;
+    route->behind = 0;
+    route->hold_until_ms = 0;
+    route->isolation.passed = 0;
+    route->rewound = sequence + 1;
+    routes->options->rewind(routes->context, partition, sequence);
+}
+
 void routes_append(struct routes *routes, struct batch *batches)
 {
     for (struct batch *batch = batches, *next; batch; batch = next) {
         struct route *route = &routes->all[batch->partition];
         next = batch->next;
         batch->next = NULL;
+        if (route->rewound && batch->sequence != route->rewound) {
+            drop(routes, batch);
+            continue;
+        }
+        route->rewound = 0;
         *route->last = batch;
         route->last = &batch->next;
     }
@@ -141,7 +171,8 @@ static void route_send(struct routes *routes, struct route *route, int64_t now_m
 /* When the route has something to send; INT64_MAX: only after news. */
 static int64_t route_due_ms(const struct route *route, bool draining)
 {
-    if (!route->first || (draining && route->out == 0) || atomic_load(&route->first->recording))
+    if (!route->first || route->stopped || (draining && route->out == 0) ||
+        atomic_load(&route->first->recording))
         return INT64_MAX;
     int64_t due_ms = route->out > 0 ? route->lease_end_ms : 0;
     return due_ms > route->hold_until_ms ? due_ms : route->hold_until_ms;

@@ -18,15 +18,18 @@
 /* A partition's batches: those out, in one run, then those that wait. */
 struct route {
     struct batch *first, **last;
-    uint32_t out;                      /* the first so many are out */
-    int64_t lease_end_ms;              /* steady clock; while `out` */
-    int64_t hold_until_ms;             /* nothing is sent before */
-    uint32_t attempts;                 /* of the run that is out */
-    struct backoff backoff;            /* after a store that failed */
-    bool at_risk;                      /* sent, and neither answered nor lost with its worker since */
-    bool too_large;                    /* a worker said so of the first batch */
-    uint32_t deaths;                   /* workers lost in a row with the run that is out */
-    uint32_t singles;                  /* the first so many are sent one by one: one of them kills */
+    uint32_t out;           /* the first so many are out */
+    int64_t lease_end_ms;   /* steady clock; while `out` */
+    int64_t hold_until_ms;  /* nothing is sent before */
+    uint32_t attempts;      /* of the run that is out */
+    struct backoff backoff; /* after a store that failed */
+    bool at_risk;           /* sent, and neither answered nor lost with its worker since */
+    bool too_large;         /* a worker said so of the first batch */
+    uint32_t deaths;        /* workers lost in a row with the run that is out */
+    uint64_t behind;  /* one more than the last batch that the store said to have; 0: it is up to date */
+    uint64_t rewound; /* the batch to come next, others are dropped; 0: any */
+    bool stopped;     /* nothing is sent: a person must act */
+    uint32_t singles; /* the first so many are sent one by one: one of them kills */
     struct isolation isolation;        /* of the first batch */
     char worker_id[ROSTER_TEXT_BYTES]; /* that named the run that is out; empty: none yet */
 };
@@ -76,6 +79,9 @@ void routes_hold(struct route *route, uint32_t pause_ms);
 /* What the worker had, and what may have been on its way to it, is due at once; where it `died` that counts
  * against the run. */
 void routes_worker_left(struct routes *routes, const char *worker_id, bool died);
+
+/* Drops all of the route's batches, and has those after `sequence` handed over again. */
+void routes_rewind(struct routes *routes, struct route *route, uint32_t partition, uint64_t sequence);
 
 /* The worker that had what is out is no more: it is due at once, and counts against the run. */
 void routes_lose(struct routes *routes, struct route *route);

@@ -11,8 +11,6 @@
 #include "server/outcome.h"
 #include "server/routes.h"
 
-enum { RETRY_MISMATCH_MS = 30000 }; /* after a refusal that trying again will hardly mend */
-
 static void acknowledgment_recorded(struct journal_op *op, enum err err)
 {
     fault_end(FAULT_DISPATCHER_RECORDED);
@@ -55,6 +53,7 @@ static void route_advance(struct routes *routes, struct route *route,
     if (!route->first)
         route->last = &route->first;
     route->hold_until_ms = 0;
+    route->behind = 0;
     route->singles -= route->singles > 0;
     routes_release(routes, route);
     route->isolation.passed = 0;
@@ -122,23 +121,46 @@ static void heed_store_failure(struct routes *routes, struct route *route,
                   routes->breaker.failures, routes->breaker.probe_at_ms - now_ms);
 }
 
-static void heed_mismatch(struct routes *routes, struct route *route,
-                          const Epcis__Wire__V1__Acknowledgment *ack)
+/* The store lacks batches before this one. Told twice it is so; once may be an answer overtaken by a commit.
+ */
+static void heed_gap(struct routes *routes, struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
 {
-    static const char *const names[] = {
-        [EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER] = "out_of_order",
-        [EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_FORK] = "fork",
-        [EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_BAD_BATCH] = "bad_batch",
-    };
-    bool known = (size_t)ack->result < sizeof names / sizeof names[0] && names[ack->result];
+    bool again = route->behind == ack->last_sequence + 1;
+    log_warning("batch_out_of_order",
+                "partition=%u batch=%" PRIu64 " store_sequence=%" PRIu64 " worker=%s detail=\"%s\"",
+                ack->partition, ack->sequence, ack->last_sequence, ack->worker_id,
+                again ? "it has lost batches that it had, as one does that was restored from a backup: they "
+                        "are made again from the journal's documents"
+                      : "asking once more");
+    route->behind = ack->last_sequence + 1;
+    if (again)
+        routes_rewind(routes, route, ack->partition, ack->last_sequence);
+    else
+        routes_hold(route, backoff_next_ms(&route->backoff));
+}
+
+/* The store has another history than the journal. */
+static void heed_fork(struct routes *routes, struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
+{
+    log_error("partition_stopped",
+              "partition=%u batch=%" PRIu64 " store_sequence=%" PRIu64 " worker=%s detail=\"%s: journal and "
+              "store do not belong together. Nothing of this partition is sent until the server is started "
+              "again; first bring back the store that belongs to this journal\"",
+              ack->partition, ack->sequence, ack->last_sequence, ack->worker_id, ack->detail);
+    route->stopped = true;
+    route->out = 0;
+    routes->status.runs_out--;
+    routes->status.partitions_stopped++;
+}
+
+static void heed_bad_batch(struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
+{
+    uint32_t pause_ms = backoff_next_ms(&route->backoff); /* a short one first: it may be damage on the way */
     log_error("batch_refused",
-              "partition=%u batch=%" PRIu64 " result=%s store_sequence=%" PRIu64 " worker=%s detail=\"%s\"",
-              ack->partition, ack->sequence, known ? names[ack->result] : "unknown", ack->last_sequence,
-              ack->worker_id, ack->detail);
-    routes_release(routes, route);
-    /* Damage may have come on the way. */
-    bool damaged = ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_BAD_BATCH;
-    routes_hold(route, damaged ? backoff_next_ms(&route->backoff) : RETRY_MISMATCH_MS);
+              "partition=%u batch=%" PRIu64 " result=%d worker=%s again_in_ms=%u detail=\"%s: run server and "
+              "workers of one version\"",
+              ack->partition, ack->sequence, (int)ack->result, ack->worker_id, pause_ms, ack->detail);
+    routes_hold(route, pause_ms);
 }
 
 static void heed_trial(struct routes *routes, struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
@@ -168,16 +190,30 @@ static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgmen
     }
     if (breaker_worked(&routes->breaker))
         log_info("store_works_again", "worker=%s detail=\"all runs are sent again\"", ack->worker_id);
-    if (ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TOO_LARGE ||
-        ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK)
+    switch (ack->result) {
+    case EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED:
+        if (ack_adds_up(batch, ack))
+            route_advance(routes, route, ack);
+        else
+            log_error("acknowledgment_wrong", "partition=%u batch=%" PRIu64 " worker=%s", ack->partition,
+                      ack->sequence, ack->worker_id);
+        return;
+    case EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TOO_LARGE:
+    case EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK:
         heed_trial(routes, route, ack);
-    else if (ack->result != EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED)
-        heed_mismatch(routes, route, ack);
-    else if (ack_adds_up(batch, ack))
-        route_advance(routes, route, ack);
-    else
-        log_error("acknowledgment_wrong", "partition=%u batch=%" PRIu64 " worker=%s", ack->partition,
-                  ack->sequence, ack->worker_id);
+        return;
+    case EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER:
+        routes_release(routes, route);
+        heed_gap(routes, route, ack);
+        return;
+    case EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_FORK:
+        routes_release(routes, route);
+        heed_fork(routes, route, ack);
+        return;
+    default:
+        routes_release(routes, route);
+        heed_bad_batch(route, ack);
+    }
 }
 
 /* Tells of a worker that is new, or in another state than before. */

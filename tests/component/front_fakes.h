@@ -261,6 +261,14 @@ void ingest_abort(struct ingest_document **document)
 /* ---- the server ------------------------------------------------------------------------------------------
  */
 
+static atomic_bool fake_store_fails;
+
+bool server_status_store_fails(const struct server_status *status)
+{
+    (void)status;
+    return atomic_load(&fake_store_fails);
+}
+
 enum err server_status_get(const struct server_status *status, bool draining, struct arena *arena,
                            Epcis__V1__ServerStatus **out)
 {

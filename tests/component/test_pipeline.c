@@ -66,7 +66,12 @@ struct fake_worker {
     atomic_int wrong_sums;     /* answered with counts that do not add up */
     atomic_int short_outcomes; /* answered with an outcome too few */
     atomic_int runs;
-    pthread_mutex_t mutex; /* guards the log */
+    bool keeps_order;      /* has a store, which refuses what does not follow its last batch */
+    bool mixes_up;         /* answers a run's batches from the last to the first, and each twice */
+    uint32_t too_large;    /* the item before this position is too large for it; 0: none */
+    const char *forked;    /* partner of whose partition it has another history; NULL: none */
+    pthread_mutex_t mutex; /* guards the log, and the store */
+    uint64_t store[PARTNER_PARTITIONS]; /* last batch of each */
     struct seen log[LOG_MAX];
     size_t count;
     char refused[256]; /* the part of a document that the last refusal quotes */
@@ -91,6 +96,56 @@ static uint8_t outcome_of(const Epcis__Wire__V1__BatchItem *item)
     if (item->content_case == EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_REFUSAL && item->refusal->whole_document)
         return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DOCUMENT_REFUSED;
     return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_COMMITTED;
+}
+
+/* What a store says that keeps its partitions' order. */
+static Epcis__Wire__V1__BatchResult try_store(struct fake_worker *worker, const Epcis__Wire__V1__Batch *batch,
+                                              uint64_t *last)
+{
+    Epcis__Wire__V1__BatchResult result = EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED;
+    pthread_mutex_lock(&worker->mutex);
+    uint64_t *store = &worker->store[batch->partition];
+    if (worker->forked && strcmp(batch->segments[0]->partner, worker->forked) == 0)
+        result = EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_FORK;
+    else if (batch->sequence > *store + 1)
+        result = EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER;
+    else if (batch->sequence == *store + 1)
+        *store = batch->sequence;
+    *last = *store;
+    pthread_mutex_unlock(&worker->mutex);
+    return result;
+}
+
+/* What a worker with little memory says, where one item of a partition's first batch takes too much. */
+static Epcis__Wire__V1__BatchResult try_memory(const struct fake_worker *worker,
+                                               const Epcis__Wire__V1__Batch *batch)
+{
+    bool trial = batch->trial_count > 0;
+    uint32_t first = trial ? batch->trial_first : 0, item = worker->too_large - 1;
+    uint32_t count = trial ? batch->trial_count : (uint32_t)batch->n_items;
+    bool condemned = false;
+    for (size_t i = 0; i < batch->n_condemned; i++)
+        condemned |= batch->condemned[i] == item;
+    if (batch->sequence == 1 && !condemned && item >= first && item - first < count)
+        return EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TOO_LARGE;
+    return trial ? EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK
+                 : EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED;
+}
+
+static void refuse(struct wire *wire, const Epcis__Wire__V1__Batch *batch,
+                   Epcis__Wire__V1__BatchResult result, uint64_t last_sequence)
+{
+    Epcis__Wire__V1__Acknowledgment ack = EPCIS__WIRE__V1__ACKNOWLEDGMENT__INIT;
+    ack.worker_id = (char *)"test:1";
+    ack.partition = batch->partition;
+    ack.sequence = batch->sequence;
+    ack.batch_id = batch->batch_id;
+    ack.result = result;
+    ack.last_sequence = last_sequence;
+    ack.trial_first = batch->trial_first;
+    ack.trial_count = batch->trial_count;
+    ack.detail = (char *)"made up";
+    ck_assert_int_eq(wire_publish_ack(wire, &ack), ERR_OK);
 }
 
 static void answer(struct wire *wire, const Epcis__Wire__V1__Batch *batch, bool failed, uint32_t missing,
@@ -137,7 +192,8 @@ static void handle_run(struct fake_worker *worker, struct wire *wire, struct buf
     bool failed = !lose && take_one(&worker->store_failures);
     bool wrong = !lose && !failed && take_one(&worker->wrong_sums);
     bool short_outcomes = !lose && !failed && !wrong && take_one(&worker->short_outcomes);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t turn = 0; turn < (worker->mixes_up ? 2 * count : count); turn++) {
+        size_t i = worker->mixes_up ? count - 1 - turn % count : turn;
         Epcis__Wire__V1__Batch *batch =
             epcis__wire__v1__batch__unpack(NULL, frames[i].length, frames[i].data);
         ck_assert_ptr_nonnull(batch);
@@ -159,7 +215,15 @@ static void handle_run(struct fake_worker *worker, struct wire *wire, struct buf
                 snprintf(worker->refused, sizeof worker->refused, "%.*s", (int)part.len, (char *)part.data);
             }
         }
-        if (!lose)
+        uint64_t last = 0;
+        Epcis__Wire__V1__BatchResult result = EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED;
+        if (!lose && !failed && worker->keeps_order)
+            result = try_store(worker, batch, &last);
+        if (worker->too_large)
+            result = try_memory(worker, batch);
+        if (result != EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED)
+            refuse(wire, batch, result, last);
+        else if (!lose)
             answer(wire, batch, failed, wrong ? 2 : 0, short_outcomes);
         epcis__wire__v1__batch__free_unpacked(batch, NULL);
     }
@@ -215,6 +279,12 @@ static void on_acknowledged(void *context, uint32_t partition, size_t bytes)
     converter_acknowledged(core.converter, partition, bytes);
 }
 
+static void on_rewind(void *context, uint32_t partition, uint64_t sequence)
+{
+    (void)context;
+    converter_rewind(core.converter, partition, sequence);
+}
+
 static void on_received(void *context, uint64_t number, uint32_t partition)
 {
     (void)context;
@@ -235,6 +305,7 @@ static void core_open(void)
                                             .run_max_batches = 4,
                                             .run_max_bytes = 1 << 20,
                                             .lease_ms = 300,
+                                            .rewind = on_rewind,
                                             .silent_ms = 60000};
     struct converter_options converter = {.limits = PARSER_LIMITS_INIT,
                                           .batch_max_events = 10,
@@ -478,6 +549,132 @@ START_TEST(a_store_that_keeps_failing_is_left_alone)
 }
 END_TEST
 
+static const uint64_t restored_to[] = {0, 1, 4, 11};
+
+/* The store comes back from an older backup: what it lost is made again from the documents, batch for batch,
+ * and what is new goes behind it. */
+START_TEST(what_the_store_lost_is_sent_again)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.keeps_order = true;
+    core_open();
+    worker_start(&worker);
+    struct receipt receipts[4];
+    receipts[0] = send_document("0614141000012", 1, 85, true);
+    receipts[1] = send_document("0614141000012", 2, 33, true);
+    wait_until(all_finished, NULL);
+    uint32_t partition = worker.log[0].partition;
+    pthread_mutex_lock(&worker.mutex);
+    ck_assert_uint_gt(worker.store[partition], restored_to[_i]);
+    worker.store[partition] = restored_to[_i];
+    pthread_mutex_unlock(&worker.mutex);
+    receipts[2] = send_document("0614141000012", 3, 55, true);
+    receipts[3] = send_document("0614141000012", 4, 12, true);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    static const uint64_t events[] = {85, 33, 55, 12};
+    for (int i = 0; i < 4; i++)
+        expect_capture(&receipts[i], EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, events[i]);
+    ck_assert_uint_eq(check_log(&worker), 85 + 33 + 55 + 12);
+    ck_assert_uint_eq(worker.store[partition], worker.log[worker.count - 1].sequence);
+    struct dispatcher_status status;
+    dispatcher_status(core.dispatcher, &status);
+    ck_assert_uint_eq(status.rewinds, 1);
+    core_close();
+}
+END_TEST
+
+static bool partition_stopped(void *context)
+{
+    struct dispatcher_status status;
+    (void)context;
+    dispatcher_status(core.dispatcher, &status);
+    return status.partitions_stopped == 1;
+}
+
+static bool is_done(void *receipt)
+{
+    struct arena arena;
+    Epcis__V1__Capture *capture = NULL;
+    arena_init(&arena, 1 << 20);
+    enum err err = capture_get(core.journal, ((struct receipt *)receipt)->capture_id, &arena, &capture);
+    bool done = !err && capture->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE;
+    arena_free(&arena);
+    return done;
+}
+
+/* A partition whose history is not the store's stops until the next start; nobody else does. */
+START_TEST(a_fork_stops_its_partition_alone)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.keeps_order = true;
+    worker.forked = "0614141000012";
+    core_open();
+    worker_start(&worker);
+    struct receipt forked = send_document("0614141000012", 1, 20, true);
+    wait_until(partition_stopped, NULL);
+    int runs = worker.runs;
+    struct receipt other = send_document("0614141000029", 2, 20, true);
+    wait_until(is_done, &other);
+    ck_assert_int_le(worker.runs, runs + 2);
+    expect_capture(&other, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 20);
+    worker_stop(&worker);
+    core_close();
+
+    worker.stop = false;
+    worker.forked = NULL;
+    core_open();
+    worker_start(&worker);
+    wait_until(is_done, &forked);
+    worker_stop(&worker);
+    core_close();
+}
+END_TEST
+
+/* Acknowledgments out of order and doubled, some lost for it: each batch counts once. */
+START_TEST(mixed_up_answers_count_once)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.mixes_up = true;
+    core_open();
+    worker_start(&worker);
+    struct receipt receipt = send_document("0614141000012", 1, 60, true);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    expect_capture(&receipt, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 60);
+    core_close();
+}
+END_TEST
+
+/* The event that no worker has the memory for is condemned, durably, and the rest goes on. */
+START_TEST(an_event_too_large_is_condemned)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.too_large = (uint32_t)_i + 1;
+    core_open();
+    worker_start(&worker);
+    struct receipt receipt = send_document("0614141000012", 1, 35, true);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    expect_capture(&receipt, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 35);
+    struct dispatcher_status status;
+    dispatcher_status(core.dispatcher, &status);
+    ck_assert_uint_eq(status.events_condemned, 1);
+    struct arena arena;
+    Epcis__Store__V1__BatchRecord *record;
+    arena_init(&arena, 1 << 20);
+    ck_assert_int_eq(journal_batch(core.journal, worker.log[0].partition, 1, &arena, &record), ERR_OK);
+    ck_assert_uint_eq(record->n_condemned, 1);
+    ck_assert_uint_eq(record->condemned[0], (uint32_t)_i);
+    arena_free(&arena);
+    core_close();
+}
+END_TEST
+
 START_TEST(a_restart_rebuilds_the_same_batches)
 {
     static struct fake_worker worker;
@@ -635,6 +832,10 @@ int main(void)
     tcase_add_test(tests, an_unreadable_event_is_quoted);
     tcase_add_test(tests, lost_runs_and_failures_are_sent_again);
     tcase_add_test(tests, a_store_that_keeps_failing_is_left_alone);
+    tcase_add_loop_test(tests, what_the_store_lost_is_sent_again, 0, 4);
+    tcase_add_test(tests, a_fork_stops_its_partition_alone);
+    tcase_add_test(tests, mixed_up_answers_count_once);
+    tcase_add_loop_test(tests, an_event_too_large_is_condemned, 0, 10);
     tcase_add_test(tests, a_restart_rebuilds_the_same_batches);
     tcase_add_test(tests, master_data_travels_with_the_events);
     tcase_add_test(tests, master_data_behind_the_events_travels_too);

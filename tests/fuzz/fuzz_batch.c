@@ -56,10 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct rules *rules;
     struct arena arena;
-    struct batch batch;
-    uint32_t partition;
-    uint64_t sequence;
-    const uint8_t *batch_id;
+    struct batch head, batch;
     const char *detail;
     if (!rules) {
         struct rules_severities severities;
@@ -67,7 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rules = rules_new(&severities);
     }
     arena_init(&arena, 16 << 20);
-    enum err peek = batch_peek(data, size, &partition, &sequence, &batch_id);
+    enum err peek = batch_peek(data, size, &head);
     enum err err = batch_read(data, size, &arena, &batch, &detail);
     if (peek && !err)
         abort();
