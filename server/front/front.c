@@ -47,6 +47,7 @@ const struct front_limits front_limits_default = {
     .message_ms = 120000,
     .query_ms = 10000,
     .answer_ms = 60000,
+    .prove_ms = 10000,
     .sweep_ms = 500,
     .threads = 3,
     .arena_bytes = 16 << 20,
