@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -428,6 +429,17 @@ enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id
     return err ? err : journal_capture(journal, number, arena, out);
 }
 
+/* The map's pages count as ours from when they are read: what is done with is let go of, or a document of
+ * gigabytes would look as if it were in memory. The page cache keeps it. */
+static void let_go(MDB_val value)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)value.mv_data + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)value.mv_data + value.mv_size) / page * page;
+    if (end > start)
+        madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 static enum err use_compressed(void *context, MDB_val value)
 {
     struct buffer *out = context;
@@ -435,6 +447,7 @@ static enum err use_compressed(void *context, MDB_val value)
     if (!room)
         return ERR_MEMORY;
     size_t bytes = ZSTD_decompress(room, JOURNAL_PIECE_BYTES, value.mv_data, value.mv_size);
+    let_go(value);
     if (ZSTD_isError(bytes)) {
         log_error("journal_piece_unreadable", "detail=\"%s\"", ZSTD_getErrorName(bytes));
         return ERR_CORRUPT;

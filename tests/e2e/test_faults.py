@@ -3,10 +3,24 @@
 import pathlib
 import re
 import signal
+import subprocess
+import sys
 
 from documents import make
 from harness import EndToEnd, Refused, main, state_name, wait_for
 from oracle import Oracle
+
+# Begins to read an LMDB file, and never ends.
+READER = """
+import ctypes, signal, sys
+lmdb = ctypes.CDLL("liblmdb.so.0")
+env, txn = ctypes.c_void_p(), ctypes.c_void_p()
+assert lmdb.mdb_env_create(ctypes.byref(env)) == 0
+assert lmdb.mdb_env_open(env, sys.argv[1].encode(), 0, 0o600) == 0
+assert lmdb.mdb_txn_begin(env, None, 0x20000, ctypes.byref(txn)) == 0
+print("reads", flush=True)
+signal.pause()
+"""
 
 
 class Faults(EndToEnd):
@@ -50,6 +64,27 @@ class Faults(EndToEnd):
         self.start_worker()
         self.assert_kept(server, sent)
         self.assertEqual(server.terminate(), 0)
+
+    def test_a_reader_that_was_killed(self):
+        """Its pages would never be used again, and the store would grow with every write."""
+        server = self.start(workers=1)
+        sent = [(document, server.client.capture(document.data)) for document in [self.document(7)]]
+        self.assert_kept(server, sent)
+        reader = subprocess.Popen([sys.executable, "-c", READER, self.data_dir / "store"], stdout=subprocess.PIPE,
+                                  env=self.family.environment)
+        self.addCleanup(self.reap, reader)
+        self.assertEqual(reader.stdout.readline(), b"reads\n")
+        reader.stdout.close()
+        self.reap(reader)
+
+        def is_dropped():
+            document = self.document(8 + len(sent), events=10)
+            sent.append((document, server.client.capture(document.data)))
+            return "readers_dropped count=1" in server.log
+
+        wait_for(is_dropped, "the dead reader is found")
+        self.assert_kept(server, sent)
+        self.stop_cleanly(server)
 
     def test_a_clock_that_is_set_back(self):
         server = self.start(workers=1, environment={"EPCISD_FAULT": "clock.back:60"})
