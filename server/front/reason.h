@@ -57,6 +57,8 @@
       "read it again and change what it is now")                                                             \
     X(CAPTURE_BEGUN, FAILED_PRECONDITION, 0, "the document cannot be called off any more",                   \
       "see what becomes of its events, and correct them by events of their own")                             \
+    X(OUTCOME_PENDING, FAILED_PRECONDITION, 0, "what became of the event is not known yet",                  \
+      "try again when GetCapture tells that its document is done")                                           \
     X(LETTER_CLOSED, FAILED_PRECONDITION, 0, "the dead letter is closed already",                            \
       "nothing is left to do about it; GetDeadLetter tells who closed it")                                   \
     X(IDENTITY_MISSING, UNAUTHENTICATED, 0, "the caller proved no identity, which this server demands",      \
