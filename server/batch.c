@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/merkle.h"
 #include "common/wire/wire.h"
 #include "epcis/v1/event.pb-c.h"
 #include "server/partner_cache.h"
@@ -65,6 +66,7 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span, 
     }
     batch->spans[batch->span_count] = *span;
     batch->spans[batch->span_count].facts = document_facts_share(span->facts);
+    batch->facts_bytes += document_facts_bytes(span->facts);
     batch->spans[batch->span_count].items_before = batch->items;
     batch->spans[batch->span_count].frame_before = frame_before;
     batch->spans[batch->span_count++].count = 1;
@@ -112,8 +114,11 @@ void batch_cut(struct batch *batch, size_t index)
     batch->items = from->items_before;
     batch->frame.length = from->frame_before;
     batch->leaves.length = (size_t)from->items_before * DIGEST_BYTES;
-    while (batch->span_count > index)
-        document_facts_release(&batch->spans[--batch->span_count].facts);
+    while (batch->span_count > index) {
+        struct batch_span *last = &batch->spans[--batch->span_count];
+        batch->facts_bytes -= document_facts_bytes(last->facts);
+        document_facts_release(&last->facts);
+    }
 }
 
 /* Packed one by one, for facts last only until the next are asked for. */
@@ -149,8 +154,8 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
 {
     batch->sequence = sequence;
     memcpy(batch->parent, parent, DIGEST_BYTES);
-    wire_batch_id(parent, batch->partition, sequence, (const uint8_t(*)[DIGEST_BYTES])batch->leaves.data,
-                  batch->items, batch->id);
+    merkle_root((const uint8_t(*)[DIGEST_BYTES])batch->leaves.data, batch->items, batch->root);
+    wire_batch_id(parent, batch->partition, sequence, batch->root, batch->id);
     pack_free(&batch->pack);
     batch->results = calloc(batch->span_count, sizeof *batch->results);
     if (!batch->results)
@@ -207,6 +212,7 @@ enum err batch_record(const struct batch *batch, struct buffer *out)
         Epcis__Store__V1__BatchRecord record = EPCIS__STORE__V1__BATCH_RECORD__INIT;
         record.batch_id = (ProtobufCBinaryData){DIGEST_BYTES, (uint8_t *)(uintptr_t)batch->id};
         record.parent_batch_id = (ProtobufCBinaryData){DIGEST_BYTES, (uint8_t *)(uintptr_t)batch->parent};
+        record.root = (ProtobufCBinaryData){DIGEST_BYTES, (uint8_t *)(uintptr_t)batch->root};
         record.spans = pointers;
         record.n_spans = batch->span_count;
         buffer_append_message(out, &record.base);

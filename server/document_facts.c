@@ -81,13 +81,14 @@ static bool take_guideline(struct document_facts *facts, const Epcis__V1__Docume
     return statement->affirm && statement->legal_notice;
 }
 
-enum err document_facts_new(const Epcis__V1__Document *document, struct document_facts **out)
+static enum err facts_build(const Epcis__V1__Document *document, size_t budget_bytes,
+                            struct document_facts **out)
 {
     struct document_facts *facts = calloc(1, sizeof *facts);
     if (!facts)
         return ERR_MEMORY;
     facts->references = 1;
-    arena_init(&facts->arena, FACTS_BYTES);
+    arena_init(&facts->arena, budget_bytes);
     Epcis__Wire__V1__DocumentFacts *message = &facts->message;
     epcis__wire__v1__document_facts__init(message);
     message->format = document->format;
@@ -103,6 +104,24 @@ enum err document_facts_new(const Epcis__V1__Document *document, struct document
     }
     *out = facts;
     return ERR_OK;
+}
+
+/* Built twice, for they are kept as long as the batch is filled, of each of its documents: the second time in
+ * as little memory as they took the first time. */
+enum err document_facts_new(const Epcis__V1__Document *document, struct document_facts **out)
+{
+    struct document_facts *measured;
+    enum err err = facts_build(document, FACTS_BYTES, &measured);
+    if (err)
+        return err;
+    size_t bytes = measured->arena.used_bytes;
+    document_facts_release(&measured);
+    return facts_build(document, bytes, out);
+}
+
+size_t document_facts_bytes(const struct document_facts *facts)
+{
+    return facts ? sizeof *facts + facts->arena.used_bytes : 0;
 }
 
 struct document_facts *document_facts_share(struct document_facts *facts)

@@ -3,6 +3,8 @@
 #ifndef EPCISD_SERVER_DOCUMENT_FACTS_H
 #define EPCISD_SERVER_DOCUMENT_FACTS_H
 
+#include <stddef.h>
+
 #include "common/base/err.h"
 #include "epcis/v1/document.pb-c.h"
 #include "epcis/wire/v1/wire.pb-c.h"
@@ -17,6 +19,9 @@ struct document_facts *document_facts_share(struct document_facts *facts);
 
 /* Gives a reference back and nulls *facts; the last frees it. NULL inside is fine. */
 void document_facts_release(struct document_facts **facts);
+
+/* Memory they take; 0 for NULL. */
+size_t document_facts_bytes(const struct document_facts *facts);
 
 /* To be packed; lives as long as the facts. NULL for NULL. */
 Epcis__Wire__V1__DocumentFacts *document_facts_message(struct document_facts *facts);

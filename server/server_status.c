@@ -89,6 +89,13 @@ static void fill_work(struct report *report, struct dispatcher *dispatcher)
     report->status.work = &report->work;
 }
 
+bool server_status_store_fails(const struct server_status *status)
+{
+    struct dispatcher_status work;
+    dispatcher_status(status->dispatcher, &work);
+    return work.breaker != BREAKER_CLOSED;
+}
+
 enum err server_status_get(const struct server_status *status, bool draining, struct arena *arena,
                            Epcis__V1__ServerStatus **out)
 {

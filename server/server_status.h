@@ -24,6 +24,9 @@ struct server_status {
 void server_status_init(struct server_status *status, struct pressure *pressure,
                         struct dispatcher *dispatcher);
 
+/* Whether no work goes out because the store keeps failing. Any thread. */
+bool server_status_store_fails(const struct server_status *status);
+
 /* Built in the arena, but for the refusals, which the front counts. ERR_LIMIT: its budget. */
 enum err server_status_get(const struct server_status *status, bool draining, struct arena *arena,
                            Epcis__V1__ServerStatus **out);

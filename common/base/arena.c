@@ -36,6 +36,9 @@ void arena_init(struct arena *arena, size_t budget_bytes)
 static int arena_grow(struct arena *arena, size_t bytes)
 {
     size_t size = bytes > BLOCK_BYTES / 4 ? bytes + BLOCK_BYTES : BLOCK_BYTES;
+    size_t left = arena->budget_bytes - arena->used_bytes; /* at least `bytes` */
+    if (size > left)
+        size = left;
     struct arena_block *block = malloc(sizeof *block + size);
     arena->exhausted |= !block;
     if (!block)

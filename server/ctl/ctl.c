@@ -53,13 +53,13 @@ void ctl_pause_ms(int64_t ms)
         ;
 }
 
-/* What the server itself said, with what its text does not say yet. */
+/* What the server itself said, and what its text does not say yet: where a field is wrong, the text is what
+ * to do. */
 static void complain_refused(const char *what, const struct client_status *status)
 {
-    bool remedy = status->remedy[0] && !strstr(status->message, status->remedy);
-    output_complain("epcisctl: %s: %s: %s [%s]", what, client_code_name(status->code), status->message,
-                    status->reason);
-    if (remedy)
+    output_complain("epcisctl: %s: %s: %s [%s%s%s]", what, client_code_name(status->code), status->message,
+                    status->reason, status->field[0] ? " " : "", status->field);
+    if (!status->field[0] && status->remedy[0] && !strstr(status->message, status->remedy))
         output_complain("what to do: %s", status->remedy);
 }
 

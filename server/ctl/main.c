@@ -86,7 +86,8 @@ static bool takes_value(const char *word)
                                 "--gtin --from --state --file --by "
                                 "--why --name --glns --prefixes --profile "
                                 "--overrides --contact-name --contact-email --contact-phone --if-version "
-                                "--changed-by --max-document-bytes --at --lot --roles "
+                                "--changed-by --max-document-bytes --max-requests --max-unfinished-bytes "
+                                "--max-events --at --lot --roles "
                                 "--certificate --expires-days --overlap-hours --gln --data-dir ";
     size_t length = strlen(word);
     if (length == 0)

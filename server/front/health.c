@@ -7,13 +7,15 @@
 #include "server/front/loop.h"
 #include "server/front/query.h"
 #include "server/ingest.h"
+#include "server/server_status.h"
 
 typedef Grpc__Health__V1__HealthCheckResponse__ServingStatus serving_status;
 #define STATUS(name) GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__##name
 
+/* Documents that would only wait until somebody has mended the store had better go elsewhere. */
 static bool takes_documents(const struct services *services)
 {
-    return !ingest_admit(services->ingest, NULL);
+    return !ingest_admit(services->ingest, NULL) && !server_status_store_fails(services->status);
 }
 
 static serving_status status_of(const struct call *call, const char *service)

@@ -16,11 +16,13 @@
 #include "server/capture_cancel.h"
 #include "server/capture_list.h"
 #include "server/capture_query.h"
+#include "server/export.h"
 #include "server/ingest.h"
 #include "server/journal_audit.h"
 #include "server/journal_identity.h"
 #include "server/journal_letter.h"
 #include "server/journal_partner.h"
+#include "server/ledger_query.h"
 #include "server/server_status.h"
 #include "server/signer.h"
 
@@ -260,6 +262,14 @@ void ingest_abort(struct ingest_document **document)
 
 /* ---- the server ------------------------------------------------------------------------------------------
  */
+
+static atomic_bool fake_store_fails;
+
+bool server_status_store_fails(const struct server_status *status)
+{
+    (void)status;
+    return atomic_load(&fake_store_fails);
+}
 
 enum err server_status_get(const struct server_status *status, bool draining, struct arena *arena,
                            Epcis__V1__ServerStatus **out)
@@ -689,6 +699,68 @@ enum err signer_rotate(struct signer *signer, const char *requested_by)
 {
     (void)signer, (void)requested_by;
     return ERR_DISK;
+}
+
+/* An export of as many lines as one asks for, and no batches. */
+
+struct export
+{
+    uint64_t left;
+};
+
+enum err export_open(struct journal *journal, struct signer *signer, const struct export_range *range,
+                     struct export **out)
+{
+    (void)journal, (void)signer;
+    *out = calloc(1, sizeof **out);
+    (*out)->left = (uint64_t)range->from_ms;
+    return ERR_OK;
+}
+
+void export_close(struct export **export)
+{
+    free(*export);
+    *export = NULL;
+}
+
+enum err export_next(struct export *export, struct buffer *out, bool *done)
+{
+    if (export->left == 13)
+        return ERR_CORRUPT;
+    if (export->left)
+        buffer_printf(out, "line %" PRIu64 "\n", export->left--);
+    *done = export->left == 0;
+    return ERR_OK;
+}
+
+enum err ledger_query_batch(struct journal *journal, uint32_t partition, uint64_t sequence,
+                            struct arena *arena, Epcis__V1__LedgerBatch **out,
+                            Epcis__Store__V1__BatchRecord **record)
+{
+    (void)journal, (void)partition, (void)sequence, (void)arena, (void)out, (void)record;
+    return ERR_NOT_FOUND;
+}
+
+enum err ledger_query_batches(struct journal *journal, const struct ledger_query *query, uint32_t *partition,
+                              uint64_t *sequence, struct arena *arena, Epcis__V1__ListBatchesResponse *out)
+{
+    (void)journal, (void)query, (void)sequence, (void)arena, (void)out;
+    *partition = PARTNER_PARTITIONS;
+    return ERR_OK;
+}
+
+enum err ledger_query_proof(struct journal *journal, const uint8_t capture_id[UUID_BYTES],
+                            uint64_t event_index, struct arena *arena, Epcis__V1__InclusionProof **out)
+{
+    (void)journal, (void)capture_id, (void)event_index, (void)arena, (void)out;
+    return ERR_ORDER;
+}
+
+enum err journal_leaves(struct journal *journal, uint32_t partition, uint64_t sequence, size_t first,
+                        size_t count, struct buffer *out)
+{
+    (void)journal, (void)partition, (void)sequence, (void)first, (void)count, (void)out;
+    return ERR_NOT_FOUND;
 }
 
 #endif

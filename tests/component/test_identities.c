@@ -1,6 +1,8 @@
 /* Identities in a journal on a real disk. */
 #include <check.h>
 #include <ftw.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,6 +353,40 @@ START_TEST(the_first_one_s_token_is_in_a_file)
 }
 END_TEST
 
+static atomic_bool asking_is_over;
+static char lasting_token[TOKEN_SIZE];
+
+static void *keep_asking(void *context)
+{
+    (void)context;
+    while (!atomic_load(&asking_is_over)) {
+        ck_assert_int_eq(ask(lasting_token), IDENTITY_GOOD);
+        identities_note(identities, "lasting");
+    }
+    return NULL;
+}
+
+START_TEST(who_asks_is_not_held_up_by_changes)
+{
+    pthread_t threads[2];
+    char token[TOKEN_SIZE], name[16];
+    atomic_store(&asking_is_over, false);
+    ck_assert_int_eq(create((struct wish){.name = "lasting"}, lasting_token, NULL), ERR_OK);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, keep_asking, NULL), 0);
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "other-%d", i);
+        ck_assert_int_eq(create((struct wish){.name = name}, token, NULL), ERR_OK);
+        ck_assert_int_eq(ask(token), IDENTITY_GOOD);
+        ck_assert_int_eq(rotate(name, 0, 0, token), ERR_OK);
+        ck_assert_int_eq(ask(token), IDENTITY_GOOD);
+    }
+    atomic_store(&asking_is_over, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+}
+END_TEST
+
 int main(void)
 {
     log_init("test_identities", LOG_AS_TEXT);
@@ -368,6 +404,7 @@ int main(void)
     tcase_add_test(tests, the_last_use_is_kept);
     tcase_add_test(tests, a_disk_that_refuses_changes_nothing);
     tcase_add_test(tests, the_first_one_s_token_is_in_a_file);
+    tcase_add_test(tests, who_asks_is_not_held_up_by_changes);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

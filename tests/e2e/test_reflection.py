@@ -7,7 +7,7 @@ import subprocess
 import threading
 
 from documents import make
-from harness import BUILD, HERE, PATIENCE, Client, EndToEnd, Refused, capture_pb, grpc, main, wait_for
+from harness import BUILD, HERE, PATIENCE, EndToEnd, Refused, capture_pb, grpc, main, wait_for
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: E402
 
@@ -120,10 +120,10 @@ class Reflection(EndToEnd):
 
     # ---- errors
 
-    def refusal(self, method, request):
+    def refusal(self, server, method, request):
         """Status details by their type's name."""
         with self.assertRaises(Refused) as refused:
-            Client.call(method, request)
+            server.client.call(method, request)
         status = status_pb2.Status.FromString(refused.exception.metadata["grpc-status-details-bin"])
         self.assertEqual(grpc.StatusCode[refused.exception.code].value[0], status.code)
         self.assertEqual(status.message, refused.exception.details)
@@ -139,25 +139,28 @@ class Reflection(EndToEnd):
     def test_refusals_say_why(self):
         server = self.start(workers=1)
         captures = server.client.captures
-        details = self.refusal(captures.GetCapture, capture_pb.GetCaptureRequest(capture_id="42"))
+        details = self.refusal(server, captures.GetCapture, capture_pb.GetCaptureRequest(capture_id="42"))
         self.assertEqual(details["ErrorInfo"].reason, "FIELD_INVALID")
         self.assertEqual(details["BadRequest"].field_violations[0].field, "capture_id")
-        details = self.refusal(captures.GetCapture, capture_pb.GetCaptureRequest(capture_id=UNKNOWN_CAPTURE))
+        details = self.refusal(server, captures.GetCapture, capture_pb.GetCaptureRequest(capture_id=UNKNOWN_CAPTURE))
         self.assertEqual(details["ErrorInfo"].reason, "NOT_FOUND")
         self.assertEqual((details["ResourceInfo"].resource_type, details["ResourceInfo"].resource_name),
                          ("capture", UNKNOWN_CAPTURE))
         unknown = server.client.channel.unary_unary("/epcis.v1.CaptureService/Nothing",
                                                     request_serializer=lambda request: b"")
-        self.assertEqual(self.refusal(unknown, None)["ErrorInfo"].reason, "METHOD_UNKNOWN")
+        self.assertEqual(self.refusal(server, unknown, None)["ErrorInfo"].reason, "METHOD_UNKNOWN")
 
         told = self.epcisctl(server, "status", UNKNOWN_CAPTURE, check=1).stderr
         self.assertIn(f"NOT_FOUND: capture {UNKNOWN_CAPTURE}: not known here [NOT_FOUND]", told)
+        told = self.epcisctl(server, "status", "42", check=1).stderr
+        self.assertIn("INVALID_ARGUMENT: `capture_id` is", told)
+        self.assertTrue(told.endswith("[FIELD_INVALID capture_id]\n"), told)
         self.stop_cleanly(server)
 
     def test_waiting_is_advised(self):
         server = self.start(workers=0, options=["--high-water-bytes", 1])
         server.client.capture(make(events=1, seed=1).data)
-        details = self.refusal(server.client.captures.Capture,
+        details = self.refusal(server, server.client.captures.Capture,
                                capture_pb.CaptureRequest(document=make(events=1, seed=2).data))
         self.assertEqual(details["ErrorInfo"].reason, "BACKLOG_BYTES")
         delay = details["RetryInfo"].retry_delay
@@ -167,7 +170,7 @@ class Reflection(EndToEnd):
         health = health_pb2_grpc.HealthStub(server.client.channel)
         for service, status in (("", SERVING), ("epcis.v1.CaptureService", NOT_SERVING),
                                 ("epcis.v1.TraceService", SERVING)):
-            answer = Client.call(health.Check, health_pb2.HealthCheckRequest(service=service))
+            answer = server.client.call(health.Check, health_pb2.HealthCheckRequest(service=service))
             self.assertEqual(answer.status, status, service)
         server.kill()
 
@@ -194,7 +197,7 @@ class Reflection(EndToEnd):
         server.client.capture(make(events=1, seed=1).data)
         wait_for(lambda: len(seen["epcis.v1.CaptureService"]) == 2, "the change is told")
         with self.assertRaises(Refused) as refused:
-            Client.call(health.Check, health_pb2.HealthCheckRequest(service="nothing"))
+            server.client.call(health.Check, health_pb2.HealthCheckRequest(service="nothing"))
         self.assertEqual(refused.exception.code, "NOT_FOUND")
         server.process.terminate()
         for thread in threads:
