@@ -88,11 +88,9 @@ static bool takes_value(const char *word)
                                 "--gtin --from --state --file --by "
                                 "--why --name --glns --prefixes --profile "
                                 "--overrides --contact-name --contact-email --contact-phone --if-version "
-                                "--changed-by --max-document-bytes --at --lot --roles "
-                                "--certificate --expires-days --overlap-hours --gln --data-dir --key ";
                                 "--changed-by --max-document-bytes --max-requests --max-unfinished-bytes "
                                 "--max-events --at --lot --roles "
-                                "--certificate --expires-days --overlap-hours --gln --data-dir ";
+                                "--certificate --expires-days --overlap-hours --gln --data-dir --key ";
     size_t length = strlen(word);
     if (length == 0)
         return false;
