@@ -18,6 +18,7 @@ static const char *const tree_names[TREE_COUNT] = {
     [TREE_CAPTURE_ID] = "capture_id",
     [TREE_DIGEST] = "digest",
     [TREE_UNFINISHED] = "unfinished",
+    [TREE_LOAD] = "load",
     [TREE_UPLOAD] = "upload",
     [TREE_UPLOAD_KEY] = "upload_key",
     [TREE_PIECE] = "piece",
@@ -239,6 +240,8 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
                                 number_val, 0);
     if (!err)
         err = journal_trees_put(trees, txn, TREE_UNFINISHED, number_val, journal_val("", 0), 0);
+    if (!err)
+        err = journal_load_change(trees, txn, document->partner, (int64_t)document->document_bytes);
     return err;
 }
 
@@ -296,6 +299,8 @@ static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64
         uint8_t key[8];
         journal_key_u64(number, key);
         enum err err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
+        if (!err)
+            err = journal_load_change(trees, txn, record->partner, -(int64_t)record->document_bytes);
         if (err)
             return err;
     } else {
@@ -369,6 +374,8 @@ static enum err apply_cancel(struct journal_trees *trees, MDB_txn *txn, struct j
     trees->unfinished_bytes -= record->document_bytes;
     journal_key_u64(op->number, key);
     err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
+    if (!err)
+        err = journal_load_change(trees, txn, record->partner, -(int64_t)record->document_bytes);
     if (!err)
         err = forget_digest(trees, txn, op->number, record);
     return err ? err : capture_put(trees, txn, op->number, record);

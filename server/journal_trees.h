@@ -26,6 +26,7 @@ enum journal_tree {
     TREE_KEY,
     TREE_CHECKPOINT,
     TREE_IDENTITY,
+    TREE_LOAD,
     TREE_COUNT,
 };
 
@@ -70,6 +71,10 @@ enum err journal_audit_apply_checkpoint(struct journal_trees *trees, MDB_txn *tx
                                         struct arena *scratch);
 /* Applies JOURNAL_IDENTITY. */
 enum err journal_identity_apply(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op);
+
+/* A document of the GLN ("": none known) begins or ends to be unfinished: its bytes, negative where it ends.
+ */
+enum err journal_load_change(struct journal_trees *trees, MDB_txn *txn, const char *gln, int64_t bytes);
 
 /* The trees of an open journal, for reading. */
 const struct journal_trees *journal_trees_of(const struct journal *journal);

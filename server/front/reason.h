@@ -46,6 +46,11 @@
       "but for an upload with an upload_id nothing was kept; send it again")                                 \
     X(UPLOADS, RESOURCE_EXHAUSTED, 60000, "too many uploads with an upload_id are begun and not finished",   \
       "finish those, or try again after retry-after-ms")                                                     \
+    X(PARTNER_REQUESTS, RESOURCE_EXHAUSTED, 1000,                                                            \
+      "more documents came in a second than the partner's record allows", "try again after retry-after-ms")  \
+    X(PARTNER_BYTES, RESOURCE_EXHAUSTED, 1000,                                                               \
+      "the partner's unfinished documents have more bytes than its record allows",                           \
+      "try again after retry-after-ms")                                                                      \
     X(UPLOAD_TAKEN, ABORTED, 0, "a later stream goes on with the upload, or nobody did and it was dropped",  \
       "GetUploadOffset tells how far it is")                                                                 \
     X(UPLOAD_OFFSET, OUT_OF_RANGE, 0, "the offset is beyond the bytes of the upload that are kept",          \
