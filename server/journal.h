@@ -43,6 +43,10 @@ struct journal;
  * Failures are logged. */
 enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out);
 
+/* `lost` is called once, on the writer's thread, when the disk failed in such a way that the journal can only
+ * go on in a new process; until then it refuses everything. */
+void journal_when_lost(struct journal *journal, void (*lost)(void));
+
 /* LMDB lets any number of processes write; a journal has one server. Makes the folder where it is missing,
  * and locks it until the file *out is closed. ERR_EXISTS: another server has it open; ERR_DISK. journal_open
  * does this itself. */

@@ -27,8 +27,7 @@ KILLS = ("kill server", "kill worker", "kill both")
 BESIDE = {"supervisor.gone": "worker.taken"}
 BEFORE = {"converter.recovered": "dispatcher.recorded:2", "supervisor.started": "batch.recorded:2"}
 WHILE_STOPPING = ("server.stopping", "worker.stopping")
-# Passed by what no run does, and tried by component tests.
-ELSEWHERE = ("key.written", "key.recorded")
+WHILE_ROTATING = ("key.written", "key.recorded")  # the signing key
 OPTIONS = ["--batch-max-events", 8, "--run-max-batches", 3, "--lease-ms", 700, "--drain-ms", 5000]
 COMPANIES = (100, 200, 300)
 RUN_SECONDS = 60
@@ -128,8 +127,12 @@ class System:
                 self.server = server.ready()
                 return
             except AssertionError:
-                if server.process.poll() != -signal.SIGKILL or time.monotonic() > self.deadline:
+                if not self.ended_by_fault(server.process.poll()) or time.monotonic() > self.deadline:
                     raise
+
+    def ended_by_fault(self, code):
+        """Killed; or it could not start or go on, as happens where the disk fails."""
+        return code == -signal.SIGKILL or code == 1 and self.marked()
 
     def look_after(self):
         """Starts the server again where it has ended."""
@@ -137,7 +140,7 @@ class System:
         if code is None:
             return
         self.server.gone()
-        if code != -signal.SIGKILL:
+        if not self.ended_by_fault(code):
             raise AssertionError(f"the server ended with {code}; log:\n{self.server.log[-3000:]}")
         self.start()
 
@@ -173,6 +176,7 @@ def disturb(system, partners):
     kills = [system.chance.randint(0, documents) for _ in range(system.chance.randint(1, 3))]
     kills = sorted(kills) if system.plan.point in KILLS else []
     stop = system.plan.point in WHILE_STOPPING
+    rotations = system.plan.passage if system.plan.point in WHILE_ROTATING else 0
     finished = set()
     while True:
         if time.monotonic() > system.deadline:
@@ -190,9 +194,12 @@ def disturb(system, partners):
             system.start()
             continue
         with contextlib.suppress(Refused, ValueError):
+            if rotations and sent:
+                rotations -= 1
+                system.server.client.rotate_key()
             finished |= {capture_id for capture_id in sent if capture_id not in finished
                          and state_name(system.server.client.job(capture_id)) in FINAL}
-            if len(finished) == documents:
+            if len(finished) == documents and not rotations:
                 return
         system.over.wait(0.01)
 
