@@ -7,6 +7,7 @@
 #include "common/base/json_text.h"
 #include "common/epcis/event_text.h"
 #include "server/ctl/audit_keys.h"
+#include "server/ctl/audit_ledger.h"
 #include "server/ctl/audit_receipt.h"
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
@@ -17,12 +18,21 @@ static const char usage[] =
     "       epcisctl audit [OPTIONS] rotate-key\n"
     "       epcisctl audit [OPTIONS] checkpoints\n"
     "       epcisctl audit [OPTIONS] verify-receipt FILE\n"
+    "       epcisctl audit [OPTIONS] export|batches [--partition N] [--from TIME] [--to TIME]\n"
+    "       epcisctl audit [OPTIONS] batch PARTITION/SEQUENCE\n"
+    "       epcisctl audit [OPTIONS] prove EVENT\n"
     "\n"
     "  keys            the public keys that receipts and checkpoints are signed with\n"
     "  rotate-key      makes a new signing key; what was signed before verifies as before\n"
     "  checkpoints     signed statements of how far everything had come, newest first\n"
     "  verify-receipt  whether receipts are as the server signed them; FILE is what\n"
     "                  'epcisctl capture --json' printed, - standard input\n"
+    "  export          the ledger as a file that scripts/verify-ledger checks without a server:\n"
+    "                  all of it, or what concerns documents received from --from on, before --to\n"
+    "  batches         its batches, or those decided from --from on and before --to\n"
+    "  batch           one of them with its items\n"
+    "  prove           that an event is in the ledger. EVENT is CAPTURE_ID/NUMBER, counted from 0,\n"
+    "                  or the sequence of a committed event; with --json for verify-ledger\n"
     "\n"
     "verify-receipt asks the server for its keys, and says so where one is not the one that signs\n"
     "at a receipt's place. With --key FILE (a public key in PEM, or 64 hexadecimal digits) no\n"
@@ -33,12 +43,15 @@ static const char usage[] =
     "  epcisctl audit verify-receipt receipt.json\n"
     "  epcisctl audit keys --json | jq -r .public_key > server.key\n"
     "  epcisctl audit verify-receipt --key server.key receipt.json\n"
+    "  epcisctl audit export --from 2025-01-01 > ledger.jsonl && scripts/verify-ledger ledger.jsonl\n"
+    "  epcisctl audit prove --json 0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10/7 > proof.json\n"
     "\n"
     "Exit codes: 0 done, all receipts are genuine, 3 a receipt is not, 1 error, 2 wrong usage.\n";
 
 struct run {
     struct ctl_common common;
-    const char *by, *key_file, *file;
+    const char *by, *key_file, *word;
+    struct audit_scope scope;
     struct client *client;
     int64_t deadline_ms;
     struct buffer out;
@@ -205,20 +218,45 @@ static int verify_receipt(struct run *run)
     int code = run->key_file ? audit_keys_read(&keys, run->key_file)
                              : audit_keys_load(&keys, &run->common, run->client, run->deadline_ms);
     if (code == CTL_OK)
-        code = audit_receipt_verify(&keys, run->file, run->common.json);
+        code = audit_receipt_verify(&keys, run->word, run->common.json);
     audit_keys_free(&keys);
     return code;
+}
+
+static int export_ledger(struct run *run)
+{
+    return audit_ledger_export(&run->common, run->client, run->deadline_ms, &run->scope);
+}
+
+static int batches(struct run *run)
+{
+    return audit_ledger_batches(&run->common, run->client, run->deadline_ms, &run->scope);
+}
+
+static int batch(struct run *run)
+{
+    return audit_ledger_batch(&run->common, run->client, run->deadline_ms, run->word);
+}
+
+static int prove(struct run *run)
+{
+    return audit_ledger_prove(&run->common, run->client, run->deadline_ms, run->word);
 }
 
 static const struct subcommand {
     const char *name;
     int (*run)(struct run *run);
-    bool names_file;
+    const char *word; /* what it is about; NULL: it takes none */
+    bool scoped;      /* takes --partition, --from, --to */
 } subcommands[] = {
-    {"keys", keys, false},
-    {"rotate-key", rotate_key, false},
-    {"checkpoints", checkpoints, false},
-    {"verify-receipt", verify_receipt, true},
+    {"keys", keys, NULL, false},
+    {"rotate-key", rotate_key, NULL, false},
+    {"checkpoints", checkpoints, NULL, false},
+    {"verify-receipt", verify_receipt, "a file of receipts", false},
+    {"export", export_ledger, NULL, true},
+    {"batches", batches, NULL, true},
+    {"batch", batch, "PARTITION/SEQUENCE", false},
+    {"prove", prove, "an event", false},
 };
 
 static const struct subcommand *read_words(struct run *run, int argc, char **argv)
@@ -228,28 +266,38 @@ static const struct subcommand *read_words(struct run *run, int argc, char **arg
         if (strcmp(subcommands[i].name, argv[1]) == 0)
             sub = &subcommands[i];
     if (!sub)
-        options_fail(argv[0], "keys, rotate-key, checkpoints or verify-receipt is expected");
-    int wanted = sub->names_file ? 3 : 2;
+        options_fail(
+            argv[0],
+            "keys, rotate-key, checkpoints, verify-receipt, export, batches, batch or prove is expected");
+    int wanted = sub->word ? 3 : 2;
     if (argc > wanted)
         options_fail(argv[0], "unexpected argument '%s'", argv[wanted]);
     if (argc < wanted)
-        options_fail(argv[0], "%s: a file of receipts is expected", sub->name);
+        options_fail(argv[0], "%s: %s is expected", sub->name, sub->word);
     if (run->key_file && sub->run != verify_receipt)
         options_fail(argv[0], "--key is for verify-receipt");
-    run->file = argv[2];
+    if (!sub->scoped && (run->scope.partition[0] || run->scope.from_ms || run->scope.to_ms))
+        options_fail(argv[0], "--partition, --from and --to go with export and batches");
+    run->word = argv[2];
     return sub;
 }
 
 int ctl_audit(int argc, char **argv)
 {
     const char *user = getenv("USER");
-    struct run run = {.common = ctl_common_default(), .by = user ? user : ""};
+    const char *from = "", *to = "";
+    struct run run = {.common = ctl_common_default(), .by = user ? user : "", .scope = {.partition = ""}};
     const struct option_entry options[] = {
         {"key", OPTION_TEXT, &run.key_file, 0, 0, "FILE", "verify-receipt: a public key; no server is asked"},
         {"by", OPTION_TEXT, &run.by, 0, 0, "WHO", "rotate-key: who asks, for the record"},
+        {"partition", OPTION_TEXT, &run.scope.partition, 0, 0, "N", "export, batches: of this one alone"},
+        {"from", OPTION_TEXT, &from, 0, 0, "TIME", "export, batches: from this time on"},
+        {"to", OPTION_TEXT, &to, 0, 0, "TIME", "export, batches: before this time"},
         CTL_COMMON_OPTIONS(run.common),
     };
     options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
+    run.scope.from_ms = ctl_time_ms(argv[0], "from", from);
+    run.scope.to_ms = ctl_time_ms(argv[0], "to", to);
     const struct subcommand *sub = read_words(&run, argc, argv);
     if (!run.key_file && ctl_connect(&run.common, &run.client))
         return CTL_ERROR;

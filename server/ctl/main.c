@@ -82,15 +82,16 @@ static const char *command_names(void)
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
 {
-    static const char names[] = " "
-                                "--server --timeout --tls-ca --tls-cert --tls-key "
-                                "--token-file --partner --capture --to --code "
-                                "--gtin --from --state --file --by "
-                                "--why --name --glns --prefixes --profile "
-                                "--overrides --contact-name --contact-email --contact-phone --if-version "
-                                "--changed-by --max-document-bytes --max-requests --max-unfinished-bytes "
-                                "--max-events --at --lot --roles "
-                                "--certificate --expires-days --overlap-hours --gln --data-dir --key ";
+    static const char names[] =
+        " "
+        "--server --timeout --tls-ca --tls-cert --tls-key "
+        "--token-file --partner --capture --to --code "
+        "--gtin --from --state --file --by "
+        "--why --name --glns --prefixes --profile "
+        "--overrides --contact-name --contact-email --contact-phone --if-version "
+        "--changed-by --max-document-bytes --max-requests --max-unfinished-bytes "
+        "--max-events --at --lot --roles "
+        "--certificate --expires-days --overlap-hours --gln --data-dir --key --partition ";
     size_t length = strlen(word);
     if (length == 0)
         return false;

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -282,6 +283,35 @@ class Ledger(EndToEnd):
                 position=pb.EventPosition(capture_id=ids[0], event_index=10**6)))
         self.assertEqual(refused.exception.code, "NOT_FOUND")
         self.stop_cleanly(server)
+
+    def test_epcisctl_and_the_verifier_as_programs(self):
+        server = self.begin(workers=2, options=["--batch-max-events", 9, "--checkpoint-interval-ms", 200])
+        ids = self.fill(server)
+        self.wait_covered()
+        key = json.loads(self.epcisctl(server, "audit", "keys", "--json", check=0).stdout)["public_key"]
+        for arguments in (("audit", "export"), ("audit", "prove", "--json", f"{ids[0]}/7"),
+                          ("audit", "prove", "--json", "5")):
+            text = self.epcisctl(server, *arguments, check=0).stdout
+            self.verify(text, 0, "all is well", "--key", key)
+            self.verify(text, 1, "key", "--key", flip_digit(key))
+        at = text.index('"leaf":"') + 8
+        self.verify(flip_digit(text, at), 1, "path", "--key", key)
+        self.verify("", 1, "breaks off")
+        listed = self.epcisctl(server, "audit", "batches", check=0).stdout
+        place = listed.split()[0]
+        self.assertIn("committed", self.epcisctl(server, "audit", "batch", place, check=0).stdout)
+        self.assertIn("batch", self.epcisctl(server, "audit", "prove", f"{ids[0]}/7", check=0).stdout)
+        self.assertIn("CAPTURE_ID/NUMBER", self.epcisctl(server, "audit", "prove", "x", check=2).stderr)
+        self.assertIn("NOT_FOUND", self.epcisctl(server, "audit", "batch", "7/99999", check=1).stderr)
+        self.stop_cleanly(server)
+
+    def verify(self, text, code, told, *arguments):
+        file = self.folder / "verified"
+        file.write_text(text, encoding="utf-8")
+        result = subprocess.run([sys.executable, str(VERIFIER), *arguments, str(file)], capture_output=True, text=True,
+                                check=False)
+        self.assertEqual(result.returncode, code, result.stderr)
+        self.assertIn(told, result.stdout + result.stderr)
 
     def check_batch(self, batch):
         leaves, outcomes, token = b"", b"", ""
