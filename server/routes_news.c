@@ -219,7 +219,7 @@ static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgmen
 /* Tells of a worker that is new, or in another state than before. */
 static void tell_worker(const struct routes *routes, const struct roster_worker *worker)
 {
-    log_info("worker",
+    log_info("worker_state",
              "worker=%s state=%s rules=%s store=%s runs=%u batches=%" PRIu64 " committed=%" PRIu64
              " duplicates=%" PRIu64 " dead_letters=%" PRIu64,
              worker->id, roster_state_name(worker->state), worker->rule_pack, worker->store, worker->runs,

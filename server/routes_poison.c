@@ -7,7 +7,10 @@
 #include "server/batch.h"
 #include "server/routes.h"
 
-enum { DEATHS_MAX = 3 }; /* workers lost in a row, before something is done about it */
+enum {
+    DEATHS_MAX = 3,   /* workers lost in a row, before something is done about it */
+    ALONE_MS = 10000, /* a worker that hangs, yet lives, must not hold trials up for ever */
+};
 
 void routes_release(struct routes *routes, struct route *route)
 {
@@ -138,6 +141,8 @@ void routes_heed_deaths(struct routes *routes, struct route *route)
     route->singles = route->out;
     route->out = 1;
     routes->isolated = route;
+    routes->alone_ms = clock_steady_ms() + ALONE_MS;
+    breaker_move_probe(&routes->breaker, batch->partition);
     isolation_begin(&route->isolation, batch->items, route->isolation.passed, route->too_large);
 }
 
@@ -170,9 +175,9 @@ void routes_heed_trial(struct routes *routes, struct route *route, const Epcis__
               : isolation_failed(&route->isolation));
 }
 
-bool routes_nothing_else_out(const struct routes *routes, const struct route *route, int64_t now_ms)
+bool routes_is_alone(const struct routes *routes, const struct route *route, int64_t now_ms)
 {
-    for (size_t i = 0; i < PARTNER_PARTITIONS; i++) {
+    for (size_t i = 0; i < PARTNER_PARTITIONS && now_ms < routes->alone_ms; i++) {
         const struct route *other = &routes->all[i];
         if (other != route && other->out > 0 && other->lease_end_ms > now_ms)
             return false;
