@@ -23,6 +23,7 @@ static const char usage[] =
     "  master-data         what is known of products, places and parties\n"
     "  partners            trading partners, and how strictly their events are judged\n"
     "  tokens              who may call the server, and what they may do\n"
+    "  audit               keys, checkpoints, and whether a receipt is genuine\n"
     "  server              how the server is doing: what waits, what it refuses, what room is left\n"
     "  rules               by what rules events are checked\n"
     "  backup FOLDER       copy a server's data; also restore, verify and compact\n"
@@ -54,6 +55,7 @@ static const struct command commands[] = {
     {"master-data", "epcisctl master-data", ctl_master_data},
     {"partners", "epcisctl partners", ctl_partners},
     {"tokens", "epcisctl tokens", ctl_tokens},
+    {"audit", "epcisctl audit", ctl_audit},
     {"server", "epcisctl server", ctl_server},
     {"rules", "epcisctl rules", ctl_rules},
     {"backup", "epcisctl backup", ctl_backup},
@@ -88,7 +90,7 @@ static bool takes_value(const char *word)
                                 "--overrides --contact-name --contact-email --contact-phone --if-version "
                                 "--changed-by --max-document-bytes --max-requests --max-unfinished-bytes "
                                 "--max-events --at --lot --roles "
-                                "--certificate --expires-days --overlap-hours --gln --data-dir ";
+                                "--certificate --expires-days --overlap-hours --gln --data-dir --key ";
     size_t length = strlen(word);
     if (length == 0)
         return false;

@@ -115,7 +115,7 @@ START_TEST(capture_prints_one_object_a_file)
     check_run(0, "{\"capture_id\": \"");
     check_run(0, "\"state\": \"done\", \"duplicate_document\": false, \"events\": 10, \"committed\": 10, "
                  "\"duplicates\": 0, \"dead_letters\": 0, \"warnings\": 0, \"batches\": 1, \"error\": null, "
-                 "\"sent_by\": null, \"resubmission_of\": null}\n{");
+                 "\"sent_by\": null, \"resubmission_of\": null, \"document_bytes\": 8, ");
     /* sha256 of "<epcis/>" */
     check_run(0, "\"document_digest\": \"sha256:"
                  "7fcd9762");
@@ -137,7 +137,7 @@ START_TEST(capture_tells_what_was_refused)
     check_run(3, "\"state\": \"failed\"");
     check_run(
         3, "\"error\": {\"code\": \"SCHEMA_INVALID\", \"message\": \"a \\\"quoted\\\" word\", \"line\": 12, "
-           "\"byte_offset\": 345}, \"sent_by\": null, \"resubmission_of\": null}");
+           "\"byte_offset\": 345}, \"sent_by\": null, \"resubmission_of\": null, ");
     run("capture", "a.xml", "--wait");
     check_run(3, "SCHEMA_INVALID at line 12, byte 345");
     end();
