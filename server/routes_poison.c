@@ -30,10 +30,11 @@ static struct batch *batch_of_op(struct journal_op *op)
 
 static void condemned_recorded(struct journal_op *op, enum err err)
 {
+    struct wire *wire = op->context;
     if (err) /* stopping: the search begins again at the next start */
         return;
-    atomic_store(&batch_of_op(op)->recording, false);
-    wire_wake(op->context);
+    atomic_store(&batch_of_op(op)->recording, false); /* and the operation is the dispatcher's again */
+    wire_wake(wire);
 }
 
 static void log_condemned(const struct batch *batch, uint32_t position)
@@ -45,10 +46,12 @@ static void log_condemned(const struct batch *batch, uint32_t position)
         i++;
     if (i < batch->span_count)
         uuid_text(batch->spans[i].capture_id, capture);
-    log_error("event_condemned",
-              "partition=%u batch=%" PRIu64 " item=%u capture=%s detail=\"it ended every worker that tried "
-              "it, and becomes a dead letter POISON_EVENT; please report it with the workers' logs\"",
-              batch->partition, batch->sequence, position, capture);
+    log_error(
+        "event_condemned",
+        "partition=%u batch=%" PRIu64 " item=%u capture=%s detail=\"it ended every worker that tried "
+        "it, or is too large for each, and becomes a dead letter POISON_EVENT; please report it with the "
+        "workers' logs\"",
+        batch->partition, batch->sequence, position, capture);
 }
 
 /* The journal knows of it before a worker does, so that it stays so whatever ends meanwhile. */

@@ -13,12 +13,13 @@ import pathlib
 import random
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
 
 from documents import make
-from harness import FINAL, PATIENCE, Family, Refused, Server, differences, state_name
+from harness import FINAL, PATIENCE, ROOT, Family, Refused, Server, differences, state_name
 from oracle import Oracle
 
 # At a moment of its own, and not at a fault point.
@@ -163,6 +164,14 @@ class System:
         self.kills += 1
         return True
 
+    def ledger_losses(self):
+        """What scripts/verify-ledger finds wrong with the chains, receipts and sums of an export."""
+        ledger = self.folder / "ledger.jsonl"
+        ledger.write_bytes(self.server.client.export_ledger())
+        done = subprocess.run([ROOT / "scripts" / "verify-ledger", "--quiet", ledger], capture_output=True, text=True,
+                              check=False)
+        return [] if done.returncode == 0 else [f"verify-ledger: {done.stderr}"]
+
     def stop(self):
         """As asked, in an orderly way; a point may be passed on the way."""
         code = self.server.terminate()
@@ -217,6 +226,7 @@ def run(plan):
         result.crashes = system.kills + len(system.marked())
         for partner in partners:
             result.losses += partner.losses(system.server.client)
+        result.losses += system.ledger_losses()
         system.stop()
     except (AssertionError, Refused) as error:
         result.losses.append(str(error))

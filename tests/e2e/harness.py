@@ -231,6 +231,10 @@ class Client:
     def rotate_key(self):
         return self.call(self.audit.RotateKey, audit_pb.RotateKeyRequest(requested_by="test")).key
 
+    def export_ledger(self, seconds=60):
+        pieces = self.audit.ExportLedger(audit_pb.ExportLedgerRequest(), timeout=seconds * PATIENCE)
+        return b"".join(piece.lines for piece in pieces)
+
     def wait(self, capture_id, seconds=120):
         """The capture in its final state."""
         state = {}
