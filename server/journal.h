@@ -6,8 +6,8 @@
  * number; `unfinished` number -> nothing; `upload` number -> UploadRecord; `upload_key` a client's key ->
  * number; `piece` upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence ->
  * BatchRecord; `leaf` partition, sequence -> digests of the batch's items, end to end; `partition` ->
- * PartitionRecord; `meta`; `identity` name -> IdentityRecord. Those of trading partners are
- * journal_partner.h's, `key` and `checkpoint` journal_audit.h's.
+ * PartitionRecord; `news` see journal_news.h; `meta`; `identity` name -> IdentityRecord. Those of trading
+ * partners are journal_partner.h's, `key` and `checkpoint` journal_audit.h's.
  *
  * Unfinished are documents that are not seen to, and the bytes of uploads that are no documents yet.
  *
@@ -147,7 +147,7 @@ struct journal_op {
     uint32_t raw_bytes;                 /* PIECE: as received */
     uint8_t digest_state[DIGEST_BYTES]; /* PIECE: after the last piece of full length */
     struct journal_claim *claim;        /* CLAIM */
-    int64_t before_ms;                  /* EXPIRE: unless it was touched since, wall clock */
+    int64_t before_ms;  /* EXPIRE: unless it was touched since; PRUNE: news from before go, too; wall clock */
     struct buffer data; /* PIECE: compressed bytes; BATCH, IDENTITY: packed record; ACKNOWLEDGED: outcomes */
     struct journal_document *document; /* SEAL */
     struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */
