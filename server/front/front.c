@@ -17,6 +17,7 @@
 #include "server/front/listen.h"
 #include "server/front/loop.h"
 #include "server/front/reflection.h"
+#include "server/front/svc_acknowledgment.h"
 #include "server/front/svc_audit.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_capture_list.h"
@@ -137,6 +138,8 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_master_data_methods, svc_master_data_count);
     if (!err)
         err = loop_register(loop, svc_partner_methods, svc_partner_count);
+    if (!err)
+        err = loop_register(loop, svc_acknowledgment_methods, svc_acknowledgment_count);
     if (!err)
         err = loop_register(loop, svc_audit_methods, svc_audit_count);
     if (!err)

@@ -55,6 +55,8 @@
       "GetUploadOffset tells how far it is")                                                                 \
     X(UPLOAD_OFFSET, OUT_OF_RANGE, 0, "the offset is beyond the bytes of the upload that are kept",          \
       "go on from what GetUploadOffset tells")                                                               \
+    X(NEWS_PRUNED, OUT_OF_RANGE, 0, "what follows the cursor is no longer kept",                             \
+      "go on from the cursor that the message names, and ask ListCaptures about what was before")            \
     X(NOT_FOUND, NOT_FOUND, 0, "what the request names is not known here", "not known here")                 \
     X(EXISTS, ALREADY_EXISTS, 0, "what the request would make is there already",                             \
       "use what is there, or choose another name")                                                           \

@@ -21,6 +21,7 @@
 #include "server/journal_audit.h"
 #include "server/journal_identity.h"
 #include "server/journal_letter.h"
+#include "server/journal_news.h"
 #include "server/journal_partner.h"
 #include "server/ledger_query.h"
 #include "server/server_status.h"
@@ -625,6 +626,23 @@ void journal_submit(struct journal *journal, struct journal_op *op)
 {
     (void)journal;
     op->done(op, op->kind == JOURNAL_IDENTITY ? ERR_OK : ERR_DISK);
+}
+
+/* Nothing has happened to any document. */
+enum err journal_news_range(struct journal *journal, uint64_t *first, uint64_t *last)
+{
+    (void)journal;
+    *first = 1;
+    *last = 0;
+    return ERR_OK;
+}
+
+enum err journal_news_read(struct journal *journal, uint64_t *number, uint32_t limit, struct arena *arena,
+                           enum err (*take)(void *context, const Epcis__Store__V1__NewsRecord *record),
+                           void *context)
+{
+    (void)journal, (void)number, (void)limit, (void)arena, (void)take, (void)context;
+    return ERR_NOT_FOUND;
 }
 
 enum err journal_identities(struct journal *journal,
