@@ -15,6 +15,7 @@ static const char usage[] =
     "  validate FILE...    what would become of EPCIS documents; nothing is committed\n"
     "  status CAPTURE_ID   what has become of a document\n"
     "  captures            documents received, or what became of each event of one\n"
+    "  watch               what becomes of documents, as it happens\n"
     "  cancel CAPTURE_ID   calls a document off before any of it is judged\n"
     "  trace EPC           state and history of one item\n"
     "  contains EPC        what is in a container, or what an item is in\n"
@@ -47,6 +48,7 @@ static const struct command commands[] = {
     {"validate", "epcisctl validate", ctl_validate},
     {"status", "epcisctl status", ctl_status},
     {"captures", "epcisctl captures", ctl_captures},
+    {"watch", "epcisctl watch", ctl_watch},
     {"cancel", "epcisctl cancel", ctl_cancel},
     {"trace", "epcisctl trace", ctl_trace},
     {"contains", "epcisctl contains", ctl_contains},
