@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/merkle.h"
 #include "common/wire/wire.h"
 #include "epcis/v1/event.pb-c.h"
 #include "server/partner_cache.h"
@@ -153,8 +154,8 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
 {
     batch->sequence = sequence;
     memcpy(batch->parent, parent, DIGEST_BYTES);
-    wire_batch_id(parent, batch->partition, sequence, (const uint8_t(*)[DIGEST_BYTES])batch->leaves.data,
-                  batch->items, batch->id);
+    merkle_root((const uint8_t(*)[DIGEST_BYTES])batch->leaves.data, batch->items, batch->root);
+    wire_batch_id(parent, batch->partition, sequence, batch->root, batch->id);
     pack_free(&batch->pack);
     batch->results = calloc(batch->span_count, sizeof *batch->results);
     if (!batch->results)
@@ -211,6 +212,7 @@ enum err batch_record(const struct batch *batch, struct buffer *out)
         Epcis__Store__V1__BatchRecord record = EPCIS__STORE__V1__BATCH_RECORD__INIT;
         record.batch_id = (ProtobufCBinaryData){DIGEST_BYTES, (uint8_t *)(uintptr_t)batch->id};
         record.parent_batch_id = (ProtobufCBinaryData){DIGEST_BYTES, (uint8_t *)(uintptr_t)batch->parent};
+        record.root = (ProtobufCBinaryData){DIGEST_BYTES, (uint8_t *)(uintptr_t)batch->root};
         record.spans = pointers;
         record.n_spans = batch->span_count;
         buffer_append_message(out, &record.base);

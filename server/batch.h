@@ -41,9 +41,10 @@ struct batch {
     uint64_t sequence;
     uint8_t id[DIGEST_BYTES];
     uint8_t parent[DIGEST_BYTES];
-    struct buffer frame;  /* packed items; once closed the packed epcis.wire.v1.Batch */
-    struct buffer leaves; /* digests of the items, until recorded */
-    struct pack pack;     /* for one item, until closed */
+    uint8_t root[DIGEST_BYTES]; /* of the Merkle tree over the items */
+    struct buffer frame;        /* packed items; once closed the packed epcis.wire.v1.Batch */
+    struct buffer leaves;       /* digests of the items, until recorded */
+    struct pack pack;           /* for one item, until closed */
     struct batch_span *spans;
     size_t span_count, span_capacity;
     size_t facts_bytes; /* memory of the spans' facts, until closed */

@@ -23,6 +23,11 @@ void breaker_sent(struct breaker *breaker, uint32_t partition)
     breaker->probe = partition;
 }
 
+void breaker_move_probe(struct breaker *breaker, uint32_t partition)
+{
+    breaker->probe = partition;
+}
+
 bool breaker_failed(struct breaker *breaker, int64_t now_ms)
 {
     if (breaker->failures < UINT32_MAX)

@@ -34,6 +34,9 @@ bool breaker_allows(const struct breaker *breaker, uint32_t partition, int64_t n
 /* A run of the partition went out. */
 void breaker_sent(struct breaker *breaker, uint32_t partition);
 
+/* Nobody but this partition may send now: where a probe is out, or lost, the partition's next run is it. */
+void breaker_move_probe(struct breaker *breaker, uint32_t partition);
+
 /* A worker answered that the store failed. True: the breaker is open because of it, the next probe goes out
  * at probe_at_ms. */
 bool breaker_failed(struct breaker *breaker, int64_t now_ms);

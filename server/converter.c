@@ -167,13 +167,13 @@ static enum err work_round(struct converter *converter, int64_t *wait_ms)
     for (size_t i = 0; i < PARTNER_PARTITIONS; i++) {
         struct lane *lane = &converter->lanes[i];
         enum err err = lane_rewind(lane);
-        if (!err && lane_runnable(lane))
+        if (!err && lane_runnable(lane, now_ms))
             err = lane_step(lane);
         if (!err)
             err = lane_close_due(lane, now_ms, wait_ms);
         if (err)
             return err;
-        if (lane_runnable(lane))
+        if (lane_runnable(lane, now_ms))
             *wait_ms = 0;
     }
     return ERR_OK;

@@ -119,7 +119,7 @@ size_t dispatcher_workers(struct dispatcher *dispatcher, struct roster_worker *o
 static bool drain(struct dispatcher *dispatcher, uint64_t timeout_ms)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += (time_t)(timeout_ms / 1000);
     until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
@@ -165,7 +165,11 @@ enum err dispatcher_open(const struct dispatcher_options *options, struct journa
     dispatcher->options = *options;
     dispatcher->inbox_last = &dispatcher->inbox;
     pthread_mutex_init(&dispatcher->mutex, NULL);
-    pthread_cond_init(&dispatcher->idle, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&dispatcher->idle, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     enum err err = routes_open(&dispatcher->routes, &dispatcher->options, journal, acknowledged, context);
     if (!err && pthread_create(&dispatcher->thread, NULL, dispatcher_main, dispatcher))
         err = ERR_SYSTEM;

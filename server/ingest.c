@@ -11,14 +11,18 @@
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
+#include "common/base/log.h"
 #include "common/gs1/epc.h"
 #include "server/counters.h"
 #include "server/journal.h"
+#include "server/journal_load.h"
 #include "server/journal_partner.h"
 #include "server/partner.h"
 #include "server/pressure.h"
+#include "server/quota.h"
 
 enum {
+    PARTNER_RETRY_MS = 2000, /* until something of the partner may be finished */
     COMPRESSION_LEVEL = 1,
     COMPRESSORS_KEPT = 4,
     RECORD_BYTES = 1 << 20,  /* memory for one partner's record */
@@ -29,6 +33,7 @@ enum {
 struct ingest {
     struct journal *journal;
     struct pressure *pressure;
+    struct quota *quota;
     ingest_received_fn *received;
     void *context;
 
@@ -73,6 +78,11 @@ enum err ingest_init(struct journal *journal, struct pressure *pressure, ingest_
     *ingest =
         (struct ingest){.journal = journal, .pressure = pressure, .received = received, .context = context};
     pthread_mutex_init(&ingest->mutex, NULL);
+    ingest->quota = quota_new();
+    if (!ingest->quota) {
+        ingest_free(&ingest);
+        return ERR_MEMORY;
+    }
     *out = ingest;
     return ERR_OK;
 }
@@ -85,6 +95,7 @@ void ingest_free(struct ingest **ingest)
     while (self->compressor_count > 0)
         ZSTD_freeCCtx(self->compressors[--self->compressor_count]);
     pthread_mutex_destroy(&self->mutex);
+    quota_free(self->quota);
     free(self);
     *ingest = NULL;
 }
@@ -277,7 +288,44 @@ static enum err read_partner(struct ingest_document *document)
     return err;
 }
 
-/* With the first piece the partner is known, and by its record how long a document may be. */
+/* Whether the record of the document's partner lets one more in. */
+static enum err check_limits(struct ingest_document *document, const Epcis__V1__TradingPartner *partner)
+{
+    uint8_t id[UUID_BYTES];
+    uint64_t unfinished = 0;
+    uint32_t retry_ms = PARTNER_RETRY_MS;
+    enum err err = ERR_OK;
+    document->max_bytes = partner->max_document_bytes;
+    if (partner->max_unfinished_bytes)
+        err = journal_load_of(document->ingest->journal, partner->glns, partner->n_glns, &unfinished);
+    if (!err && partner->max_unfinished_bytes && unfinished >= partner->max_unfinished_bytes) {
+        refusal_set(&document->why, REFUSAL_PARTNER_BYTES, retry_ms,
+                    "%" PRIu64 " bytes of documents of partner %s are unfinished, of %" PRIu64
+                    " that its record allows (max_unfinished_bytes); try again after retry-after-ms",
+                    unfinished, document->record.partner, partner->max_unfinished_bytes);
+        return ERR_FULL;
+    }
+    if (err || !partner->max_requests_per_second)
+        return err;
+    err = uuid_parse(partner->partner_id, id) ? ERR_CORRUPT : ERR_OK;
+    if (!err)
+        err = quota_take(document->ingest->quota, id, partner->max_requests_per_second, clock_steady_ms(),
+                         &retry_ms);
+    if (err == ERR_FULL)
+        refusal_set(&document->why, REFUSAL_PARTNER_REQUESTS, retry_ms,
+                    "partner %s has sent the %" PRIu32 " documents that its record allows in a second "
+                    "(max_requests_per_second); try again after retry-after-ms",
+                    document->record.partner, partner->max_requests_per_second);
+    return err;
+}
+
+static void log_limit(const struct ingest_document *document)
+{
+    log_info("document_refused", "partner=%s reason=%s retry_after_ms=%" PRIu32, document->record.partner,
+             refusal_code(document->why.reason), document->why.retry_after_ms);
+}
+
+/* With the first piece the partner is known, and by its record how much it may send. */
 static enum err find_partner(struct ingest_document *document)
 {
     struct arena arena;
@@ -294,7 +342,9 @@ static enum err find_partner(struct ingest_document *document)
     enum err err =
         journal_partner_by_gln(document->ingest->journal, document->record.partner, &arena, &partner);
     if (!err)
-        document->max_bytes = partner->max_document_bytes;
+        err = check_limits(document, partner);
+    if (err == ERR_FULL)
+        log_limit(document);
     arena_free(&arena);
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,6 +43,7 @@ struct journal {
     pthread_t writer;
     bool writer_started;
     struct arena scratch; /* the writer's */
+    bool is_lost;         /* the same */
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t submitted;
@@ -51,6 +53,7 @@ struct journal {
     bool eager; /* something other than a piece waits */
     bool stopping;
 
+    void (*_Atomic lost)(void); /* NULL: nobody is told */
     atomic_bool unhealthy;
     atomic_ullong unfinished_bytes;
     atomic_ullong next_upload;
@@ -81,16 +84,35 @@ static void list_append(struct op_list *list, struct journal_op *op)
     list->last = &op->next;
 }
 
+/* Where a write of its head failed, LMDB takes no more in this process: it does not know what the disk holds.
+ */
+static enum err begin(struct journal *journal, MDB_txn **txn)
+{
+    int code = fault_hit(FAULT_JOURNAL_BEGIN) ? MDB_PANIC : mdb_txn_begin(journal->trees.env, NULL, 0, txn);
+    if (code != MDB_PANIC)
+        return code ? journal_trees_error("begin", code) : ERR_OK;
+    if (!journal->is_lost) {
+        log_error(
+            "journal_lost",
+            "detail=\"the disk failed while the journal's head was written: the server ends, and what it "
+            "gave receipts for is kept; see to the disk, then start the server again\"");
+        journal->is_lost = true;
+        void (*lost)(void) = atomic_load(&journal->lost);
+        if (lost)
+            lost();
+    }
+    return ERR_DISK;
+}
+
 /* Applies the operations in one transaction. */
 static enum err write_list(struct journal *journal, const struct op_list *list)
 {
     fault_end(FAULT_JOURNAL_TAKEN);
     MDB_txn *txn;
     struct journal_trees before = journal->trees;
-    int code = mdb_txn_begin(journal->trees.env, NULL, 0, &txn);
-    if (code)
-        return journal_trees_error("begin", code);
-    enum err err = ERR_OK;
+    enum err err = begin(journal, &txn);
+    if (err)
+        return err;
     for (struct journal_op *op = list->first; op && !err; op = op->next)
         err = journal_trees_apply(&journal->trees, txn, op, &journal->scratch);
     if (!err && fault_hit(FAULT_JOURNAL_COMMIT))
@@ -99,7 +121,7 @@ static enum err write_list(struct journal *journal, const struct op_list *list)
         mdb_txn_abort(txn);
     } else {
         fault_end(FAULT_JOURNAL_BEFORE_COMMIT);
-        code = mdb_txn_commit(txn);
+        int code = mdb_txn_commit(txn);
         fault_end(FAULT_JOURNAL_AFTER_COMMIT);
         if (code)
             err = journal_trees_error("commit", code);
@@ -211,18 +233,19 @@ static void write_until_recorded(struct journal *journal, struct op_list *list)
 static void probe(struct journal *journal)
 {
     MDB_txn *txn;
-    int code = mdb_txn_begin(journal->trees.env, NULL, 0, &txn);
-    if (!code) {
+    enum err err = begin(journal, &txn);
+    if (!err) {
         static const char name[] = "probe";
         int64_t now_ms = clock_wall_ms();
         MDB_val key = {sizeof name - 1, (void *)(uintptr_t)name}, value = {sizeof now_ms, &now_ms};
-        code = mdb_put(txn, journal->trees.dbi[TREE_META], &key, &value, 0);
+        int code = mdb_put(txn, journal->trees.dbi[TREE_META], &key, &value, 0);
         if (code)
             mdb_txn_abort(txn);
         else
             code = mdb_txn_commit(txn);
+        err = code ? ERR_DISK : ERR_OK;
     }
-    set_health(journal, code ? ERR_DISK : ERR_OK);
+    set_health(journal, err);
 }
 
 static int64_t expire_period_ms(const struct journal *journal)
@@ -319,6 +342,11 @@ void journal_submit(struct journal *journal, struct journal_op *op)
     pthread_mutex_unlock(&journal->mutex);
 }
 
+void journal_when_lost(struct journal *journal, void (*lost)(void))
+{
+    atomic_store(&journal->lost, lost);
+}
+
 uint64_t journal_next_upload(struct journal *journal)
 {
     return atomic_fetch_add(&journal->next_upload, 1);
@@ -401,6 +429,17 @@ enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id
     return err ? err : journal_capture(journal, number, arena, out);
 }
 
+/* The map's pages count as ours from when they are read: what is done with is let go of, or a document of
+ * gigabytes would look as if it were in memory. The page cache keeps it. */
+static void let_go(MDB_val value)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)value.mv_data + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)value.mv_data + value.mv_size) / page * page;
+    if (end > start)
+        madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 static enum err use_compressed(void *context, MDB_val value)
 {
     struct buffer *out = context;
@@ -408,6 +447,7 @@ static enum err use_compressed(void *context, MDB_val value)
     if (!room)
         return ERR_MEMORY;
     size_t bytes = ZSTD_decompress(room, JOURNAL_PIECE_BYTES, value.mv_data, value.mv_size);
+    let_go(value);
     if (ZSTD_isError(bytes)) {
         log_error("journal_piece_unreadable", "detail=\"%s\"", ZSTD_getErrorName(bytes));
         return ERR_CORRUPT;

@@ -6,8 +6,8 @@
  * number; `unfinished` number -> nothing; `upload` number -> UploadRecord; `upload_key` a client's key ->
  * number; `piece` upload, index -> zstd; `letter` see journal_letter.h; `batch` partition, sequence ->
  * BatchRecord; `leaf` partition, sequence -> digests of the batch's items, end to end; `partition` ->
- * PartitionRecord; `meta`; `identity` name -> IdentityRecord. Those of trading partners are
- * journal_partner.h's, `key` and `checkpoint` journal_audit.h's.
+ * PartitionRecord; `news` see journal_news.h; `meta`; `identity` name -> IdentityRecord. Those of trading
+ * partners are journal_partner.h's, `key` and `checkpoint` journal_audit.h's.
  *
  * Unfinished are documents that are not seen to, and the bytes of uploads that are no documents yet.
  *
@@ -42,6 +42,10 @@ struct journal;
  * has it open; ERR_VERSION: written by an older or a newer program; ERR_DISK, ERR_CORRUPT, ERR_MEMORY.
  * Failures are logged. */
 enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out);
+
+/* `lost` is called once, on the writer's thread, when the disk failed in such a way that the journal can only
+ * go on in a new process; until then it refuses everything. */
+void journal_when_lost(struct journal *journal, void (*lost)(void));
 
 /* LMDB lets any number of processes write; a journal has one server. Makes the folder where it is missing,
  * and locks it until the file *out is closed. ERR_EXISTS: another server has it open; ERR_DISK. journal_open
@@ -143,7 +147,7 @@ struct journal_op {
     uint32_t raw_bytes;                 /* PIECE: as received */
     uint8_t digest_state[DIGEST_BYTES]; /* PIECE: after the last piece of full length */
     struct journal_claim *claim;        /* CLAIM */
-    int64_t before_ms;                  /* EXPIRE: unless it was touched since, wall clock */
+    int64_t before_ms;  /* EXPIRE: unless it was touched since; PRUNE: news from before go, too; wall clock */
     struct buffer data; /* PIECE: compressed bytes; BATCH, IDENTITY: packed record; ACKNOWLEDGED: outcomes */
     struct journal_document *document; /* SEAL */
     struct journal_letter *letter;     /* LETTER; SEAL: whose event the document sends again, or NULL */

@@ -1,5 +1,7 @@
 #include "server/journal_load.h"
 
+#include <string.h>
+
 #include "common/store/map_space.h"
 #include "server/journal_trees.h"
 
@@ -47,5 +49,52 @@ enum err journal_load_look(struct journal *journal, struct journal_load *out)
         err = oldest_received(journal, &out->oldest_received_ms);
     out->used_bytes = space.used_bytes;
     out->max_bytes = space.max_bytes;
+    return err;
+}
+
+static enum err load_get(const struct journal_trees *trees, MDB_txn *txn, const char *gln, uint64_t *bytes)
+{
+    MDB_val key = journal_val(gln, strlen(gln)), value;
+    int code = mdb_get(txn, trees->dbi[TREE_LOAD], &key, &value);
+    *bytes = 0;
+    if (code == MDB_NOTFOUND)
+        return ERR_OK;
+    if (code)
+        return journal_trees_error("load", code);
+    if (value.mv_size != sizeof *bytes)
+        return ERR_CORRUPT;
+    memcpy(bytes, value.mv_data, sizeof *bytes);
+    return ERR_OK;
+}
+
+enum err journal_load_change(struct journal_trees *trees, MDB_txn *txn, const char *gln, int64_t bytes)
+{
+    uint64_t load = 0;
+    if (!*gln)
+        return ERR_OK;
+    enum err err = load_get(trees, txn, gln, &load);
+    if (err)
+        return err;
+    load += (uint64_t)bytes;
+    MDB_val key = journal_val(gln, strlen(gln));
+    return load ? journal_trees_put(trees, txn, TREE_LOAD, key, journal_val(&load, sizeof load), 0)
+                : journal_trees_delete(trees, txn, TREE_LOAD, key);
+}
+
+enum err journal_load_of(struct journal *journal, char *const *glns, size_t count, uint64_t *bytes)
+{
+    const struct journal_trees *trees = journal_trees_of(journal);
+    MDB_txn *txn;
+    enum err err = ERR_OK;
+    *bytes = 0;
+    int code = mdb_txn_begin(trees->env, NULL, MDB_RDONLY, &txn);
+    if (code)
+        return journal_trees_error("read", code);
+    for (size_t i = 0; !err && i < count; i++) {
+        uint64_t load = 0;
+        err = load_get(trees, txn, glns[i], &load);
+        *bytes += load;
+    }
+    mdb_txn_abort(txn);
     return err;
 }

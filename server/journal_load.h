@@ -1,7 +1,10 @@
-/* How much the journal holds: what waits in it, and how full it is. Reads only; any thread. */
+/* How much the journal holds: what waits in it, and how full it is. Reads only; any thread.
+ *
+ * Tree: `load` GLN -> bytes of its unfinished documents, in the order of this host. */
 #ifndef EPCISD_SERVER_JOURNAL_LOAD_H
 #define EPCISD_SERVER_JOURNAL_LOAD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/base/err.h"
@@ -18,5 +21,8 @@ struct journal_load {
 
 /* ERR_DISK, ERR_CORRUPT, ERR_MEMORY. */
 enum err journal_load_look(struct journal *journal, struct journal_load *out);
+
+/* Bytes of unfinished documents of all these GLNs. ERR_DISK, ERR_CORRUPT. */
+enum err journal_load_of(struct journal *journal, char *const *glns, size_t count, uint64_t *bytes);
 
 #endif

@@ -7,7 +7,7 @@
 #include "common/base/log.h"
 #include "server/journal_trees.h"
 
-enum { GLN_BYTES = JOURNAL_PARTNER - 1, CHANGE_KEY_BYTES = UUID_BYTES + 8, FIELDS_MAX = 8 };
+enum { GLN_BYTES = JOURNAL_PARTNER - 1, CHANGE_KEY_BYTES = UUID_BYTES + 8, FIELDS_MAX = 11 };
 
 /* ---- records ---------------------------------------------------------------------------------------- */
 
@@ -117,6 +117,12 @@ static size_t changed_fields(const Epcis__V1__TradingPartner *old, const Epcis__
         out[count++] = "contact";
     if (old->max_document_bytes != new->max_document_bytes)
         out[count++] = "max_document_bytes";
+    if (old->max_requests_per_second != new->max_requests_per_second)
+        out[count++] = "max_requests_per_second";
+    if (old->max_unfinished_bytes != new->max_unfinished_bytes)
+        out[count++] = "max_unfinished_bytes";
+    if (old->max_events_per_second != new->max_events_per_second)
+        out[count++] = "max_events_per_second";
     if (old->active != new->active)
         out[count++] = "active";
     return count;

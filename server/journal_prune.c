@@ -46,7 +46,7 @@ enum err journal_prune_apply(struct journal_trees *trees, MDB_txn *txn, const st
     err = journal_trees_put_message(trees, txn, TREE_CAPTURE, key, &record->base);
     if (!err)
         err = journal_trees_put(trees, txn, TREE_META, journal_val(meta_key, sizeof meta_key - 1), key, 0);
-    return err;
+    return err ? err : journal_news_prune(trees, txn, op->before_ms, scratch);
 }
 
 enum err journal_pruned(struct journal *journal, uint64_t *number)

@@ -6,7 +6,8 @@
 #include "server/journal_trees.h"
 
 /* Applies JOURNAL_PRUNE, inside the journal: removes some of the document's pieces, and with the last of them
- * says in its record that they are gone. A document that is not finished is left as it is. */
+ * says in its record that they are gone; old news go with it. A document that is not finished is left as it
+ * is. */
 enum err journal_prune_apply(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
                              struct arena *scratch);
 

@@ -18,12 +18,14 @@ static const char *const tree_names[TREE_COUNT] = {
     [TREE_CAPTURE_ID] = "capture_id",
     [TREE_DIGEST] = "digest",
     [TREE_UNFINISHED] = "unfinished",
+    [TREE_LOAD] = "load",
     [TREE_UPLOAD] = "upload",
     [TREE_UPLOAD_KEY] = "upload_key",
     [TREE_PIECE] = "piece",
     [TREE_BATCH] = "batch",
     [TREE_LEAF] = "leaf",
     [TREE_PARTITION] = "partition",
+    [TREE_NEWS] = "news",
     [TREE_META] = "meta",
     [TREE_PARTNER] = "partner",
     [TREE_PARTNER_GLN] = "partner_gln",
@@ -239,6 +241,8 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
                                 number_val, 0);
     if (!err)
         err = journal_trees_put(trees, txn, TREE_UNFINISHED, number_val, journal_val("", 0), 0);
+    if (!err)
+        err = journal_load_change(trees, txn, document->partner, (int64_t)document->document_bytes);
     return err;
 }
 
@@ -296,6 +300,10 @@ static enum err capture_update(struct journal_trees *trees, MDB_txn *txn, uint64
         uint8_t key[8];
         journal_key_u64(number, key);
         enum err err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
+        if (!err)
+            err = journal_load_change(trees, txn, record->partner, -(int64_t)record->document_bytes);
+        if (!err)
+            err = journal_news_add_end(trees, txn, record);
         if (err)
             return err;
     } else {
@@ -370,7 +378,11 @@ static enum err apply_cancel(struct journal_trees *trees, MDB_txn *txn, struct j
     journal_key_u64(op->number, key);
     err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
     if (!err)
+        err = journal_load_change(trees, txn, record->partner, -(int64_t)record->document_bytes);
+    if (!err)
         err = forget_digest(trees, txn, op->number, record);
+    if (!err)
+        err = journal_news_add_end(trees, txn, record);
     return err ? err : capture_put(trees, txn, op->number, record);
 }
 
@@ -458,8 +470,9 @@ static enum err apply_condemned(struct journal_trees *trees, MDB_txn *txn, const
     return journal_trees_put_message(trees, txn, TREE_BATCH, key_val, &batch->base);
 }
 
-static enum err tally_span(struct journal_trees *trees, MDB_txn *txn, const Epcis__Store__V1__BatchSpan *span,
-                           const struct journal_span_result *result, struct arena *scratch)
+static enum err tally_span(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                           const Epcis__Store__V1__BatchSpan *span, const struct journal_span_result *result,
+                           struct arena *scratch)
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     enum err err = capture_get(trees, txn, span->document_number, scratch, &record);
@@ -471,7 +484,8 @@ static enum err tally_span(struct journal_trees *trees, MDB_txn *txn, const Epci
     record->warnings += result->warnings;
     record->batches++;
     record->items_acknowledged += span->count;
-    return capture_update(trees, txn, span->document_number, record);
+    err = journal_news_add_batch(trees, txn, record, op, span, result);
+    return err ? err : capture_update(trees, txn, span->document_number, record);
 }
 
 static enum err apply_acknowledged(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
@@ -506,7 +520,7 @@ static enum err apply_acknowledged(struct journal_trees *trees, MDB_txn *txn, co
     if (!err)
         err = partition_put(trees, txn, op->partition, partition);
     for (size_t i = 0; !err && i < batch->n_spans; i++)
-        err = tally_span(trees, txn, batch->spans[i], &op->results[i], scratch);
+        err = tally_span(trees, txn, op, batch->spans[i], &op->results[i], scratch);
     return err;
 }
 
@@ -629,6 +643,8 @@ static enum err prepare(struct journal_trees *trees, MDB_txn *txn)
     enum err err = check_version(trees, txn);
     if (!err)
         err = next_key(trees, txn, TREE_CAPTURE, &trees->next_number);
+    if (!err)
+        err = next_key(trees, txn, TREE_NEWS, &trees->next_news);
     if (!err)
         err = next_key(trees, txn, TREE_PIECE, &trees->next_upload);
     if (!err)

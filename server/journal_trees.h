@@ -19,6 +19,7 @@ enum journal_tree {
     TREE_BATCH,
     TREE_LEAF,
     TREE_PARTITION,
+    TREE_NEWS,
     TREE_META,
     TREE_PARTNER,
     TREE_PARTNER_GLN,
@@ -26,6 +27,7 @@ enum journal_tree {
     TREE_KEY,
     TREE_CHECKPOINT,
     TREE_IDENTITY,
+    TREE_LOAD,
     TREE_COUNT,
 };
 
@@ -34,6 +36,7 @@ struct journal_trees {
     MDB_dbi dbi[TREE_COUNT];
     uint64_t next_number;
     uint64_t next_upload;
+    uint64_t next_news;
     uint64_t unfinished_bytes;
     uint32_t open_uploads;           /* that can be continued and are no documents yet */
     uint64_t expire_after;           /* the upload that was looked at last for its age */
@@ -70,6 +73,23 @@ enum err journal_audit_apply_checkpoint(struct journal_trees *trees, MDB_txn *tx
                                         struct arena *scratch);
 /* Applies JOURNAL_IDENTITY. */
 enum err journal_identity_apply(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op);
+
+/* Write down what a batch did to one document, and a document's end: see journal_news.h. */
+enum err journal_news_add_batch(struct journal_trees *trees, MDB_txn *txn,
+                                const Epcis__Store__V1__CaptureRecord *record, const struct journal_op *op,
+                                const Epcis__Store__V1__BatchSpan *span,
+                                const struct journal_span_result *result);
+enum err journal_news_add_end(struct journal_trees *trees, MDB_txn *txn,
+                              const Epcis__Store__V1__CaptureRecord *record);
+
+/* Removes some of those noted before `before_ms`. The last of all stays, so that no
+ * number comes twice. */
+enum err journal_news_prune(struct journal_trees *trees, MDB_txn *txn, int64_t before_ms,
+                            struct arena *scratch);
+
+/* A document of the GLN ("": none known) begins or ends to be unfinished: its bytes, negative where it ends.
+ */
+enum err journal_load_change(struct journal_trees *trees, MDB_txn *txn, const char *gln, int64_t bytes);
 
 /* The trees of an open journal, for reading. */
 const struct journal_trees *journal_trees_of(const struct journal *journal);

@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/epcis/parser.h"
 #include "server/dispatcher.h"
+#include "server/partner_cache.h"
 
 /* The reading of one document. */
 struct job {
@@ -254,6 +255,7 @@ static enum err take_event(void *context, const struct parser_event *event)
         return ERR_STOPPED;
     if (job_count(lane->job, 1))
         return ERR_OK;
+    lane->added++;
     return event->error ? add_refusal(lane, event->error, event) : add_event(lane, event);
 }
 
@@ -435,6 +437,27 @@ static enum err job_step(struct lane *lane)
     return lane_block(lane, "a document cannot be read", err);
 }
 
+/* Holds the lane for as long as the events just read may take by their partner's record: a piece is read as a
+ * whole, and paid for afterwards. */
+static enum err lane_pace(struct lane *lane, const char *partner)
+{
+    uint32_t per_second = 0;
+    uint64_t added = lane->added;
+    lane->added = 0;
+    if (added == 0)
+        return ERR_OK;
+    enum err err = partner_cache_pace(lane->shared->partners, partner, &per_second);
+    if (err)
+        return lane_block(lane, "the record of a partner cannot be read", err);
+    if (per_second == 0)
+        return ERR_OK;
+    int64_t now_ms = clock_steady_ms();
+    uint64_t ms = added * 1000 / per_second;
+    lane->added = added - ms * per_second / 1000; /* what takes less than a millisecond */
+    lane->resume_ms = (lane->resume_ms > now_ms ? lane->resume_ms : now_ms) + (int64_t)ms;
+    return ERR_OK;
+}
+
 enum err lane_step(struct lane *lane)
 {
     if (!lane->job) {
@@ -442,7 +465,10 @@ enum err lane_step(struct lane *lane)
         if (err || lane->blocked)
             return err;
     }
-    return job_step(lane);
+    char partner[JOURNAL_PARTNER];
+    memcpy(partner, lane->job->span.partner, sizeof partner); /* the job may end with this step */
+    enum err err = job_step(lane);
+    return err || lane->blocked ? err : lane_pace(lane, partner);
 }
 
 uint64_t lane_job_number(const struct lane *lane)
@@ -450,10 +476,15 @@ uint64_t lane_job_number(const struct lane *lane)
     return lane->job ? lane->job->span.number : 0;
 }
 
-bool lane_runnable(const struct lane *lane)
+static bool lane_has_work(const struct lane *lane)
+{
+    return (lane->job || lane->first_waiting < lane->waiting_end) && !lane->blocked && !lane->rewinding;
+}
+
+bool lane_runnable(const struct lane *lane, int64_t now_ms)
 {
     const struct lane_shared *shared = lane->shared;
-    return (lane->job || lane->first_waiting < lane->waiting_end) && !lane->blocked && !lane->rewinding &&
+    return lane_has_work(lane) && now_ms >= lane->resume_ms &&
            lane->outstanding_bytes < shared->options->partition_max_bytes &&
            shared->outstanding_bytes < shared->options->total_max_bytes;
 }
@@ -462,6 +493,8 @@ enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms)
 {
     if (lane->blocked || lane->rewinding)
         return ERR_OK;
+    if (lane_has_work(lane) && lane->resume_ms > now_ms && lane->resume_ms - now_ms < *wait_ms)
+        *wait_ms = lane->resume_ms - now_ms;
     if (lane->replay_items && !lane->job && lane->first_waiting == lane->waiting_end)
         return lane_block(
             lane,

@@ -42,8 +42,10 @@ struct lane {
     uint64_t repair_skip;     /* items of that one which it has */
     size_t outstanding_bytes; /* closed and not acknowledged */
     uint32_t outstanding;
-    bool blocked;   /* a person must act: logged */
-    bool rewinding; /* waits until nothing is outstanding, to begin again after batch `rewind_to` */
+    uint64_t added;    /* events since the lane was last paced */
+    int64_t resume_ms; /* steady clock; nothing is read before: its partner has a limit on events a second */
+    bool blocked;      /* a person must act: logged */
+    bool rewinding;    /* waits until nothing is outstanding, to begin again after batch `rewind_to` */
     uint64_t rewind_to;
 };
 
@@ -76,8 +78,8 @@ enum err lane_add_document(struct lane *lane, uint64_t number);
 enum err lane_drop_document(struct lane *lane, uint64_t number,
                             const Epcis__Store__V1__CaptureRecord *record);
 
-/* Whether lane_step has something to do and room to do it. */
-bool lane_runnable(const struct lane *lane);
+/* Whether lane_step has something to do, room to do it, and may. */
+bool lane_runnable(const struct lane *lane, int64_t now_ms);
 
 /* Reads one piece. ERR_MEMORY ends the process; whatever else goes wrong blocks the lane and is logged. */
 enum err lane_step(struct lane *lane);

@@ -290,6 +290,8 @@ static enum err open_pipeline(struct server *server)
 {
     enum err err = journal_open(server->journal_dir, settings.map_bytes, &server->journal);
     if (!err)
+        journal_when_lost(server->journal, on_fatal);
+    if (!err)
         err = signer_open(server->keys_dir, server->journal, settings.replace_lost_key, &server->signer);
     if (!err)
         err = checkpointer_open(server->journal, settings.checkpoint_interval_ms, &server->checkpointer);

@@ -15,6 +15,7 @@ struct slot {
     char gln[JOURNAL_PARTNER];
     bool filled;
     uint64_t changes; /* made in the journal before it was filled */
+    uint32_t events_per_second;
     Epcis__Wire__V1__PartnerFacts facts;
 };
 
@@ -70,6 +71,7 @@ static enum err fill(struct slot *slot, struct journal *journal, const char *gln
         journal_partner_changes_made(journal); /* before reading: what changes now is read again */
     arena_reset(&slot->arena);
     epcis__wire__v1__partner_facts__init(&slot->facts);
+    slot->events_per_second = 0;
     memcpy(slot->gln, gln, strlen(gln) + 1);
     enum err err = journal_partner_by_gln(journal, gln, &slot->arena, &partner);
     if (err == ERR_NOT_FOUND) {
@@ -80,6 +82,7 @@ static enum err fill(struct slot *slot, struct journal *journal, const char *gln
         err = copy_overrides(slot, partner);
     if (err)
         return err;
+    slot->events_per_second = partner->max_events_per_second;
     slot->facts.known = true;
     slot->facts.active = partner->active;
     slot->facts.profile = partner->profile;
@@ -100,5 +103,13 @@ enum err partner_cache_facts(struct partner_cache *cache, const char *gln,
         slot->changes != journal_partner_changes_made(cache->journal))
         err = fill(slot, cache->journal, gln);
     *out = &slot->facts;
+    return err;
+}
+
+enum err partner_cache_pace(struct partner_cache *cache, const char *gln, uint32_t *events_per_second)
+{
+    const Epcis__Wire__V1__PartnerFacts *facts;
+    enum err err = partner_cache_facts(cache, gln, &facts);
+    *events_per_second = err ? 0 : cache->slots[partner_partition(gln)].events_per_second;
     return err;
 }

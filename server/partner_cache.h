@@ -18,4 +18,7 @@ void partner_cache_free(struct partner_cache *cache);
 enum err partner_cache_facts(struct partner_cache *cache, const char *gln,
                              const Epcis__Wire__V1__PartnerFacts **out);
 
+/* How many of its events may be read in a second; 0: any. Errors as above. */
+enum err partner_cache_pace(struct partner_cache *cache, const char *gln, uint32_t *events_per_second);
+
 #endif

@@ -14,6 +14,8 @@ static const char *const codes[REFUSAL_REASONS] = {
     [REFUSAL_BACKLOG_AGE] = "BACKLOG_AGE",
     [REFUSAL_DOCUMENT_BYTES] = "DOCUMENT_BYTES",
     [REFUSAL_UPLOADS] = "UPLOADS",
+    [REFUSAL_PARTNER_REQUESTS] = "PARTNER_REQUESTS",
+    [REFUSAL_PARTNER_BYTES] = "PARTNER_BYTES",
 };
 
 const char *refusal_code(enum refusal_reason reason)

@@ -14,8 +14,10 @@ enum refusal_reason {
     REFUSAL_BACKLOG_BYTES,     /* so much is unfinished */
     REFUSAL_BACKLOG_DOCUMENTS, /* so many documents are unfinished */
     REFUSAL_BACKLOG_AGE,       /* the oldest unfinished document is too old */
-    REFUSAL_DOCUMENT_BYTES, /* the document is longer than its partner's record allows: never comes right */
-    REFUSAL_UPLOADS,        /* so many uploads are begun and not finished */
+    REFUSAL_DOCUMENT_BYTES,   /* the document is longer than its partner's record allows: never comes right */
+    REFUSAL_UPLOADS,          /* so many uploads are begun and not finished */
+    REFUSAL_PARTNER_REQUESTS, /* its partner sends more documents a second than its record allows */
+    REFUSAL_PARTNER_BYTES,    /* so much of its partner's is unfinished */
     REFUSAL_REASONS,
 };
 

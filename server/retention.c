@@ -47,6 +47,7 @@ static enum err prune_some(struct retention *retention, uint64_t number)
                             .context = retention,
                             .bytes = sizeof op,
                             .number = number,
+                            .before_ms = clock_wall_ms() - (int64_t)retention->retain_ms,
                             .pruned_ms = clock_wall_ms()};
     retention->done = false;
     journal_submit(retention->journal, &op);

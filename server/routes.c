@@ -208,7 +208,7 @@ static int64_t lose_silent(struct routes *routes, int64_t now_ms)
     int64_t silent_ms = (int64_t)routes->options->silent_ms;
     const struct roster_worker *worker;
     while ((worker = roster_take_silent(&routes->roster, now_ms - silent_ms))) {
-        log_warning("worker",
+        log_warning("worker_state",
                     "worker=%s state=lost silent_ms=%" PRId64
                     " detail=\"what it had is sent again; where its "
                     "process is halted, end it: it may hold the store's lock\"",
@@ -224,7 +224,7 @@ static int64_t lose_silent(struct routes *routes, int64_t now_ms)
 static bool may_send(const struct routes *routes, const struct route *route, uint32_t partition,
                      int64_t now_ms)
 {
-    if (routes->isolated && (routes->isolated != route || !routes_nothing_else_out(routes, route, now_ms)))
+    if (routes->isolated && (routes->isolated != route || !routes_is_alone(routes, route, now_ms)))
         return false;
     return breaker_allows(&routes->breaker, partition, now_ms);
 }
@@ -254,6 +254,8 @@ int64_t routes_send_due(struct routes *routes, bool draining)
     }
     if (routes->breaker.state == BREAKER_OPEN && routes->breaker.probe_at_ms < next_ms)
         next_ms = routes->breaker.probe_at_ms;
+    if (routes->isolated && routes->alone_ms > now_ms && routes->alone_ms < next_ms)
+        next_ms = routes->alone_ms;
     if (!routes->want_send)
         routes->next = (routes->next + 1) % PARTNER_PARTITIONS;
     return next_ms > now_ms ? next_ms - now_ms : 0;

@@ -47,6 +47,7 @@ struct routes {
     uint32_t next;          /* whose turn it is */
     bool want_send;         /* a run waits for a worker with room */
     struct route *isolated; /* whose batch is searched by trials; NULL: none */
+    int64_t alone_ms;       /* from then on trials wait for nobody else */
     struct buffer trial;
     int64_t worker_lost_ms; /* when the last one was; steady clock */
     struct dispatcher_status status;
@@ -97,8 +98,9 @@ enum err routes_send_trial(struct routes *routes, const struct route *route);
 void routes_heed_trial(struct routes *routes, struct route *route,
                        const Epcis__Wire__V1__Acknowledgment *ack);
 
-/* No other route waits for a worker's answer. */
-bool routes_nothing_else_out(const struct routes *routes, const struct route *route, int64_t now_ms);
+/* The isolated route may send: no other waits for a worker's answer, or one that hangs has been waited for.
+ */
+bool routes_is_alone(const struct routes *routes, const struct route *route, int64_t now_ms);
 
 /* The route's first batch is done with: it is no longer the isolated one. */
 void routes_release(struct routes *routes, struct route *route);

@@ -11,8 +11,6 @@
 #include "server/outcome.h"
 #include "server/routes.h"
 
-enum { RETRY_MISMATCH_MS = 30000 }; /* after a refusal that trying again will hardly mend */
-
 static void acknowledgment_recorded(struct journal_op *op, enum err err)
 {
     fault_end(FAULT_DISPATCHER_RECORDED);
@@ -157,12 +155,12 @@ static void heed_fork(struct routes *routes, struct route *route, const Epcis__W
 
 static void heed_bad_batch(struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
 {
+    uint32_t pause_ms = backoff_next_ms(&route->backoff); /* a short one first: it may be damage on the way */
     log_error("batch_refused",
-              "partition=%u batch=%" PRIu64 " result=%d worker=%s again_in_ms=%d detail=\"%s: run server and "
+              "partition=%u batch=%" PRIu64 " result=%d worker=%s again_in_ms=%u detail=\"%s: run server and "
               "workers of one version\"",
-              ack->partition, ack->sequence, (int)ack->result, ack->worker_id, RETRY_MISMATCH_MS,
-              ack->detail);
-    routes_hold(route, RETRY_MISMATCH_MS);
+              ack->partition, ack->sequence, (int)ack->result, ack->worker_id, pause_ms, ack->detail);
+    routes_hold(route, pause_ms);
 }
 
 static void heed_trial(struct routes *routes, struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
@@ -221,7 +219,7 @@ static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgmen
 /* Tells of a worker that is new, or in another state than before. */
 static void tell_worker(const struct routes *routes, const struct roster_worker *worker)
 {
-    log_info("worker",
+    log_info("worker_state",
              "worker=%s state=%s rules=%s store=%s runs=%u batches=%" PRIu64 " committed=%" PRIu64
              " duplicates=%" PRIu64 " dead_letters=%" PRIu64,
              worker->id, roster_state_name(worker->state), worker->rule_pack, worker->store, worker->runs,

@@ -7,7 +7,10 @@
 #include "server/batch.h"
 #include "server/routes.h"
 
-enum { DEATHS_MAX = 3 }; /* workers lost in a row, before something is done about it */
+enum {
+    DEATHS_MAX = 3,   /* workers lost in a row, before something is done about it */
+    ALONE_MS = 10000, /* a worker that hangs, yet lives, must not hold trials up for ever */
+};
 
 void routes_release(struct routes *routes, struct route *route)
 {
@@ -27,10 +30,11 @@ static struct batch *batch_of_op(struct journal_op *op)
 
 static void condemned_recorded(struct journal_op *op, enum err err)
 {
+    struct wire *wire = op->context;
     if (err) /* stopping: the search begins again at the next start */
         return;
-    atomic_store(&batch_of_op(op)->recording, false);
-    wire_wake(op->context);
+    atomic_store(&batch_of_op(op)->recording, false); /* and the operation is the dispatcher's again */
+    wire_wake(wire);
 }
 
 static void log_condemned(const struct batch *batch, uint32_t position)
@@ -42,10 +46,12 @@ static void log_condemned(const struct batch *batch, uint32_t position)
         i++;
     if (i < batch->span_count)
         uuid_text(batch->spans[i].capture_id, capture);
-    log_error("event_condemned",
-              "partition=%u batch=%" PRIu64 " item=%u capture=%s detail=\"it ended every worker that tried "
-              "it, and becomes a dead letter POISON_EVENT; please report it with the workers' logs\"",
-              batch->partition, batch->sequence, position, capture);
+    log_error(
+        "event_condemned",
+        "partition=%u batch=%" PRIu64 " item=%u capture=%s detail=\"it ended every worker that tried "
+        "it, or is too large for each, and becomes a dead letter POISON_EVENT; please report it with the "
+        "workers' logs\"",
+        batch->partition, batch->sequence, position, capture);
 }
 
 /* The journal knows of it before a worker does, so that it stays so whatever ends meanwhile. */
@@ -138,6 +144,8 @@ void routes_heed_deaths(struct routes *routes, struct route *route)
     route->singles = route->out;
     route->out = 1;
     routes->isolated = route;
+    routes->alone_ms = clock_steady_ms() + ALONE_MS;
+    breaker_move_probe(&routes->breaker, batch->partition);
     isolation_begin(&route->isolation, batch->items, route->isolation.passed, route->too_large);
 }
 
@@ -170,9 +178,9 @@ void routes_heed_trial(struct routes *routes, struct route *route, const Epcis__
               : isolation_failed(&route->isolation));
 }
 
-bool routes_nothing_else_out(const struct routes *routes, const struct route *route, int64_t now_ms)
+bool routes_is_alone(const struct routes *routes, const struct route *route, int64_t now_ms)
 {
-    for (size_t i = 0; i < PARTNER_PARTITIONS; i++) {
+    for (size_t i = 0; i < PARTNER_PARTITIONS && now_ms < routes->alone_ms; i++) {
         const struct route *other = &routes->all[i];
         if (other != route && other->out > 0 && other->lease_end_ms > now_ms)
             return false;

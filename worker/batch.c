@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/base/merkle.h"
 #include "common/wire/wire.h"
 
 /* One field of a protobuf message in wire format. */
@@ -260,9 +261,9 @@ enum err batch_read(const uint8_t *frame, size_t bytes, struct arena *arena, str
     err = read_condemned(frame, bytes, out);
     if (err || (uint64_t)out->trial_first + out->trial_count > out->item_count)
         return ERR_INPUT;
-    uint8_t batch_id[DIGEST_BYTES];
-    wire_batch_id(out->parent_batch_id, out->partition, out->sequence, (const uint8_t(*)[DIGEST_BYTES])leaves,
-                  out->item_count, batch_id);
+    uint8_t root[DIGEST_BYTES], batch_id[DIGEST_BYTES];
+    merkle_root((const uint8_t(*)[DIGEST_BYTES])leaves, out->item_count, root);
+    wire_batch_id(out->parent_batch_id, out->partition, out->sequence, root, batch_id);
     if (memcmp(batch_id, out->batch_id, DIGEST_BYTES) != 0) {
         *detail = "batch_id is not that of the items";
         return ERR_INPUT;

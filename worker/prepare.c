@@ -99,7 +99,7 @@ static enum err refuse_condemned(struct work *work, struct work_event *event,
     rules_report_init(&report, &work->arena);
     rules_begin(work->rules, context);
     rules_add(work->rules, &report, RULE_POISON_EVENT, event->item->event ? "event" : "vocabularyElement", "",
-              "ended every worker that judged it, and was set aside so that its neighbours could go on");
+              "ended every worker that judged it, or was too large for each, and was set aside unjudged");
     event->whole_document = !event->item->event;
     return work_keep(work, event, &report);
 }

@@ -37,11 +37,24 @@ static enum err list_frames(struct worker *worker, const struct queue_run *runs,
     return ERR_OK;
 }
 
+/* The server hears of it, too, if it still waits for this very batch: a batch that nobody waits for is told
+ * of here alone. */
+static void log_refusal(const Epcis__Wire__V1__Acknowledgment *ack)
+{
+    bool fork = ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_FORK;
+    if (fork || ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER)
+        log_warning("batch_refused",
+                    "partition=%u sequence=%" PRIu64 " result=%s store_sequence=%" PRIu64 " detail=\"%s\"",
+                    ack->partition, ack->sequence, fork ? "fork" : "out_of_order", ack->last_sequence,
+                    ack->detail);
+}
+
 static void put_acks(struct worker *worker, const struct commit_result *result)
 {
     for (size_t i = 0; i < result->count; i++) {
         if (!result->acks[i])
             continue;
+        log_refusal(result->acks[i]);
         enum err err = queue_put_ack(worker->config->queue, result->acks[i]);
         if (err)
             log_warning("ack_lost", "partition=%u sequence=%" PRIu64 " err=%s", result->acks[i]->partition,

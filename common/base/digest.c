@@ -82,6 +82,25 @@ void digest_hex(const uint8_t *data, size_t bytes, char *out)
     out[2 * bytes] = '\0';
 }
 
+static int hex_value(char c)
+{
+    const char *digit = c ? strchr(hex_digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+    return digit ? (int)(digit - hex_digits) : -1;
+}
+
+enum err digest_unhex(const char *hex, size_t length, uint8_t *out, size_t bytes)
+{
+    if (length != 2 * bytes)
+        return ERR_INPUT;
+    for (size_t i = 0; i < bytes; i++) {
+        int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return ERR_INPUT;
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return ERR_OK;
+}
+
 enum err uuid_make(uint8_t out[UUID_BYTES])
 {
     if (getrandom(out, UUID_BYTES, 0) != UUID_BYTES)

@@ -28,6 +28,9 @@ void digest_restore(struct digest *digest, const uint8_t state[DIGEST_BYTES], ui
 /* Lower-case hexadecimal digits and a NUL: 2 * bytes + 1 characters. */
 void digest_hex(const uint8_t *data, size_t bytes, char *out);
 
+/* The bytes of so many hexadecimal digits of either case. ERR_INPUT: others, or not 2 * bytes of them. */
+enum err digest_unhex(const char *hex, size_t length, uint8_t *out, size_t bytes);
+
 /* UUID version 7 (RFC 9562): sorts by the time it was made. */
 enum err uuid_make(uint8_t out[UUID_BYTES]);
 void uuid_text(const uint8_t uuid[UUID_BYTES], char out[UUID_TEXT + 1]);

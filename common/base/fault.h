@@ -18,6 +18,7 @@
 /* Constant, name, and what it stands for. Those of FAULT_CALLS make the call there fail, or what they
  * say happen; the others end the process. */
 #define FAULT_CALLS(POINT)                                                                                   \
+    POINT(JOURNAL_BEGIN, "journal.begin", "the journal is lost as by EIO where its head was written")        \
     POINT(JOURNAL_COMMIT, "journal.commit", "the journal's commit fails as by EIO from fsync")               \
     POINT(DISPATCHER_PUSH, "dispatcher.push", "a run cannot be sent")                                        \
     POINT(STORE_BEGIN, "store.begin", "no transaction of the store can be begun")                            \

@@ -102,27 +102,6 @@ const char *signature_key_id(const struct signature_key *key)
 
 /* ---- public keys ------------------------------------------------------------------------------------ */
 
-static int hex_value(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static enum err read_hex(const char *text, size_t length, uint8_t out[SIGNATURE_PUBLIC_BYTES])
-{
-    if (length != (size_t)2 * SIGNATURE_PUBLIC_BYTES)
-        return ERR_INPUT;
-    for (size_t i = 0; i < SIGNATURE_PUBLIC_BYTES; i++) {
-        int high = hex_value(text[2 * i]), low = hex_value(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return ERR_INPUT;
-        out[i] = (uint8_t)(high << 4 | low);
-    }
-    return ERR_OK;
-}
-
 enum err signature_public_read(const char *text, size_t length, uint8_t out[SIGNATURE_PUBLIC_BYTES])
 {
     size_t public_bytes = SIGNATURE_PUBLIC_BYTES;
@@ -130,7 +109,7 @@ enum err signature_public_read(const char *text, size_t length, uint8_t out[SIGN
         text++;
     while (length > 0 && isspace((unsigned char)text[length - 1]))
         length--;
-    if (!read_hex(text, length, out))
+    if (!digest_unhex(text, length, out, SIGNATURE_PUBLIC_BYTES))
         return ERR_OK;
     BIO *pem = length < INT_MAX ? BIO_new_mem_buf(text, (int)length) : NULL;
     EVP_PKEY *key = pem ? PEM_read_bio_PUBKEY(pem, NULL, NULL, no_password) : NULL;

@@ -42,6 +42,7 @@ static enum err check_tree(struct store *store, MDB_txn *txn, enum tree tree, st
         err = tree == TREE_EVENT ? check_event(&value, arena) : ERR_OK;
         ++*records;
     }
+    (void)sum;
     mdb_cursor_close(cursor);
     if (!err && rc != MDB_NOTFOUND)
         err = trees_error(rc);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/store/trees.h"
@@ -41,8 +42,23 @@ static int next_number(struct store_txn *txn, enum tree tree, uint64_t *out)
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+/* While a reader is known that was killed, no page that it could see is used again, and the store grows with
+ * every write. */
+static void drop_dead_readers(struct store *store)
+{
+    enum { LOOK_MS = 1000 };
+    int64_t now_ms = clock_steady_ms();
+    int dead = 0;
+    if (now_ms - store->readers_looked_ms < LOOK_MS)
+        return;
+    store->readers_looked_ms = now_ms;
+    if (!mdb_reader_check(store->env, &dead) && dead > 0)
+        log_warning("readers_dropped", "count=%d detail=\"a process ended while it read the store\"", dead);
+}
+
 enum err store_begin(struct store *store, struct store_txn **out)
 {
+    drop_dead_readers(store);
     struct store_txn *txn = calloc(1, sizeof *txn);
     *out = NULL;
     if (!txn)

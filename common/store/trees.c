@@ -26,6 +26,9 @@ enum err trees_error(int mdb_error)
     case ENOMEM:
         return ERR_MEMORY;
     case MDB_MAP_FULL:
+        log_error("store_full",
+                  "detail=\"the store has grown to --map-bytes: start server and workers with more\"");
+        return ERR_DISK;
     case ENOSPC:
     case EDQUOT:
     case EFBIG:

@@ -35,7 +35,8 @@ enum tree {
 
 struct store {
     MDB_env *env;
-    int lock_file; /* says that it is open */
+    int lock_file;             /* says that it is open */
+    int64_t readers_looked_ms; /* steady clock; the writing thread's */
     MDB_dbi trees[TREES];
 };
 

@@ -53,8 +53,8 @@ enum err wire_receive_run(struct wire *wire, struct buffer *frames, size_t *coun
 enum err wire_publish_ack(struct wire *wire, const Epcis__Wire__V1__Acknowledgment *ack);
 enum err wire_publish_beat(struct wire *wire, const Epcis__Wire__V1__Heartbeat *beat);
 
-/* batch_id as ledger.proto defines it. `leaves` holds the items' digests. */
+/* batch_id as ledger.proto defines it. */
 void wire_batch_id(const uint8_t parent[DIGEST_BYTES], uint32_t partition, uint64_t sequence,
-                   const uint8_t (*leaves)[DIGEST_BYTES], size_t count, uint8_t out[DIGEST_BYTES]);
+                   const uint8_t root[DIGEST_BYTES], uint8_t out[DIGEST_BYTES]);
 
 #endif

@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
 #include "server/ctl/dead_letters.h"
+#include "server/ctl/files.h"
 #include "server/ctl/letter.h"
 #include "server/ctl/output.h"
 #include "server/ctl/progress.h"
@@ -18,11 +20,14 @@ static const char usage[] =
     "Sends EPCIS documents (1.2 XML, 2.0 XML or 2.0 JSON-LD, of any size) and prints the\n"
     "receipt of each. A receipt means that the document is on the server's disk; with\n"
     "--wait the command also waits until every event in it is committed, found to be a\n"
-    "duplicate, or refused. FILE '-' is standard input. While the server is too busy the\n"
-    "document is sent again, as often as --timeout allows.\n"
+    "duplicate, or refused. FILE '-' is standard input; a folder stands for the documents in it\n"
+    "and below. While the server is too busy a document is sent again, as often as --timeout\n"
+    "allows. A long file goes on where it was when the connection is lost, or the command is\n"
+    "given again.\n"
     "\n"
     "Examples:\n"
     "  epcisctl capture --wait shipment.xml\n"
+    "  epcisctl capture --jobs 4 --wait outbox/\n"
     "  zcat events.json.gz | epcisctl capture --partner 0614141000005 --wait --json -\n"
     "\n"
     "Exit codes: 0 all received (with --wait: all committed or duplicate), 3 something was\n"
@@ -64,8 +69,24 @@ struct command {
     bool rollback;
     bool validate_only;
     bool wait;
+    uint64_t jobs;
     struct client *client;
     int64_t deadline_ms;
+};
+
+enum { JOBS_MAX = 32 };
+
+/* The sending of all documents, by several threads at once. */
+struct sending {
+    const struct command *command;
+    struct job *jobs;
+    size_t count;
+    pthread_mutex_t mutex; /* guards what follows, and what is printed */
+    size_t next;           /* job */
+    size_t done;
+    uint64_t done_bytes;
+    int code;
+    struct progress progress; /* of all, where several are sent at once */
 };
 
 /* An error outweighs a refusal, a refusal outweighs success. */
@@ -76,7 +97,8 @@ static int worse(int a, int b)
     return a == CTL_OK ? b : a;
 }
 
-static int send_job(const struct command *command, struct job *job)
+/* The job is the calling thread's; so is `client`. */
+static int send_job(const struct command *command, struct client *client, struct job *job)
 {
     struct client_status status;
     Epcis__V1__CaptureStart start = EPCIS__V1__CAPTURE_START__INIT;
@@ -85,8 +107,10 @@ static int send_job(const struct command *command, struct job *job)
         start.error_behaviour = EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK;
     start.validate_only = command->validate_only;
     progress_init(&job->progress, job->file);
-    enum err err = upload_file(command->client, job->file, &start, command->deadline_ms, &job->progress,
-                               &job->receipt, &status);
+    if (command->jobs > 1)
+        job->progress.terminal = false; /* one line for all */
+    enum err err =
+        upload_file(client, job->file, &start, command->deadline_ms, &job->progress, &job->receipt, &status);
     progress_clear(&job->progress);
     if (err == ERR_MEMORY)
         fprintf(stderr, "epcisctl: out of memory\n");
@@ -209,58 +233,125 @@ static int finish_job(const struct command *command, struct job *job)
     return command->validate_only ? worse(code, tell_findings(command, job)) : code;
 }
 
-static int run(struct command *command, struct job *jobs, int count)
+static struct job *take_job(struct sending *sending)
 {
-    int code = CTL_OK;
-    for (int i = 0; i < count; i++) {
-        code = worse(code, send_job(command, &jobs[i]));
-        if (jobs[i].receipt && !command->wait)
-            code = worse(code, finish_job(command, &jobs[i]));
-    }
-    for (int i = 0; i < count && command->wait; i++)
+    pthread_mutex_lock(&sending->mutex);
+    struct job *job = sending->next < sending->count ? &sending->jobs[sending->next++] : NULL;
+    pthread_mutex_unlock(&sending->mutex);
+    return job;
+}
+
+static void settle_job(struct sending *sending, struct job *job, int code)
+{
+    const struct command *command = sending->command;
+    pthread_mutex_lock(&sending->mutex);
+    progress_clear(&sending->progress);
+    sending->code = worse(sending->code, code);
+    if (job->receipt && !command->wait)
+        sending->code = worse(sending->code, finish_job(command, job));
+    sending->done++;
+    if (job->receipt)
+        sending->done_bytes += job->receipt->receipt->document_bytes;
+    if (command->jobs > 1)
+        progress_files(&sending->progress, sending->done, sending->count, sending->done_bytes);
+    pthread_mutex_unlock(&sending->mutex);
+}
+
+/* Sends what is left to send, over a connection of its own. */
+static void *sender_main(void *context)
+{
+    struct sending *sending = context;
+    struct client *client = NULL;
+    struct job *job;
+    bool connected = !ctl_connect(&sending->command->common, &client);
+    while ((job = take_job(sending)))
+        settle_job(sending, job, connected ? send_job(sending->command, client, job) : CTL_ERROR);
+    client_close(&client);
+    return NULL;
+}
+
+/* Threads are a help, not a need: what does not start is done by those that did. */
+static void send_all(struct sending *sending)
+{
+    pthread_t threads[JOBS_MAX];
+    size_t started = 0;
+    while (started + 1 < sending->command->jobs && started + 1 < sending->count)
+        if (pthread_create(&threads[started], NULL, sender_main, sending))
+            break;
+        else
+            started++;
+    sender_main(sending);
+    while (started > 0)
+        pthread_join(threads[--started], NULL);
+    progress_clear(&sending->progress);
+}
+
+static int run(struct command *command, struct job *jobs, size_t count)
+{
+    struct sending sending = {.command = command, .jobs = jobs, .count = count};
+    pthread_mutex_init(&sending.mutex, NULL);
+    progress_init(&sending.progress, "all");
+    send_all(&sending);
+    pthread_mutex_destroy(&sending.mutex);
+    int code = sending.code;
+    for (size_t i = 0; i < count && command->wait; i++)
         if (jobs[i].receipt)
             code = worse(code, finish_job(command, &jobs[i]));
     return code;
 }
 
+static enum err make_jobs(int argc, char **argv, struct files *files, struct job **jobs)
+{
+    enum err err = ERR_OK;
+    for (int i = 1; i < argc && !err; i++)
+        err = files_add(files, argv[i]);
+    if (!err && files->count == 0) {
+        fprintf(stderr, "epcisctl: no document is in there\n");
+        return ERR_NOT_FOUND;
+    }
+    if (!err && !(*jobs = calloc(files->count, sizeof **jobs)))
+        err = ERR_MEMORY;
+    if (err == ERR_MEMORY)
+        fprintf(stderr, "epcisctl: out of memory\n");
+    for (size_t i = 0; !err && i < files->count; i++)
+        (*jobs)[i].file = files->names[i];
+    return err;
+}
+
 /* The files on the command line, whose options are read. */
 static int run_files(struct command *command, int argc, char **argv)
 {
+    struct files files = {0};
     struct job *jobs = NULL;
     int code = CTL_ERROR;
     if (argc < 2)
         options_fail(argv[0], "a FILE is expected ('-' is standard input)");
-    int count = argc - 1;
-    jobs = calloc((size_t)count, sizeof *jobs);
-    if (!jobs || ctl_connect(&command->common, &command->client)) {
-        fprintf(stderr, "epcisctl: out of memory\n");
-        goto out;
+    if (!make_jobs(argc, argv, &files, &jobs) && !ctl_connect(&command->common, &command->client)) {
+        command->deadline_ms = ctl_deadline_ms(&command->common);
+        code = run(command, jobs, files.count);
     }
-    for (int i = 0; i < count; i++)
-        jobs[i].file = argv[1 + i];
-    command->deadline_ms = ctl_deadline_ms(&command->common);
-    code = run(command, jobs, count);
-out:
-    for (int i = 0; jobs && i < count; i++) {
+    for (size_t i = 0; jobs && i < files.count; i++) {
         if (jobs[i].receipt)
             epcis__v1__capture_stream_response__free_unpacked(jobs[i].receipt, NULL);
         if (jobs[i].last)
             epcis__v1__get_capture_response__free_unpacked(jobs[i].last, NULL);
     }
     free(jobs);
+    files_free(&files);
     client_close(&command->client);
     return code;
 }
 
 int ctl_capture(int argc, char **argv)
 {
-    struct command command = {.common = ctl_common_default(), .partner = ""};
+    struct command command = {.common = ctl_common_default(), .partner = "", .jobs = 1};
     const struct option_entry options[] = {
         {"partner", OPTION_TEXT, &command.partner, 0, 0, "GLN",
          "who sent it, where the document does not say"},
         {"rollback", OPTION_FLAG, &command.rollback, 0, 0, NULL,
          "all events of a document or none (it has a limit: epcis-server --rollback-max-bytes)"},
         {"wait", OPTION_FLAG, &command.wait, 0, 0, NULL, "wait until all events are seen to"},
+        {"jobs", OPTION_NUMBER, &command.jobs, 1, JOBS_MAX, "N", "send so many at once"},
         CTL_COMMON_OPTIONS(command.common),
     };
     options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
@@ -270,7 +361,7 @@ int ctl_capture(int argc, char **argv)
 int ctl_validate(int argc, char **argv)
 {
     struct command command = {
-        .common = ctl_common_default(), .partner = "", .validate_only = true, .wait = true};
+        .common = ctl_common_default(), .partner = "", .validate_only = true, .wait = true, .jobs = 1};
     const struct option_entry options[] = {
         {"partner", OPTION_TEXT, &command.partner, 0, 0, "GLN",
          "who would send it, where the document does not say"},

@@ -21,8 +21,9 @@ struct client {
     char *authorization; /* a header's value; NULL: none */
 };
 
-/* A call of either kind: what it receives is asked for at its start and looked at at its end. The
- * addresses of `begun`, `sent` and `ended` are the tags of the three batches. */
+/* A call of any kind. What it receives is asked for at its start and looked at at its end; but where there
+ * are many responses, each is asked for when the one before was read. The addresses of `begun`, `sent`,
+ * `received` and `ended` are the tags of its batches. */
 struct client_stream {
     struct client *client;
     grpc_call *call;
@@ -30,7 +31,9 @@ struct client_stream {
     grpc_byte_buffer *response;
     grpc_status_code code;
     grpc_slice details;
-    char begun, sent, ended;
+    bool reads; /* many responses */
+    bool receiving;
+    char begun, sent, received, ended;
 };
 
 const char *client_code_name(int code)
@@ -135,7 +138,7 @@ static void start(struct client_stream *stream, const grpc_op *ops, size_t count
     CHECK(grpc_call_start_batch(stream->call, ops, count, tag, NULL) == GRPC_CALL_OK);
 }
 
-enum err client_stream_open(struct client *client, const char *method, int64_t deadline_ms,
+static enum err open_stream(struct client *client, const char *method, int64_t deadline_ms, bool reads,
                             struct client_stream **out)
 {
     *out = NULL;
@@ -145,6 +148,7 @@ enum err client_stream_open(struct client *client, const char *method, int64_t d
     gpr_timespec deadline = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                          gpr_time_from_millis(deadline_ms - clock_steady_ms(), GPR_TIMESPAN));
     stream->client = client;
+    stream->reads = reads;
     stream->details = grpc_empty_slice();
     grpc_metadata_array_init(&stream->initial);
     grpc_metadata_array_init(&stream->trailing);
@@ -164,16 +168,22 @@ enum err client_stream_open(struct client *client, const char *method, int64_t d
     const grpc_op end[] = {
         {.op = GRPC_OP_RECV_INITIAL_METADATA,
          .data.recv_initial_metadata.recv_initial_metadata = &stream->initial},
-        {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &stream->response},
         {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
          .data.recv_status_on_client = {.trailing_metadata = &stream->trailing,
                                         .status = &stream->code,
                                         .status_details = &stream->details}},
+        {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &stream->response},
     };
-    start(stream, end, 3, &stream->ended);
+    start(stream, end, reads ? 2 : 3, &stream->ended);
     wait_for(stream, &stream->begun); /* with the connection, or its failure, which the end will tell */
     *out = stream;
     return ERR_OK;
+}
+
+enum err client_stream_open(struct client *client, const char *method, int64_t deadline_ms,
+                            struct client_stream **out)
+{
+    return open_stream(client, method, deadline_ms, false, out);
 }
 
 bool client_stream_send(struct client_stream *stream, const ProtobufCMessage *request)
@@ -288,17 +298,71 @@ static ProtobufCMessage *read_response(const struct client_stream *stream,
     return message;
 }
 
+static void send_close(struct client_stream *stream)
+{
+    const grpc_op close[] = {{.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT}};
+    start(stream, close, 1, &stream->sent);
+}
+
+static void receive(struct client_stream *stream)
+{
+    const grpc_op ops[] = {
+        {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &stream->response},
+    };
+    start(stream, ops, 1, &stream->received);
+    stream->receiving = true;
+}
+
+static void wait_received(struct client_stream *stream)
+{
+    if (stream->receiving)
+        wait_for(stream, &stream->received);
+    stream->receiving = false;
+}
+
+enum err client_stream_read(struct client *client, const char *method, const ProtobufCMessage *request,
+                            int64_t deadline_ms, struct client_stream **out)
+{
+    enum err err = open_stream(client, method, deadline_ms, true, out);
+    if (err)
+        return err;
+    client_stream_send(*out, request); /* where it fails, the end tells why */
+    send_close(*out);
+    wait_for(*out, &(*out)->sent);
+    receive(*out);
+    return ERR_OK;
+}
+
+bool client_stream_next(struct client_stream *stream, const ProtobufCMessageDescriptor *response_type,
+                        ProtobufCMessage **response)
+{
+    wait_received(stream);
+    *response = read_response(stream, response_type);
+    if (!stream->response)
+        return false;
+    grpc_byte_buffer_destroy(stream->response);
+    stream->response = NULL;
+    if (*response)
+        receive(stream);
+    else
+        grpc_call_cancel_with_status(stream->call, GRPC_STATUS_INTERNAL, "an answer is malformed", NULL);
+    return *response;
+}
+
 void client_stream_finish(struct client_stream **stream, const ProtobufCMessageDescriptor *response_type,
                           ProtobufCMessage **response, struct client_status *status)
 {
     struct client_stream *ending = *stream;
-    const grpc_op close[] = {{.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT}};
-    *response = NULL;
-    start(ending, close, 1, &ending->sent);
+    if (!ending->reads)
+        send_close(ending);
+    wait_received(ending);
     wait_for(ending, &ending->ended);
-    wait_for(ending, &ending->sent);
+    if (!ending->reads)
+        wait_for(ending, &ending->sent);
     read_status(ending, status);
-    if (status->code == CLIENT_OK) {
+    if (response)
+        *response = NULL;
+    if (response && status->code == CLIENT_OK) {
         *response = read_response(ending, response_type);
         if (!*response) {
             status->code = CLIENT_INTERNAL;
@@ -313,6 +377,7 @@ void client_stream_cancel(struct client_stream **stream)
     if (!*stream)
         return;
     grpc_call_cancel((*stream)->call, NULL);
+    wait_received(*stream);
     wait_for(*stream, &(*stream)->ended);
     free_stream(stream);
 }

@@ -72,6 +72,15 @@ bool client_stream_send(struct client_stream *stream, const ProtobufCMessage *re
 void client_stream_finish(struct client_stream **stream, const ProtobufCMessageDescriptor *response_type,
                           ProtobufCMessage **response, struct client_status *status);
 
+/* One request, many responses. ERR_MEMORY. */
+enum err client_stream_read(struct client *client, const char *method, const ProtobufCMessage *request,
+                            int64_t deadline_ms, struct client_stream **out);
+
+/* Waits for the next response, which the caller frees. False: there are no more, and client_stream_finish
+ * (with NULL for type and response) tells why. */
+bool client_stream_next(struct client_stream *stream, const ProtobufCMessageDescriptor *response_type,
+                        ProtobufCMessage **response);
+
 /* Breaks the call off and frees the stream. */
 void client_stream_cancel(struct client_stream **stream);
 

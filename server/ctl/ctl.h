@@ -75,6 +75,7 @@ int ctl_call_failed(const struct ctl_common *common, const char *what, const str
 int ctl_capture(int argc, char **argv);
 int ctl_validate(int argc, char **argv);
 int ctl_captures(int argc, char **argv);
+int ctl_watch(int argc, char **argv);
 int ctl_cancel(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_server(int argc, char **argv);
@@ -85,6 +86,7 @@ int ctl_dead_letters(int argc, char **argv);
 int ctl_master_data(int argc, char **argv);
 int ctl_partners(int argc, char **argv);
 int ctl_tokens(int argc, char **argv);
+int ctl_audit(int argc, char **argv);
 int ctl_rules(int argc, char **argv);
 int ctl_backup(int argc, char **argv);
 int ctl_restore(int argc, char **argv);

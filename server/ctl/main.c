@@ -15,6 +15,7 @@ static const char usage[] =
     "  validate FILE...    what would become of EPCIS documents; nothing is committed\n"
     "  status CAPTURE_ID   what has become of a document\n"
     "  captures            documents received, or what became of each event of one\n"
+    "  watch               what becomes of documents, as it happens\n"
     "  cancel CAPTURE_ID   calls a document off before any of it is judged\n"
     "  trace EPC           state and history of one item\n"
     "  contains EPC        what is in a container, or what an item is in\n"
@@ -23,6 +24,7 @@ static const char usage[] =
     "  master-data         what is known of products, places and parties\n"
     "  partners            trading partners, and how strictly their events are judged\n"
     "  tokens              who may call the server, and what they may do\n"
+    "  audit               keys, checkpoints, and whether a receipt is genuine\n"
     "  server              how the server is doing: what waits, what it refuses, what room is left\n"
     "  rules               by what rules events are checked\n"
     "  backup FOLDER       copy a server's data; also restore, verify and compact\n"
@@ -46,6 +48,7 @@ static const struct command commands[] = {
     {"validate", "epcisctl validate", ctl_validate},
     {"status", "epcisctl status", ctl_status},
     {"captures", "epcisctl captures", ctl_captures},
+    {"watch", "epcisctl watch", ctl_watch},
     {"cancel", "epcisctl cancel", ctl_cancel},
     {"trace", "epcisctl trace", ctl_trace},
     {"contains", "epcisctl contains", ctl_contains},
@@ -54,6 +57,7 @@ static const struct command commands[] = {
     {"master-data", "epcisctl master-data", ctl_master_data},
     {"partners", "epcisctl partners", ctl_partners},
     {"tokens", "epcisctl tokens", ctl_tokens},
+    {"audit", "epcisctl audit", ctl_audit},
     {"server", "epcisctl server", ctl_server},
     {"rules", "epcisctl rules", ctl_rules},
     {"backup", "epcisctl backup", ctl_backup},
@@ -80,14 +84,16 @@ static const char *command_names(void)
 /* Before the command an option's value could be taken for the command, so those with values are known. */
 static bool takes_value(const char *word)
 {
-    static const char names[] = " "
-                                "--server --timeout --tls-ca --tls-cert --tls-key "
-                                "--token-file --partner --capture --to --code "
-                                "--gtin --from --state --file --by "
-                                "--why --name --glns --prefixes --profile "
-                                "--overrides --contact-name --contact-email --contact-phone --if-version "
-                                "--changed-by --max-document-bytes --at --lot --roles "
-                                "--certificate --expires-days --overlap-hours --gln --data-dir ";
+    static const char names[] =
+        " "
+        "--server --timeout --tls-ca --tls-cert --tls-key "
+        "--token-file --partner --capture --to --code "
+        "--gtin --from --state --file --by "
+        "--why --name --glns --prefixes --profile "
+        "--overrides --contact-name --contact-email --contact-phone --if-version "
+        "--changed-by --max-document-bytes --max-requests --max-unfinished-bytes "
+        "--max-events --at --lot --roles "
+        "--certificate --expires-days --overlap-hours --gln --data-dir --key --partition ";
     size_t length = strlen(word);
     if (length == 0)
         return false;

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/digest.h"
 #include "common/base/json_text.h"
+#include "common/base/signature.h"
 #include "common/epcis/event_text.h"
 
 /* ---- JSON ---------------------------------------------------------------------------------------------- */
@@ -62,6 +64,23 @@ static const Epcis__V1__Receipt *receipt_of(const Epcis__V1__Capture *capture)
     return capture->receipt ? capture->receipt : &none;
 }
 
+/* What else of the receipt its signature covers, and the signature. */
+static void signature_members(struct buffer *out, const Epcis__V1__Receipt *receipt)
+{
+    char signature[2 * SIGNATURE_BYTES + 1] = "";
+    if (receipt->signature.len == SIGNATURE_BYTES)
+        digest_hex(receipt->signature.data, SIGNATURE_BYTES, signature);
+    buffer_printf(out,
+                  ", \"document_bytes\": %" PRIu64 ", \"received_ms\": %" PRId64
+                  ", \"journal_position\": %" PRIu64 ", ",
+                  receipt->document_bytes, receipt->received_ms, receipt->journal_position);
+    optional(out, "partner", receipt->partner);
+    buffer_append_text(out, ", ");
+    optional(out, "key_id", receipt->key_id);
+    buffer_append_text(out, ", ");
+    optional(out, "signature", signature);
+}
+
 void output_capture_json(struct buffer *out, const Epcis__V1__Capture *capture)
 {
     const Epcis__V1__Receipt *receipt = receipt_of(capture);
@@ -91,6 +110,7 @@ void output_capture_json(struct buffer *out, const Epcis__V1__Capture *capture)
     optional(out, "sent_by", capture->sent_by);
     buffer_append_text(out, ", ");
     optional(out, "resubmission_of", capture->resubmission_of);
+    signature_members(out, receipt);
     if (capture->cancellation) {
         buffer_append_text(out, ", \"cancellation\": {");
         member(out, "who", capture->cancellation->who);
@@ -256,6 +276,9 @@ void output_capture_text(struct buffer *out, const char *name, const Epcis__V1__
     count(out, capture->warnings, "warning, ", "warnings, ");
     count(out, capture->batches, "batch\n", "batches\n");
     buffer_printf(out, "  capture  %s\n  digest   %s\n", receipt->capture_id, receipt->document_digest);
+    if (receipt->key_id[0])
+        buffer_printf(out, "  signed   by key %s as document %" PRIu64 "\n", receipt->key_id,
+                      receipt->journal_position);
     if (capture->error) {
         buffer_append_text(out, "  error    ");
         output_foreign_text(out, capture->error->code);

@@ -12,7 +12,7 @@ bool partner_edit_is_empty(const struct partner_edit *edit)
 {
     return !edit->name && !edit->glns && !edit->prefixes && !edit->profile && !edit->overrides &&
            !edit->contact_name && !edit->contact_email && !edit->contact_phone && !edit->max_document_bytes &&
-           !edit->activate;
+           !edit->max_requests && !edit->max_unfinished_bytes && !edit->max_events && !edit->activate;
 }
 
 /* The parts of a list, each a text of its own; an empty text has none. */
@@ -89,11 +89,12 @@ static enum err apply_overrides(const char *text, const char *program, struct ar
     return ERR_OK;
 }
 
-static uint64_t bytes_of(const char *program, const char *text)
+static uint64_t limit_of(const char *program, const char *option, size_t most_digits, const char *text)
 {
     size_t digits = strlen(text);
-    if (digits == 0 || digits > 18 || strspn(text, "0123456789") != digits)
-        options_fail(program, "--max-document-bytes takes a number, 0 for no limit, not '%s'", text);
+    if (digits == 0 || digits > most_digits || strspn(text, "0123456789") != digits)
+        options_fail(program, "--%s takes a number of at most %zu digits, 0 for no limit, not '%s'", option,
+                     most_digits, text);
     return strtoull(text, NULL, 10);
 }
 
@@ -129,7 +130,14 @@ enum err partner_edit_apply(const struct partner_edit *edit, const char *program
     if (edit->activate)
         partner->active = true;
     if (edit->max_document_bytes)
-        partner->max_document_bytes = bytes_of(program, edit->max_document_bytes);
+        partner->max_document_bytes = limit_of(program, "max-document-bytes", 18, edit->max_document_bytes);
+    if (edit->max_requests)
+        partner->max_requests_per_second = (uint32_t)limit_of(program, "max-requests", 6, edit->max_requests);
+    if (edit->max_unfinished_bytes)
+        partner->max_unfinished_bytes =
+            limit_of(program, "max-unfinished-bytes", 18, edit->max_unfinished_bytes);
+    if (edit->max_events)
+        partner->max_events_per_second = (uint32_t)limit_of(program, "max-events", 9, edit->max_events);
     if (edit->glns)
         err = split(edit->glns, arena, &partner->glns, &partner->n_glns);
     if (!err && edit->prefixes)

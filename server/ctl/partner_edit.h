@@ -12,7 +12,7 @@
 struct partner_edit {
     const char *name, *glns, *prefixes, *profile, *overrides;
     const char *contact_name, *contact_email, *contact_phone;
-    const char *max_document_bytes;
+    const char *max_document_bytes, *max_requests, *max_unfinished_bytes, *max_events;
     bool activate;
 };
 

@@ -84,11 +84,14 @@ void partner_output_json(struct buffer *out, const Epcis__V1__TradingPartner *pa
     member(out, "", "name", contact->name);
     member(out, ", ", "email", contact->email);
     member(out, ", ", "phone", contact->phone);
-    buffer_printf(out,
-                  "}, \"max_document_bytes\": %" PRIu64 ", \"active\": %s, \"created_ms\": %" PRId64
-                  ", \"updated_ms\": %" PRId64 ", \"version\": %" PRIu64,
-                  partner->max_document_bytes, partner->active ? "true" : "false", partner->created_ms,
-                  partner->updated_ms, partner->version);
+    buffer_printf(
+        out,
+        "}, \"max_document_bytes\": %" PRIu64 ", \"max_requests_per_second\": %" PRIu32
+        ", \"max_unfinished_bytes\": %" PRIu64 ", \"max_events_per_second\": %" PRIu32
+        ", \"active\": %s, \"created_ms\": %" PRId64 ", \"updated_ms\": %" PRId64 ", \"version\": %" PRIu64,
+        partner->max_document_bytes, partner->max_requests_per_second, partner->max_unfinished_bytes,
+        partner->max_events_per_second, partner->active ? "true" : "false", partner->created_ms,
+        partner->updated_ms, partner->version);
     if (changes) {
         buffer_append_text(out, ", \"changes\": [");
         for (size_t i = 0; i < changes->n_changes; i++) {
@@ -187,6 +190,14 @@ void partner_output_text(struct buffer *out, const Epcis__V1__TradingPartner *pa
     }
     if (partner->max_document_bytes)
         buffer_printf(out, "%-11s%" PRIu64 " bytes a document\n", "limit", partner->max_document_bytes);
+    if (partner->max_requests_per_second)
+        buffer_printf(out, "%-11s%" PRIu32 " documents a second\n", "limit",
+                      partner->max_requests_per_second);
+    if (partner->max_unfinished_bytes)
+        buffer_printf(out, "%-11s%" PRIu64 " bytes unfinished\n", "limit", partner->max_unfinished_bytes);
+    if (partner->max_events_per_second)
+        buffer_printf(out, "%-11s%" PRIu32 " events a second of each GLN\n", "limit",
+                      partner->max_events_per_second);
     line(out, "contact", contact->name);
     line(out, "email", contact->email);
     line(out, "phone", contact->phone);

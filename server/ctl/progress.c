@@ -78,6 +78,13 @@ void progress_sent(struct progress *progress, uint64_t from_bytes, uint64_t sent
     show(progress, "%s", text);
 }
 
+void progress_files(struct progress *progress, uint64_t done, uint64_t count, uint64_t done_bytes)
+{
+    if (is_due(progress))
+        show(progress, "%" PRIu64 " of %" PRIu64 " documents sent, %.1f MB", done, count,
+             (double)done_bytes / 1e6);
+}
+
 void progress_busy(struct progress *progress, uint32_t retry_ms)
 {
     if (is_due(progress))

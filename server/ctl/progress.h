@@ -21,6 +21,8 @@ void progress_init(struct progress *progress, const char *name);
 
 /* `from_bytes`: were there before; `total_bytes` 0: unknown. */
 void progress_sent(struct progress *progress, uint64_t from_bytes, uint64_t sent_bytes, uint64_t total_bytes);
+/* Where several documents are sent at once. */
+void progress_files(struct progress *progress, uint64_t done, uint64_t count, uint64_t done_bytes);
 void progress_busy(struct progress *progress, uint32_t retry_ms);
 void progress_state(struct progress *progress, const Epcis__V1__Capture *capture);
 void progress_away(struct progress *progress);

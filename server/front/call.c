@@ -110,6 +110,7 @@ static void run_work(struct pool_job *job, struct arena *arena)
     call_wake(call);
 }
 
+/* Logs here, as the loop must not, which a full pipe would hold up. */
 static void run_drop(struct pool_job *job, struct arena *arena)
 {
     (void)arena;
@@ -117,17 +118,10 @@ static void run_drop(struct pool_job *job, struct arena *arena)
     if (call->too_slow)
         log_warning("stream_cut_off", "method=%s ms=%u detail=\"the client took no message for so long\"",
                     call->method->path, call->loop->limits.answer_ms);
+    if (call->refused)
+        access_log(call);
     if (call->state)
         call->method->drop(call);
-    call_wake(call);
-}
-
-/* The loop must not log, which a full pipe would hold up. */
-static void run_refused(struct pool_job *job, struct arena *arena)
-{
-    (void)arena;
-    struct call *call = call_of(job);
-    access_log(call);
     call_wake(call);
 }
 
@@ -282,7 +276,7 @@ static void answer(struct call *call)
 void call_end(struct call *call)
 {
     answer(call);
-    if (call->state || call->too_slow)
+    if (call->state || call->too_slow || call->refused)
         submit(call, run_drop);
 }
 
@@ -340,10 +334,7 @@ static void enter(struct call *call)
 static void begin(struct call *call)
 {
     if (!admit(call)) {
-        if (call->refused)
-            submit(call, run_refused);
-        else
-            answer(call);
+        call_end(call);
         return;
     }
     if (is_stream(call))
@@ -415,7 +406,7 @@ void call_sweep(struct call *call, int64_t now_ms, bool stopping, bool grace_ove
         answer(call);
     } else if (call->phase == CALL_SENDING && late) {
         stream_cut_off(call);
-    } else if (call->phase == CALL_PARKED && (stopping || call->method->ticking)) {
+    } else if (call->phase == CALL_PARKED && (stopping || late || call->method->ticking)) {
         stream_notify(call);
     } else if (call->phase == CALL_ANSWERING && late) {
         grpc_call_cancel(call->grpc, NULL);

@@ -93,9 +93,10 @@ struct call {
     bool follows_client; /* on_closed will come */
     bool client_gone;
     bool headers_sent;
-    bool last_turn;  /* of a stream, as the server stops */
-    bool too_slow;   /* the client, to take a message */
-    atomic_int news; /* enum stream_news */
+    bool last_turn;         /* of a stream, as the server stops */
+    int64_t prove_again_ms; /* when a stream's caller is looked at again */
+    bool too_slow;          /* the client, to take a message */
+    atomic_int news;        /* enum stream_news */
     struct call_event offered, received, woken, sent, closed, begun, written, notified;
     grpc_metadata trailers[2];
     struct pool_job job;

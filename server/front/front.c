@@ -17,11 +17,13 @@
 #include "server/front/listen.h"
 #include "server/front/loop.h"
 #include "server/front/reflection.h"
+#include "server/front/svc_acknowledgment.h"
 #include "server/front/svc_audit.h"
 #include "server/front/svc_capture.h"
 #include "server/front/svc_capture_list.h"
 #include "server/front/svc_dead_letter.h"
 #include "server/front/svc_identity.h"
+#include "server/front/svc_ledger.h"
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
 #include "server/front/svc_server.h"
@@ -47,6 +49,7 @@ const struct front_limits front_limits_default = {
     .message_ms = 120000,
     .query_ms = 10000,
     .answer_ms = 60000,
+    .prove_ms = 10000,
     .sweep_ms = 500,
     .threads = 3,
     .arena_bytes = 16 << 20,
@@ -136,7 +139,11 @@ static enum err register_all(struct loop *loop)
     if (!err)
         err = loop_register(loop, svc_partner_methods, svc_partner_count);
     if (!err)
+        err = loop_register(loop, svc_acknowledgment_methods, svc_acknowledgment_count);
+    if (!err)
         err = loop_register(loop, svc_audit_methods, svc_audit_count);
+    if (!err)
+        err = loop_register(loop, svc_ledger_methods, svc_ledger_count);
     if (!err && loop->services.access.identities)
         err = loop_register(loop, svc_identity_methods, svc_identity_count);
     if (!err)

@@ -1,6 +1,6 @@
-/* The gRPC face: CaptureService, TraceService, DeadLetterService, MasterDataService, PartnerService,
- * AuditService, ServerService, grpc.health.v1, grpc.reflection. One completion-queue loop that never blocks,
- * and a few pool threads that do the work of calls. */
+/* The gRPC face: CaptureService, AcknowledgmentService, TraceService, DeadLetterService, MasterDataService,
+ * PartnerService, AuditService, ServerService, grpc.health.v1, grpc.reflection. One completion-queue loop
+ * that never blocks, and a few pool threads that do the work of calls. */
 #ifndef EPCISD_SERVER_FRONT_FRONT_H
 #define EPCISD_SERVER_FRONT_FRONT_H
 

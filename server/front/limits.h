@@ -27,6 +27,7 @@ struct front_limits {
     uint32_t query_ms;       /* the same for requests that carry no document */
     uint32_t answer_ms;      /* a client must have taken its answer, or each message of it, so long after it
                                 was ready */
+    uint32_t prove_ms;       /* the caller of an open stream is looked at again so often */
     uint32_t sweep_ms;       /* how often the four above are looked at */
     uint32_t threads;        /* of the pool, from 2 */
     size_t arena_bytes;      /* for one query and its answer */

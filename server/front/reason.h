@@ -40,14 +40,23 @@
       "try again after retry-after-ms; the server's operator must make room")                                \
     X(CALLS_FULL, RESOURCE_EXHAUSTED, 1000, "as many calls are under way as the server takes",               \
       "try again after retry-after-ms")                                                                      \
+    X(NOT_READ, RESOURCE_EXHAUSTED, 0, "a stream's messages were not read for too long",                     \
+      "call again, read faster, and go on after what you have")                                              \
     X(MESSAGE_LATE, DEADLINE_EXCEEDED, 0, "no whole message came in the time that there is for one",         \
       "but for an upload with an upload_id nothing was kept; send it again")                                 \
     X(UPLOADS, RESOURCE_EXHAUSTED, 60000, "too many uploads with an upload_id are begun and not finished",   \
       "finish those, or try again after retry-after-ms")                                                     \
+    X(PARTNER_REQUESTS, RESOURCE_EXHAUSTED, 1000,                                                            \
+      "more documents came in a second than the partner's record allows", "try again after retry-after-ms")  \
+    X(PARTNER_BYTES, RESOURCE_EXHAUSTED, 1000,                                                               \
+      "the partner's unfinished documents have more bytes than its record allows",                           \
+      "try again after retry-after-ms")                                                                      \
     X(UPLOAD_TAKEN, ABORTED, 0, "a later stream goes on with the upload, or nobody did and it was dropped",  \
       "GetUploadOffset tells how far it is")                                                                 \
     X(UPLOAD_OFFSET, OUT_OF_RANGE, 0, "the offset is beyond the bytes of the upload that are kept",          \
       "go on from what GetUploadOffset tells")                                                               \
+    X(NEWS_PRUNED, OUT_OF_RANGE, 0, "what follows the cursor is no longer kept",                             \
+      "go on from the cursor that the message names, and ask ListCaptures about what was before")            \
     X(NOT_FOUND, NOT_FOUND, 0, "what the request names is not known here", "not known here")                 \
     X(EXISTS, ALREADY_EXISTS, 0, "what the request would make is there already",                             \
       "use what is there, or choose another name")                                                           \
@@ -55,6 +64,8 @@
       "read it again and change what it is now")                                                             \
     X(CAPTURE_BEGUN, FAILED_PRECONDITION, 0, "the document cannot be called off any more",                   \
       "see what becomes of its events, and correct them by events of their own")                             \
+    X(OUTCOME_PENDING, FAILED_PRECONDITION, 0, "what became of the event is not known yet",                  \
+      "try again when GetCapture tells that its document is done")                                           \
     X(LETTER_CLOSED, FAILED_PRECONDITION, 0, "the dead letter is closed already",                            \
       "nothing is left to do about it; GetDeadLetter tells who closed it")                                   \
     X(IDENTITY_MISSING, UNAUTHENTICATED, 0, "the caller proved no identity, which this server demands",      \

@@ -96,6 +96,8 @@ void reply_refused(struct reply *reply, const struct refusal *why)
         [REFUSAL_BACKLOG_AGE] = REASON_BACKLOG_AGE,
         [REFUSAL_DOCUMENT_BYTES] = REASON_DOCUMENT_BYTES,
         [REFUSAL_UPLOADS] = REASON_UPLOADS,
+        [REFUSAL_PARTNER_REQUESTS] = REASON_PARTNER_REQUESTS,
+        [REFUSAL_PARTNER_BYTES] = REASON_PARTNER_BYTES,
     };
     set_reason(reply, reasons[why->reason]);
     reply->retry_after_ms = why->retry_after_ms;

@@ -4,16 +4,36 @@
 #include "server/front/call.h"
 #include "server/front/loop.h"
 
+/* A token may expire, or its identity be revoked, while a stream is open. */
+static bool is_admitted(struct call *call)
+{
+    int64_t now_ms = clock_steady_ms();
+    if (now_ms < call->prove_again_ms)
+        return true;
+    call->prove_again_ms = now_ms + call->loop->limits.prove_ms;
+    return access_admit(call);
+}
+
+static void take_turn(struct call *call)
+{
+    if (call->client_gone)
+        stream_end(call);
+    else if (!is_admitted(call))
+        call_end(call);
+    else
+        call_work(call, false);
+}
+
 static void on_written(struct call *call, bool ok)
 {
     call->pending--;
     reply_free(&call->reply);
     if (!ok)
         call->client_gone = true;
-    if (call->client_gone || call->last_turn)
+    if (call->last_turn)
         stream_end(call);
     else
-        call_work(call, false);
+        take_turn(call);
 }
 
 void stream_send(struct call *call)
@@ -46,6 +66,7 @@ void stream_park(struct call *call)
         CHECK(grpc_call_start_batch(call->grpc, &headers, 1, &call->begun, NULL) == GRPC_CALL_OK);
     }
     call->phase = CALL_PARKED;
+    call->phase_until_ms = call->prove_again_ms;
     if (atomic_compare_exchange_strong(&call->news, &none, STREAM_NEWS_AWAIT))
         call->pending++;
     else
@@ -67,10 +88,7 @@ static void on_notified(struct call *call, bool ok)
     (void)ok;
     CHECK(atomic_load(&call->news) == STREAM_NEWS_CAME);
     call->pending--;
-    if (call->client_gone)
-        stream_end(call);
-    else
-        call_work(call, false);
+    take_turn(call);
 }
 
 /* The client has cancelled, or its connection is lost; or the call has ended as it should. */
@@ -94,6 +112,7 @@ void stream_begin(struct call *call)
     call->written = (struct call_event){on_written, call};
     call->notified = (struct call_event){on_notified, call};
     call->follows_client = true;
+    call->prove_again_ms = clock_steady_ms() + call->loop->limits.prove_ms;
     call->pending++;
     CHECK(grpc_call_start_batch(call->grpc, &close, 1, &call->closed, NULL) == GRPC_CALL_OK);
 }
@@ -107,12 +126,13 @@ void stream_end(struct call *call)
     call_end(call);
 }
 
-/* gRPC sends this status past what the client has not read. */
+/* gRPC sends this status past what the client has not read, without details. */
 void stream_cut_off(struct call *call)
 {
     call->too_slow = true;
     call->phase_until_ms = INT64_MAX;
+    reason_count(REASON_NOT_READ);
     grpc_call_cancel_with_status(
         call->grpc, GRPC_STATUS_RESOURCE_EXHAUSTED,
-        "messages were not read for too long; call again and go on after what you have", NULL);
+        "messages were not read for too long: call again, read faster, and go on after what you have", NULL);
 }

@@ -8,8 +8,10 @@
  *                parked call holds neither a thread nor room.
  *   CALL_MORE    the client is asked for its next message, where the method is `streaming` too.
  *   CALL_ANSWER  the status goes out, behind reply.message where it is OK and there is one.
- * A stream whose client is gone gets no further turn. When the server stops, each stream gets one more, in
- * which services->stopping is true; what that sends still goes out, then the stream ends UNAVAILABLE.
+ * A parked call gets a turn without news every `prove_ms`, when its caller is looked at again: where its
+ * identity is no longer good, the stream ends instead. A stream whose client is gone gets no further turn.
+ * When the server stops, each stream gets one more, in which services->stopping is true; what that sends
+ * still goes out, then the stream ends UNAVAILABLE.
  *
  * However a stream ends, `state` is freed: by the turn that says CALL_ANSWER, or by `drop`. After that no
  * one may call stream_notify for it: a method that has its call in somebody's list takes it out there first,

@@ -10,6 +10,7 @@
 #include "common/base/arena.h"
 #include "common/base/buffer.h"
 #include "common/base/digest.h"
+#include "common/base/merkle.h"
 #include "common/epcis/event_hash.h"
 #include "common/epcis/event_text.h"
 #include "common/wire/wire.h"
@@ -115,7 +116,7 @@ static inline void synthetic_add_refusal(struct synthetic *made, bool whole_docu
 static inline void synthetic_pack(struct synthetic *made, struct synthetic_chain *chain, struct buffer *out)
 {
     Epcis__Wire__V1__Batch batch = EPCIS__WIRE__V1__BATCH__INIT;
-    uint8_t batch_id[DIGEST_BYTES], parent[DIGEST_BYTES];
+    uint8_t root[DIGEST_BYTES], batch_id[DIGEST_BYTES], parent[DIGEST_BYTES];
     uint8_t(*leaves)[DIGEST_BYTES] = malloc((made->item_count + 1) * sizeof *leaves);
     struct buffer packed = {0};
     memcpy(parent, chain->last_id, sizeof parent);
@@ -126,8 +127,8 @@ static inline void synthetic_pack(struct synthetic *made, struct synthetic_chain
     }
     batch.partition = chain->partition;
     batch.sequence = ++chain->sequence;
-    wire_batch_id(parent, batch.partition, batch.sequence, (const uint8_t(*)[DIGEST_BYTES])leaves,
-                  made->item_count, batch_id);
+    merkle_root((const uint8_t(*)[DIGEST_BYTES])leaves, made->item_count, root);
+    wire_batch_id(parent, batch.partition, batch.sequence, root, batch_id);
     batch.batch_id = (ProtobufCBinaryData){DIGEST_BYTES, batch_id};
     batch.parent_batch_id = (ProtobufCBinaryData){DIGEST_BYTES, parent};
     batch.items = made->items;

@@ -1,6 +1,7 @@
 /* Calls that answer with many messages, by a method made for the purpose on a loop of its own, spoken to by
  * bare gRPC. */
 #include <check.h>
+#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,9 @@
 #include "common/base/clock.h"
 #include "server/front/loop.h"
 #include "server/front/stream.h"
+#include "server/identities.h"
+#include "server/journal.h"
+#include "server/token.h"
 
 enum { PATIENCE_MS = 60000, WATCHERS = 200 };
 
@@ -266,7 +270,7 @@ static void half_close(struct stream *stream)
 }
 
 /* Each on a connection of its own. */
-static struct stream *open_stream(const char *method)
+static struct stream *open_stream_as(const char *method, const char *token)
 {
     struct stream *stream = calloc(1, sizeof *stream);
     grpc_arg own = {
@@ -281,17 +285,29 @@ static struct stream *open_stream(const char *method)
                                             gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
     grpc_metadata_array_init(&stream->initial);
     grpc_metadata_array_init(&stream->trailing);
-    const grpc_op begin_ops[] = {{.op = GRPC_OP_SEND_INITIAL_METADATA},
-                                 {.op = GRPC_OP_RECV_INITIAL_METADATA,
-                                  .data.recv_initial_metadata.recv_initial_metadata = &stream->initial}};
+    char bearer[TOKEN_SIZE + sizeof "Bearer "];
+    snprintf(bearer, sizeof bearer, "Bearer %s", token);
+    grpc_metadata authorization = {.key = grpc_slice_from_static_string("authorization"),
+                                   .value = grpc_slice_from_copied_string(bearer)};
+    const grpc_op begin_ops[] = {
+        {.op = GRPC_OP_SEND_INITIAL_METADATA,
+         .data.send_initial_metadata = {.count = token[0] != '\0', .metadata = &authorization}},
+        {.op = GRPC_OP_RECV_INITIAL_METADATA,
+         .data.recv_initial_metadata.recv_initial_metadata = &stream->initial}};
     start(stream, begin_ops, 1, &stream->sent);
     wait_for(stream, &stream->sent);
+    grpc_slice_unref(authorization.value);
     start(stream, begin_ops + 1, 1, &stream->begun);
     const grpc_op end_op = {
         .op = GRPC_OP_RECV_STATUS_ON_CLIENT,
         .data.recv_status_on_client = {&stream->trailing, &stream->code, &stream->details, NULL}};
     start(stream, &end_op, 1, &stream->ended);
     return stream;
+}
+
+static struct stream *open_stream(const char *method)
+{
+    return open_stream_as(method, "");
 }
 
 static struct stream *watch_at(const char *method)
@@ -490,6 +506,7 @@ START_TEST(a_client_that_does_not_read_is_cut_off)
     while (read_number(stream))
         read++;
     ck_assert_uint_lt(read, many);
+    ck_assert_uint_eq(reason_counted(REASON_NOT_READ), 1);
     expect_status(stream, GRPC_STATUS_RESOURCE_EXHAUSTED, "not read");
     end();
 }
@@ -547,6 +564,64 @@ START_TEST(public_streams_are_counted_apart)
     cancel(second);
     wait_until(&feed.dropped, 2);
     end();
+}
+END_TEST
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
+{
+    (void)status, (void)kind, (void)ftw;
+    return remove(path);
+}
+
+static void make_identity(struct identities *identities, struct arena *arena, char token[TOKEN_SIZE])
+{
+    uint8_t sha256[DIGEST_BYTES];
+    char why[IDENTITY_WHY];
+    Epcis__V1__Role role = EPCIS__V1__ROLE__ROLE_READ;
+    Epcis__V1__Identity wanted = EPCIS__V1__IDENTITY__INIT, *made;
+    wanted.name = (char *)"watcher";
+    wanted.roles = &role;
+    wanted.n_roles = 1;
+    ck_assert_int_eq(token_make(token, sha256), ERR_OK);
+    ck_assert_int_eq(identities_create(identities, &wanted, sha256, "tester", arena, &made, why), ERR_OK);
+}
+
+/* A stream may be open for months; its caller's identity may not be good for so long. */
+START_TEST(revoked_callers_are_cut_off)
+{
+    char dir[] = "/tmp/epcisd-streams-XXXXXX", path[64], token[TOKEN_SIZE];
+    struct front_limits limits = front_limits_default;
+    struct journal *journal;
+    struct identities *identities;
+    struct arena arena;
+    Epcis__V1__Identity *revoked;
+    limits.prove_ms = 50;
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/journal", dir);
+    arena_init(&arena, 1 << 20);
+    ck_assert_int_eq(journal_open(path, 64 << 20, &journal), ERR_OK);
+    ck_assert_int_eq(identities_open(journal, &identities), ERR_OK);
+    make_identity(identities, &arena, token);
+
+    begin(limits);
+    loop->services.access.identities = identities; /* before any call comes */
+    loop->services.access.required = true;
+    expect_status(watch(), GRPC_STATUS_UNAUTHENTICATED, "");
+    struct stream *stream = open_stream_as("/t/Watch", token);
+    send_byte(stream);
+    half_close(stream);
+    wait_until(&feed.parked, 3); /* looked at more than once, and still good */
+    publish();
+    ck_assert_uint_eq(read_number(stream), 1);
+    ck_assert_int_eq(identities_revoke(identities, "watcher", "tester", &arena, &revoked), ERR_OK);
+    ck_assert_uint_eq(read_number(stream), 0);
+    expect_status(stream, GRPC_STATUS_UNAUTHENTICATED, "");
+    wait_until(&feed.dropped, 1);
+    end();
+    identities_close(&identities);
+    journal_close(&journal);
+    arena_free(&arena);
+    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 END_TEST
 
@@ -609,6 +684,7 @@ int main(void)
     tcase_add_test(tests, stopping_while_a_message_is_stuck);
     tcase_add_test(tests, open_streams_are_counted);
     tcase_add_test(tests, public_streams_are_counted_apart);
+    tcase_add_test(tests, revoked_callers_are_cut_off);
     tcase_add_test(tests, messages_go_both_ways);
     tcase_add_test(tests, a_stream_waits_for_room_and_for_messages);
     SRunner *runner = srunner_create(suite);

@@ -13,12 +13,13 @@ import pathlib
 import random
 import shutil
 import signal
+import subprocess
 import tempfile
 import threading
 import time
 
 from documents import make
-from harness import FINAL, PATIENCE, Family, Refused, Server, differences, state_name
+from harness import FINAL, PATIENCE, ROOT, Family, Refused, Server, differences, state_name
 from oracle import Oracle
 
 # At a moment of its own, and not at a fault point.
@@ -27,8 +28,7 @@ KILLS = ("kill server", "kill worker", "kill both")
 BESIDE = {"supervisor.gone": "worker.taken"}
 BEFORE = {"converter.recovered": "dispatcher.recorded:2", "supervisor.started": "batch.recorded:2"}
 WHILE_STOPPING = ("server.stopping", "worker.stopping")
-# Passed by what no run does, and tried by component tests.
-ELSEWHERE = ("key.written", "key.recorded")
+WHILE_ROTATING = ("key.written", "key.recorded")  # the signing key
 OPTIONS = ["--batch-max-events", 8, "--run-max-batches", 3, "--lease-ms", 700, "--drain-ms", 5000]
 COMPANIES = (100, 200, 300)
 RUN_SECONDS = 60
@@ -128,8 +128,12 @@ class System:
                 self.server = server.ready()
                 return
             except AssertionError:
-                if server.process.poll() != -signal.SIGKILL or time.monotonic() > self.deadline:
+                if not self.ended_by_fault(server.process.poll()) or time.monotonic() > self.deadline:
                     raise
+
+    def ended_by_fault(self, code):
+        """Killed; or it could not start or go on, as happens where the disk fails."""
+        return code == -signal.SIGKILL or code == 1 and self.marked()
 
     def look_after(self):
         """Starts the server again where it has ended."""
@@ -137,7 +141,7 @@ class System:
         if code is None:
             return
         self.server.gone()
-        if code != -signal.SIGKILL:
+        if not self.ended_by_fault(code):
             raise AssertionError(f"the server ended with {code}; log:\n{self.server.log[-3000:]}")
         self.start()
 
@@ -160,6 +164,14 @@ class System:
         self.kills += 1
         return True
 
+    def ledger_losses(self):
+        """What scripts/verify-ledger finds wrong with the chains, receipts and sums of an export."""
+        ledger = self.folder / "ledger.jsonl"
+        ledger.write_bytes(self.server.client.export_ledger())
+        done = subprocess.run([ROOT / "scripts" / "verify-ledger", "--quiet", ledger], capture_output=True, text=True,
+                              check=False)
+        return [] if done.returncode == 0 else [f"verify-ledger: {done.stderr}"]
+
     def stop(self):
         """As asked, in an orderly way; a point may be passed on the way."""
         code = self.server.terminate()
@@ -173,6 +185,7 @@ def disturb(system, partners):
     kills = [system.chance.randint(0, documents) for _ in range(system.chance.randint(1, 3))]
     kills = sorted(kills) if system.plan.point in KILLS else []
     stop = system.plan.point in WHILE_STOPPING
+    rotations = system.plan.passage if system.plan.point in WHILE_ROTATING else 0
     finished = set()
     while True:
         if time.monotonic() > system.deadline:
@@ -190,9 +203,12 @@ def disturb(system, partners):
             system.start()
             continue
         with contextlib.suppress(Refused, ValueError):
+            if rotations and sent:
+                rotations -= 1
+                system.server.client.rotate_key()
             finished |= {capture_id for capture_id in sent if capture_id not in finished
                          and state_name(system.server.client.job(capture_id)) in FINAL}
-            if len(finished) == documents:
+            if len(finished) == documents and not rotations:
                 return
         system.over.wait(0.01)
 
@@ -210,6 +226,7 @@ def run(plan):
         result.crashes = system.kills + len(system.marked())
         for partner in partners:
             result.losses += partner.losses(system.server.client)
+        result.losses += system.ledger_losses()
         system.stop()
     except (AssertionError, Refused) as error:
         result.losses.append(str(error))

@@ -49,6 +49,8 @@ def generate_client():
 
 generate_client()
 import grpc  # noqa: E402
+from epcis.v1 import audit_service_pb2 as audit_pb  # noqa: E402
+from epcis.v1 import audit_service_pb2_grpc as audit_grpc  # noqa: E402
 from epcis.v1 import capture_service_pb2 as capture_pb  # noqa: E402
 from epcis.v1 import capture_service_pb2_grpc as capture_grpc  # noqa: E402
 from epcis.v1 import dead_letter_service_pb2 as dead_letter_pb  # noqa: E402
@@ -203,6 +205,7 @@ class Client:
         self.metadata = [("authorization", f"Bearer {token}")] if token else []
         self.captures = capture_grpc.CaptureServiceStub(self.channel)
         self.traces = trace_grpc.TraceServiceStub(self.channel)
+        self.audit = audit_grpc.AuditServiceStub(self.channel)
         self.dead = dead_letter_grpc.DeadLetterServiceStub(self.channel)
 
     def close(self):
@@ -224,6 +227,13 @@ class Client:
     def job(self, capture_id):
         return self.call(self.captures.GetCapture,
                          capture_pb.GetCaptureRequest(capture_id=capture_id)).capture
+
+    def rotate_key(self):
+        return self.call(self.audit.RotateKey, audit_pb.RotateKeyRequest(requested_by="test")).key
+
+    def export_ledger(self, seconds=60):
+        pieces = self.audit.ExportLedger(audit_pb.ExportLedgerRequest(), timeout=seconds * PATIENCE)
+        return b"".join(piece.lines for piece in pieces)
 
     def wait(self, capture_id, seconds=120):
         """The capture in its final state."""
@@ -340,13 +350,13 @@ class EndToEnd(unittest.TestCase):
         """Options that make server and workers meet inside the test's folder."""
         return ["--work-endpoint", f"ipc://{self.folder}/work", "--ack-endpoint", f"ipc://{self.folder}/ack"]
 
-    def start_worker(self, data_dir=None, environment=None):
-        """A worker that nobody restarts, for a server with --workers 0 and self.endpoints()."""
+    def start_worker(self, data_dir=None, environment=None, endpoints=None, options=()):
+        """A worker that nobody restarts, for a server with --workers 0 and self.endpoints() or those given."""
         count = len(list(self.folder.glob("worker-*.log")))
         with open(self.folder / f"worker-{count}.log", "wb") as log:
             process = subprocess.Popen(
-                [str(BIN / "epcis-worker"), *self.endpoints(),
-                 "--store", store_url(data_dir or self.data_dir)],
+                [str(BIN / "epcis-worker"), *(endpoints or self.endpoints()),
+                 "--store", store_url(data_dir or self.data_dir), *map(str, options)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**self.family.environment, **(environment or {})}, start_new_session=True)
         self.addCleanup(self.reap, process)

@@ -1,5 +1,6 @@
 """Lists: of documents, by filters and pages; of what became of each event of one, against the events themselves."""
 
+import gzip
 import json
 import unittest
 
@@ -65,6 +66,28 @@ class Captures(EndToEnd):
             with self.assertRaises(Refused) as caught:
                 server.client.call(server.client.captures.ListCaptures, capture_pb.ListCapturesRequest(**wrong))
             self.assertEqual(caught.exception.code, "INVALID_ARGUMENT")
+        self.stop_cleanly(server)
+
+    def test_folder_is_sent_by_several_at_once(self):
+        server = self.start()
+        box = self.folder / "outbox"
+        (box / "deeper").mkdir(parents=True)
+        for seed in range(12):
+            data = documents.make(10, seed=seed).data
+            (box / ("deeper" if seed % 2 else ".") / f"{seed}.xml").write_bytes(
+                gzip.compress(data) if seed == 3 else data)
+        (box / "notes.txt").write_text("no document")
+        (box / ".hidden").write_text("<hidden/>")
+        (box / "deeper" / "back").symlink_to(box)
+        output = self.epcisctl(server, "capture", "--jobs", 4, "--wait", "--json", box, check=0)
+        found = [json.loads(line) for line in output.stdout.splitlines()]
+        self.assertEqual([capture["committed"] for capture in found], [10] * 12)
+        self.assertEqual(len({capture["capture_id"] for capture in found}), 12)
+        self.assertEqual(len(self.list(server)), 12)
+        again = self.epcisctl(server, "capture", "--jobs", 3, "--json", box, check=0).stdout.splitlines()
+        self.assertEqual([json.loads(line)["duplicate_document"] for line in again], [True] * 12)
+        (self.folder / "empty").mkdir()
+        self.assertIn("no document", self.epcisctl(server, "capture", self.folder / "empty", check=1).stderr)
         self.stop_cleanly(server)
 
     def test_events(self):

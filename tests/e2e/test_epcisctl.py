@@ -9,7 +9,8 @@ from harness import EndToEnd, main
 from oracle import Oracle
 
 CAPTURE_KEYS = ["capture_id", "document_digest", "state", "duplicate_document", "events", "committed", "duplicates",
-                "dead_letters", "warnings", "batches", "error", "sent_by", "resubmission_of"]
+                "dead_letters", "warnings", "batches", "error", "sent_by", "resubmission_of",
+                "document_bytes", "received_ms", "journal_position", "partner", "key_id", "signature"]
 STATE_KEYS = ["status", "disposition", "holder", "gtin", "serial", "lot", "expiry", "parent", "container",
               "container_status", "association"]
 HISTORY_KEYS = ["event_time", "type", "biz_step", "action", "event_id", "event_hash", "batch_id", "sequence",

@@ -3,15 +3,16 @@
 import json
 import re
 import subprocess
+import time
 
 from documents import Flow, check_digit, make, makes_items, serialise
-from harness import BIN, EndToEnd, Refused, main, state_name, store_url
+from harness import BIN, EndToEnd, Refused, main, state_name, store_url, wait_for
 from epcis.v1 import partner_service_pb2 as pb
 from epcis.v1 import partner_service_pb2_grpc
 
 UNKNOWN_ID = "0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10"
 PARTNER_KEYS = ["partner_id", "name", "glns", "company_prefixes", "profile", "overrides", "contact",
-                "max_document_bytes", "active",
+                "max_document_bytes", "max_requests_per_second", "max_unfinished_bytes", "max_events_per_second", "active",
                 "created_ms", "updated_ms", "version"]
 CHANGE_KEYS = ["changed_ms", "changed_by", "action", "fields", "version_before", "version_after"]
 
@@ -91,6 +92,53 @@ class PartnerRecords(EndToEnd):
             if capture_id == capture.receipt.capture_id:
                 found += [(index, warning.code) for warning in server.client.event(sequence).warnings]
         return found
+
+    def refused(self, server, company):
+        """How a new document is refused, None where it is taken."""
+        self.sent += 1
+        try:
+            server.client.capture(make(events=50, seed=7900 + self.sent, company=company).data)
+        except Refused as refused:
+            self.assertEqual(refused.code, "RESOURCE_EXHAUSTED", refused)
+            return refused
+        return None
+
+    def test_a_partner_may_send_so_many_documents_a_second(self):
+        self.sent = 0
+        server = self.start(workers=1)
+        Register(server).create("Busy", make(events=1, company=81).partner, max_requests_per_second=1)
+        refused = wait_for(lambda: self.refused(server, 81), "one is too many")
+        self.assertIn("max_requests_per_second", refused.details)
+        self.assertLessEqual(int(refused.metadata["retry-after-ms"]), 1001)
+        for _ in range(5):
+            self.assertIsNone(self.refused(server, 82), "another partner is not concerned")
+        wait_for(lambda: not self.refused(server, 81), "the next one's time comes")
+        self.assertIn("reason=PARTNER_REQUESTS", server.log)
+
+    def test_a_partner_may_have_so_much_unfinished(self):
+        self.sent = 0
+        server = self.start(workers=0, options=self.endpoints())
+        Register(server).create("Much", make(events=1, company=81).partner, max_unfinished_bytes=1)
+        self.assertIsNone(self.refused(server, 81), "nothing of its own is unfinished")
+        self.assertIn("max_unfinished_bytes", self.refused(server, 81).details)
+        self.assertIsNone(self.refused(server, 82), "another partner is not concerned")
+        self.assertEqual(server.terminate(), 0)
+        server = self.start(workers=0, options=self.endpoints())
+        self.assertIn("max_unfinished_bytes", self.refused(server, 81).details, "what is unfinished is known again")
+        self.start_worker()
+        wait_for(lambda: not self.refused(server, 81), "it is finished")
+
+    def test_a_partner_s_events_are_read_so_fast(self):
+        server = self.start(workers=1)
+        first, second = (make(events=100, seed=7990 + n, company=81) for n in range(2))
+        Register(server).create("Steady", first.partner, max_events_per_second=100)
+        begun = time.monotonic()
+        receipts = [server.client.capture(document.data) for document in (first, second)]
+        free = server.client.capture(make(events=100, seed=7995, company=82).data)
+        self.assertEqual(server.client.wait(free.capture_id).events, 100)
+        for receipt in receipts:
+            self.assertEqual(server.client.wait(receipt.capture_id).events, 100)
+        self.assertGreater(time.monotonic() - begun, 0.99, "the second waited for the first one's second to pass")
 
     def test_a_document_may_be_too_long_for_its_partner(self):
         short, long = make(events=5, seed=7801, company=78), make(events=400, seed=7802, company=78)

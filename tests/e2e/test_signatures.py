@@ -2,12 +2,14 @@
 over rotations of the key, restarts and kill -9."""
 
 import hashlib
+import json
 import os
 import subprocess
 
 import grpc
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from documents import make
 from harness import BIN, PATIENCE, EndToEnd, Refused, main, wait_for
 
@@ -167,6 +169,44 @@ class Signatures(EndToEnd):
         keys = self.call(self.stub.ListKeys, pb.ListKeysRequest()).keys
         self.assertEqual((len(keys), keys[1].predecessor_signature), (2, b""))
         self.assertTrue(verifies(keys[0].public_key, "epcisd receipt 1", signed_lines(receipt), receipt.signature))
+        self.stop_cleanly(server)
+
+    def test_epcisctl_tells_genuine_receipts_from_others(self):
+        server = self.begin()
+        paths = []
+        for number in range(2):
+            paths.append(self.folder / f"{number}.xml")
+            paths[-1].write_bytes(make(events=5, seed=4730 + number, company=320 + number).data)
+        receipts = self.epcisctl(server, "capture", "--json", paths[0], check=0).stdout
+        self.epcisctl(server, "audit", "rotate-key", "--by", "a person", check=0)
+        receipts += self.epcisctl(server, "capture", "--json", paths[1], check=0).stdout
+        keys = [json.loads(line) for line in
+                self.epcisctl(server, "audit", "keys", "--json", check=0).stdout.splitlines()]
+        self.assertEqual([(key["first_document"], key["requested_by"]) for key in keys], [(1, ""), (2, "a person")])
+        text = self.epcisctl(server, "audit", "verify-receipt", "-", stdin=receipts, check=0).stdout
+        self.assertEqual(text.count(": genuine: signed by key "), 2, text)
+        # Offline, by one key: the other's receipt cannot be told.
+        first = receipts.splitlines()[0]
+        (self.folder / "key").write_text(keys[0]["public_key"])
+        nowhere = "127.0.0.1:1"
+        self.epcisctl(nowhere, "audit", "verify-receipt", "--key", self.folder / "key", "-", stdin=first, check=0)
+        self.epcisctl(nowhere, "audit", "verify-receipt", "--key", self.folder / "key", "-", stdin=receipts, check=3)
+        pem = Ed25519PublicKey.from_public_bytes(bytes.fromhex(keys[0]["public_key"])).public_bytes(
+            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (self.folder / "pem").write_bytes(pem)
+        self.epcisctl(nowhere, "audit", "verify-receipt", "--key", self.folder / "pem", "-", stdin=first, check=0)
+        # A change of any member, and a position that is another key's.
+        for member, value in (("document_bytes", 1), ("partner", None), ("journal_position", 2),
+                              ("signature", "00" * 64), ("key_id", keys[1]["key_id"]), ("key_id", None)):
+            changed = json.dumps({**json.loads(first), member: value})
+            result = self.epcisctl(server, "audit", "verify-receipt", "--json", "-", stdin=changed, check=3)
+            self.assertFalse(json.loads(result.stdout)["genuine"])
+        for nonsense in ("", "{", '{"signature": "xy"}', "[1]", "7"):
+            self.epcisctl(server, "audit", "verify-receipt", "-", stdin=nonsense, check=1)
+        text = self.epcisctl(server, "audit", "checkpoints", check=0).stdout
+        self.assertIn("checkpoint 1 ", text)
+        self.assertIn("key ", self.epcisctl(server, "audit", "keys", check=0).stdout)
+        self.epcisctl(server, "audit", "nothing", check=2)
         self.stop_cleanly(server)
 
     def test_refusals(self):

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import random
 import socket
 import threading
@@ -12,7 +13,8 @@ import uuid
 import grpc
 
 import documents
-from harness import Client, EndToEnd, Refused, capture_pb, counts_of, state_name, wait_for
+from harness import (SANITIZER, Client, EndToEnd, Refused, capture_pb, counts_of, state_name, status_field,
+                     wait_for)
 
 MIB = 1 << 20
 BACK = object()  # the way from the server
@@ -162,6 +164,42 @@ class Uploads(EndToEnd):
         self.assertEqual(self.offset(server.client, upload_id, "0614141000005"), 0)
         capture = server.client.wait(receipt.capture_id)
         self.assertEqual(counts_of(capture)["committed"], EVENTS)
+        self.stop_cleanly(server)
+
+    @unittest.skipIf(SANITIZER, "a sanitizer's memory is not the program's")
+    def test_memory_stays_flat(self):
+        """Of the server, while a long document comes in and while it is read: 64 MiB, or 2 GiB (EPCISD_LONG)."""
+        mib = 2048 if os.environ.get("EPCISD_LONG") else 64
+        head, tag, rest = documents.make(EVENTS, seed=6).data.partition(b"<EventList>")
+        comment = (b"<!--" + random.Random(6).randbytes((32 << 10) - 4).hex().encode() + b"-->") * 16
+        blocks = [head, *[comment] * mib, tag + rest]
+        length, digest = sum(map(len, blocks)), hashlib.sha256()
+        for block in blocks:
+            digest.update(block)
+        server = self.start()
+        peaks = {"begun": status_field(server.pid, "VmRSS")}
+
+        def steps():
+            yield capture_pb.CaptureStreamRequest(start=capture_pb.CaptureStart(
+                upload_id=str(uuid.uuid4()), length=length, sha256=digest.digest()))
+            for at, block in enumerate(blocks):
+                for begin in range(0, len(block), MIB):
+                    yield capture_pb.CaptureStreamRequest(piece=block[begin:begin + MIB])
+                part = "first half" if at < mib // 2 else "second half"
+                peaks[part] = max(peaks.get(part, 0), status_field(server.pid, "VmRSS"))
+            yield capture_pb.CaptureStreamRequest(finish=capture_pb.CaptureFinish(
+                length=length, sha256=digest.digest()))
+
+        receipt = server.client.call(server.client.captures.CaptureStream, steps(), seconds=300).receipt
+
+        def finished():
+            peaks["read"] = max(peaks.get("read", 0), status_field(server.pid, "VmRSS"))
+            return state_name(server.client.job(receipt.capture_id)) == "done"
+
+        wait_for(finished, "the document is done", 300)
+        self.assertLess(max(peaks.values()), 128 << 10, peaks)
+        self.assertLess(peaks["second half"] - peaks["first half"], 8 << 10, peaks)
+        print(f"{mib} MiB, resident KiB of the server: {peaks}")
         self.stop_cleanly(server)
 
     def test_later_stream_wins(self):

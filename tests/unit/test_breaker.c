@@ -49,6 +49,18 @@ START_TEST(probes_with_one_run_and_closes)
 }
 END_TEST
 
+/* The lost probe of a partition that may not send would keep all others waiting. */
+START_TEST(a_probe_moves_to_who_may_send)
+{
+    open_it(0);
+    int64_t now_ms = breaker.probe_at_ms;
+    breaker_sent(&breaker, 4);
+    breaker_move_probe(&breaker, 5);
+    ck_assert(breaker_allows(&breaker, 5, now_ms));
+    ck_assert(!breaker_allows(&breaker, 4, now_ms));
+}
+END_TEST
+
 START_TEST(a_probe_that_fails_opens_it_for_longer)
 {
     open_it(0);
@@ -85,6 +97,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, opens_after_failures_in_a_row_alone);
     tcase_add_test(tests, probes_with_one_run_and_closes);
+    tcase_add_test(tests, a_probe_moves_to_who_may_send);
     tcase_add_test(tests, a_probe_that_fails_opens_it_for_longer);
     tcase_add_test(tests, late_failures_change_nothing);
     SRunner *runner = srunner_create(suite);

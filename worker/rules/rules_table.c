@@ -29,7 +29,8 @@ const struct rules_entry rules_table[RULES] = {
         "Validate the document against the EPCIS schema before sending it, and send it again."),
     [RULE_POISON_EVENT] =
         RULE("POISON_EVENT", "", REJECT, REJECT, REJECT, STATEFUL | FIXED, NULL,
-             "An event can be judged: one that ends every worker that tries is set aside unjudged.",
+             "An event can be judged: one that ends every worker that tries, or is too large for each, is "
+             "set aside.",
              "Nothing that the partner could mend: tell whoever runs epcisd, and resubmit the event once the "
              "program that fails on it was mended."),
     [RULE_PARTNER_INACTIVE] =
