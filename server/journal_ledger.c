@@ -106,7 +106,7 @@ enum err journal_leaves(struct journal *journal, uint32_t partition, uint64_t se
                         size_t count, struct buffer *out)
 {
     MDB_txn *txn;
-    MDB_val value;
+    MDB_val value = {0};
     enum err err = leaves_find(journal, partition, sequence, &txn, &value);
     size_t total = err ? 0 : value.mv_size / DIGEST_BYTES;
     if (first < total) {
@@ -121,7 +121,7 @@ enum err journal_leaf(struct journal *journal, uint32_t partition, uint64_t sequ
                       struct journal_leaf *out)
 {
     MDB_txn *txn;
-    MDB_val value;
+    MDB_val value = {0};
     enum err err = leaves_find(journal, partition, sequence, &txn, &value);
     if (!err) {
         const uint8_t(*leaves)[DIGEST_BYTES] = value.mv_data;
