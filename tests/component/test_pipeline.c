@@ -541,7 +541,9 @@ START_TEST(a_store_that_keeps_failing_is_left_alone)
     struct dispatcher_status status;
     dispatcher_status(core.dispatcher, &status);
     ck_assert_int_eq(status.breaker, BREAKER_CLOSED);
-    ck_assert_uint_eq(status.store_failures, BREAKER_FAILURES + 2);
+    /* An answer that comes after its lease counts for nothing. */
+    ck_assert_uint_ge(status.store_failures, BREAKER_FAILURES);
+    ck_assert_uint_le(status.store_failures, BREAKER_FAILURES + 2);
     worker_stop(&worker);
     expect_capture(&first, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 30);
     expect_capture(&second, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 30);
