@@ -117,7 +117,8 @@ enum err journal_news_range(struct journal *journal, uint64_t *first, uint64_t *
 }
 
 enum err journal_news_read(struct journal *journal, uint64_t *number, uint32_t limit, struct arena *arena,
-                           enum err (*take)(void *context, const Epcis__Store__V1__NewsRecord *record),
+                           enum err (*take)(void *context, uint64_t number,
+                                            const Epcis__Store__V1__NewsRecord *record),
                            void *context)
 {
     MDB_txn *txn;
@@ -133,13 +134,14 @@ enum err journal_news_read(struct journal *journal, uint64_t *number, uint32_t l
         err = ERR_NOT_FOUND;
     for (uint32_t i = 0; !code && !err && i < limit; i++) {
         Epcis__Store__V1__NewsRecord *record = NULL;
+        uint64_t here = journal_key_read_u64(key.mv_data);
         err = unpack(value, arena, &record);
         if (!err)
-            err = take(context, record);
-        if (!err)
-            *number = journal_key_read_u64(key.mv_data);
-        if (!err)
-            code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+            err = take(context, here, record);
+        if (err)
+            break;
+        *number = here;
+        code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
     mdb_cursor_close(cursor);
     mdb_txn_abort(txn);

@@ -13,7 +13,8 @@ enum err journal_news_range(struct journal *journal, uint64_t *first, uint64_t *
  * returns another than ERR_OK, which is returned. Records are in the arena. ERR_NOT_FOUND: none follow;
  * ERR_DISK, ERR_CORRUPT, ERR_LIMIT. Any thread. */
 enum err journal_news_read(struct journal *journal, uint64_t *number, uint32_t limit, struct arena *arena,
-                           enum err (*take)(void *context, const Epcis__Store__V1__NewsRecord *record),
+                           enum err (*take)(void *context, uint64_t number,
+                                            const Epcis__Store__V1__NewsRecord *record),
                            void *context);
 
 #endif

@@ -19,7 +19,8 @@ static enum err add_once(struct lane *lane, uint64_t number)
     return known || number == 0 ? ERR_OK : lane_add_document(lane, number);
 }
 
-/* Those of which batches from `first` to `last` hold something, the one being read, and those that waited. */
+/* Those of which batches from `first` to `last` hold something or the open one does, the one being read, and
+ * those that waited. */
 static enum err collect_documents(struct lane *lane, uint64_t first, uint64_t last)
 {
     uint64_t *waiting = lane->numbers, reading = lane_reading_number(lane);
@@ -33,6 +34,8 @@ static enum err collect_documents(struct lane *lane, uint64_t first, uint64_t la
         for (size_t i = 0; !err && i < record->n_spans; i++)
             err = add_once(lane, record->spans[i]->document_number);
     }
+    for (size_t i = 0; lane->open && !err && i < lane->open->span_count; i++)
+        err = add_once(lane, lane->open->spans[i].number);
     if (!err)
         err = add_once(lane, reading);
     for (; at < end && !err; at++)

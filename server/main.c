@@ -35,7 +35,7 @@
 #include "server/supervisor.h"
 
 static const char usage[] =
-    "usage: epcis-server --data-dir DIR [options]\n"
+    "Usage: epcis-server --data-dir DIR [options]\n"
     "\n"
     "Receives EPCIS documents over gRPC, keeps them in DIR/journal, has workers check and commit their\n"
     "events, and answers what became of them. When it is ready it prints one line to standard output:\n"

@@ -252,8 +252,9 @@ int64_t routes_send_due(struct routes *routes, bool draining)
         if (due_ms > now_ms && due_ms < next_ms)
             next_ms = due_ms;
     }
-    if (routes->breaker.state == BREAKER_OPEN && routes->breaker.probe_at_ms < next_ms)
-        next_ms = routes->breaker.probe_at_ms;
+    const struct breaker *breaker = &routes->breaker; /* whoever may probe by now has done so above */
+    if (breaker->state == BREAKER_OPEN && breaker->probe_at_ms > now_ms && breaker->probe_at_ms < next_ms)
+        next_ms = breaker->probe_at_ms;
     if (routes->isolated && routes->alone_ms > now_ms && routes->alone_ms < next_ms)
         next_ms = routes->alone_ms;
     if (!routes->want_send)

@@ -231,9 +231,11 @@ static enum err read_condemned(const uint8_t *frame, size_t bytes, struct batch 
     while (!err && !next_field(&fields, &field)) {
         if (field.number != BATCH_CONDEMNED)
             continue;
-        if (!field.bytes)
+        if (!field.bytes) {
             err = condemn(batch, field.value);
-        struct fields packed = {field.data, field.data + (field.bytes ? field.length : 0)};
+            continue;
+        }
+        struct fields packed = {field.data, field.data + field.length};
         while (!err && packed.at < packed.end) {
             uint64_t position;
             err = read_varint(&packed, &position) ? condemn(batch, position) : ERR_INPUT;

@@ -23,7 +23,7 @@
 #include "worker/worker.h"
 
 static const char usage[] =
-    "usage: epcis-worker --work-endpoint ENDPOINT --ack-endpoint ENDPOINT --store URL [options]\n"
+    "Usage: epcis-worker --work-endpoint ENDPOINT --ack-endpoint ENDPOINT --store URL [options]\n"
     "       epcis-worker --rules [--json]\n"
     "\n"
     "Takes runs of EPCIS events from an epcis-server, checks them against the rules and commits them to\n"

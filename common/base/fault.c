@@ -35,14 +35,14 @@ static const struct {
 #undef FAULT_END
 };
 
-/* Written by fault_init alone, `passages` excepted. */
+/* Written by fault_init, which a test calls while threads pass by. */
 static struct {
-    long first, last; /* 0: not armed */
-    bool stop;
+    atomic_long first, last; /* 0: not armed */
+    atomic_bool stop;
     atomic_long passages;
 } armed[FAULT_POINT_COUNT];
-static const char *once_dir; /* NULL: every process fails for itself */
-static const char *poison;   /* NULL: none */
+static const char *_Atomic once_dir; /* NULL: every process fails for itself */
+static const char *_Atomic poison;   /* NULL: none */
 
 static enum err complain(const char *what, const char *text)
 {
@@ -92,10 +92,10 @@ static enum err arm(char *text)
         return complain("no such point", text);
     if (stop && strcmp(stop, "stop") != 0)
         return complain("no such action", stop);
-    armed[point].first = first;
+    atomic_store(&armed[point].passages, 0);
     armed[point].last = last;
     armed[point].stop = stop != NULL;
-    atomic_store(&armed[point].passages, 0);
+    armed[point].first = first;
     return ERR_OK;
 }
 
@@ -104,7 +104,7 @@ enum err fault_init(void)
     char words[4096], *rest = words;
     const char *text = getenv(variable);
     for (size_t i = 0; i < FAULT_POINT_COUNT; i++)
-        armed[i].first = armed[i].last = 0;
+        armed[i].first = 0;
     once_dir = getenv("EPCISD_FAULT_ONCE");
     poison = getenv("EPCISD_FAULT_POISON");
     if (!text)
@@ -121,9 +121,10 @@ enum err fault_init(void)
 static bool leave_mark(enum fault_point point, long passage)
 {
     char path[PATH_MAX];
-    if (!once_dir)
+    const char *dir = once_dir;
+    if (!dir)
         return true;
-    snprintf(path, sizeof path, "%s/%s.%ld", once_dir, points[point].name, passage);
+    snprintf(path, sizeof path, "%s/%s.%ld", dir, points[point].name, passage);
     int file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     if (file < 0)
         return errno != EEXIST;
@@ -147,7 +148,8 @@ void fault_end(enum fault_point point)
 
 void fault_poison(const char *text)
 {
-    if (poison && strstr(text, poison))
+    const char *marker = poison;
+    if (marker && strstr(text, marker))
         kill(getpid(), SIGKILL);
 }
 

@@ -71,7 +71,8 @@ enum fault_point {
         FAULT_POINT_COUNT
 };
 
-/* Reads the environment; without it, disarms all. In main, before threads. ERR_INPUT: what stands there is
+/* Reads the environment; without it, disarms all. In main, before threads (a test: any
+ * time). ERR_INPUT: what stands there is
  * wrong, or this build has no points; standard error has been told why, and all points there are. */
 enum err fault_init(void);
 

@@ -31,18 +31,29 @@ static void print_help(const struct option_entry *entries, int count, const char
         printf("  %-32s %s", left, entry->help);
         if (entry->kind == OPTION_NUMBER)
             printf(" [%" PRIu64 "]", *(uint64_t *)entry->target);
-        else if (entry->kind == OPTION_TEXT && *(const char **)entry->target)
+        else if (entry->kind == OPTION_TEXT && *(const char **)entry->target &&
+                 **(const char **)entry->target)
             printf(" [%s]", *(const char **)entry->target);
         printf("\n");
     }
     printf("  %-32s %s\n", "--help", "print this and exit");
 }
 
-static const struct option_entry *find_entry(const struct option_entry *entries, int count, const char *name,
-                                             size_t length)
+static void print_names(const struct option_entry *entries, int count)
 {
     for (int i = 0; i < count; i++)
-        if (strlen(entries[i].name) == length && memcmp(entries[i].name, name, length) == 0)
+        printf("--%s%s%s\n", entries[i].name, entries[i].value ? " " : "",
+               entries[i].value ? entries[i].value : "");
+    printf("--help\n");
+}
+
+const struct option_entry *options_find(const struct option_entry *entries, int count, const char *word)
+{
+    if (strncmp(word, "--", 2) != 0)
+        return NULL;
+    size_t length = strcspn(word + 2, "=");
+    for (int i = 0; i < count; i++)
+        if (strlen(entries[i].name) == length && memcmp(entries[i].name, word + 2, length) == 0)
             return &entries[i];
     return NULL;
 }
@@ -84,9 +95,12 @@ void options_parse(int *argc, char **argv, const struct option_entry *entries, i
             print_help(entries, count, usage);
             exit(EXIT_SUCCESS);
         }
+        if (strcmp(word, "--complete") == 0) {
+            print_names(entries, count);
+            exit(EXIT_SUCCESS);
+        }
         const char *equals = strchr(word, '=');
-        size_t length = equals ? (size_t)(equals - word) - 2 : strlen(word) - 2;
-        const struct option_entry *entry = find_entry(entries, count, word + 2, length);
+        const struct option_entry *entry = options_find(entries, count, word);
         if (!entry)
             options_fail(argv[0], "unknown option '%s'", word);
         if (entry->kind == OPTION_FLAG) {

@@ -29,9 +29,13 @@ struct option_entry {
     const char *help;
 };
 
+/* The entry that a word of a command line, "--name" or "--name=value", is of; NULL: it is of none. */
+const struct option_entry *options_find(const struct option_entry *entries, int count, const char *word);
+
 /* Takes the options out of argv and leaves the rest there, argv[0] first, `--` ended; *argc is their
  * number. `--name value` and `--name=value` are the same. `--help` prints usage, table and exit codes
- * and exits 0. A wrong option prints what and why to standard error and exits 2. */
+ * and exits 0; `--complete`, for shells, prints a line for each option, its name and what its value is
+ * called, and exits 0. A wrong option prints what and why to standard error and exits 2. */
 void options_parse(int *argc, char **argv, const struct option_entry *entries, int count, const char *usage);
 
 /* Prints "PROGRAM: message" and how to get help to standard error, exits 2. */

@@ -81,7 +81,8 @@ static bool put_bytes(struct pack *pack, uint32_t id, const void *data, size_t b
     if (!at)
         return false;
     at -= bytes;
-    memcpy(at, data, bytes);
+    if (bytes > 0) /* else the data may be NULL, of which not even nothing may be copied */
+        memcpy(at, data, bytes);
     at = put_varint(at, bytes);
     at = put_varint(at, (uint64_t)id << 3 | 2);
     pack->start = (size_t)(at - pack->data);

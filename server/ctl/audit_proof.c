@@ -12,14 +12,19 @@ const char *audit_proof_outcome(uint8_t outcome)
     return outcome < sizeof names / sizeof names[0] ? names[outcome] : "unknown";
 }
 
-static void put_hex(struct buffer *out, ProtobufCBinaryData bytes)
+static void put_digits(struct buffer *out, ProtobufCBinaryData bytes)
 {
-    buffer_append_text(out, "\"");
     char *text = (char *)buffer_reserve(out, 2 * bytes.len + 1);
     if (!text)
         return;
     digest_hex(bytes.data, bytes.len, text);
     out->length += 2 * bytes.len;
+}
+
+static void put_hex(struct buffer *out, ProtobufCBinaryData bytes)
+{
+    buffer_append_text(out, "\"");
+    put_digits(out, bytes);
     buffer_append_text(out, "\"");
 }
 
@@ -128,9 +133,9 @@ void audit_proof_text(struct buffer *out, const Epcis__V1__InclusionProof *proof
         out, "event %" PRIu64 " of %s: item %" PRIu64 " of batch %" PRIu32 "/%" PRIu64 ", %s\n  leaf        ",
         proof->event_index, proof->capture_id, proof->index, batch->partition, batch->sequence,
         audit_proof_outcome(outcome));
-    put_hex(out, proof->leaf);
+    put_digits(out, proof->leaf);
     buffer_append_text(out, "\n  batch_id    ");
-    put_hex(out, batch->batch_id);
+    put_digits(out, batch->batch_id);
     if (proof->checkpoint.len)
         buffer_printf(out, "\n  checkpoint  %zu batches later; to check it: --json, then verify-ledger\n",
                       proof->n_links);

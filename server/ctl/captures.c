@@ -81,15 +81,16 @@ static void print_event(struct command *command, const Epcis__V1__CaptureEvent *
                          ", \"outcome\": \"%s\", \"batch_id\": \"%s\", \"sequence\": %" PRIu64
                        : "%8" PRIu64 "  %-11s  %.12s  %10" PRIu64,
                   event->event_index, outcome_name(event->outcome), event->batch_id, event->sequence);
-    buffer_append_text(out, json ? ", \"event_id\": " : "  ");
-    if (json)
+    if (json) {
+        buffer_append_text(out, ", \"event_id\": ");
         json_append_string(out, event->event_id);
-    else
-        output_foreign_text(out, event->event_id);
-    if (json)
         buffer_printf(out, ", \"dead_letter_id\": \"%s\", \"codes\": [", event->dead_letter_id);
-    else if (event->dead_letter_id[0])
-        buffer_printf(out, "dead letter %s:", event->dead_letter_id);
+    } else if (event->event_id[0]) {
+        buffer_append_text(out, "  ");
+        output_foreign_text(out, event->event_id);
+    }
+    if (!json && event->dead_letter_id[0])
+        buffer_printf(out, "  dead letter %s:", event->dead_letter_id);
     for (size_t i = 0; i < event->n_codes; i++)
         buffer_printf(out, json ? "%s\"%s\"" : "%s %s", json && i ? ", " : "", event->codes[i]);
     buffer_append_text(out, json ? "]}\n" : "\n");
@@ -142,6 +143,8 @@ static int list_events(struct command *command, Epcis__V1__ListCaptureEventsRequ
 {
     char *token = NULL;
     int code = CTL_OK;
+    if (!command->common.json)
+        buffer_append_text(&command->out, "   EVENT  OUTCOME      BATCH           SEQUENCE  DETAIL\n");
     do {
         ProtobufCMessage *message;
         struct client_status status;

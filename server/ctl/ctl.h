@@ -93,5 +93,6 @@ int ctl_backup(int argc, char **argv);
 int ctl_restore(int argc, char **argv);
 int ctl_verify(int argc, char **argv);
 int ctl_compact(int argc, char **argv);
+int ctl_completion(int argc, char **argv);
 
 #endif

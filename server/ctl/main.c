@@ -30,6 +30,7 @@ static const char usage[] =
     "  rules               by what rules events are checked\n"
     "  backup FOLDER       copy a server's data; also restore, verify and compact\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
+    "  completion bash     print what makes the shell complete commands and options\n"
     "\n"
     "'epcisctl COMMAND --help' tells more of each. Options may stand before or after the\n"
     "command. EPCISD_SERVER, EPCISD_TLS_CA and EPCISD_TOKEN_FILE in the environment are the\n"
@@ -67,6 +68,7 @@ static const struct command commands[] = {
     {"verify", "epcisctl verify", ctl_verify},
     {"compact", "epcisctl compact", ctl_compact},
     {"convert", "epcisctl convert", ctl_convert},
+    {"completion", "epcisctl completion", ctl_completion},
 };
 
 static const char *command_names(void)
@@ -83,60 +85,65 @@ static const char *command_names(void)
     return names;
 }
 
-/* Before the command an option's value could be taken for the command, so those with values are known. */
-static bool takes_value(const char *word)
+static const struct command *find_named(const char *name)
 {
-    static const char names[] =
-        " "
-        "--server --timeout --tls-ca --tls-cert --tls-key "
-        "--token-file --partner --capture --to --code "
-        "--gtin --from --state --file --by "
-        "--why --name --glns --prefixes --profile "
-        "--overrides --contact-name --contact-email --contact-phone --if-version "
-        "--changed-by --max-document-bytes --max-requests --max-unfinished-bytes "
-        "--max-events --at --lot --roles "
-        "--certificate --expires-days --overlap-hours --gln --data-dir --key --partition "
-        "--first --last ";
-    size_t length = strlen(word);
-    if (length == 0)
-        return false;
-    for (const char *found = names + 1; (found = strstr(found, word)); found++)
-        if (found[-1] == ' ' && found[length] == ' ')
-            return true;
-    return false;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
 }
 
-/* The index of the command in argv; argc: there is none. */
-static int find_command(int argc, char **argv)
+/* The index of the command in argv; argc: there is none. `common` are the options that every command takes.
+ * Only the command knows which of its own take a value: what follows one of those may be either. */
+static int find_command(int argc, char **argv, const struct option_entry *common, int count)
 {
-    int i = 1;
-    while (i < argc && strncmp(argv[i], "--", 2) == 0)
-        i += takes_value(argv[i]) ? 2 : 1;
-    return i < argc ? i : argc;
+    bool may_be_value = false;
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (strncmp(word, "--", 2) == 0) {
+            const struct option_entry *entry = options_find(common, count, word);
+            may_be_value = !entry && !strchr(word, '=');
+            if (entry && entry->kind != OPTION_FLAG && !strchr(word, '='))
+                i++;
+        } else if (!may_be_value || find_named(word)) {
+            return i;
+        } else {
+            may_be_value = false;
+        }
+    }
+    return argc;
+}
+
+/* There is no command, only options. */
+static int run_alone(int argc, char **argv, const struct option_entry *options, int count,
+                     const bool *version)
+{
+    for (size_t i = 0;
+         argc == 2 && strcmp(argv[1], "--complete") == 0 && i < sizeof commands / sizeof commands[0]; i++)
+        printf("%s\n", commands[i].name);
+    options_parse(&argc, argv, options, count, usage);
+    if (!*version)
+        options_fail(argv[0], "a command is expected: %s", command_names());
+    printf("epcisctl %s\n", EPCISD_VERSION);
+    return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
-    int at = find_command(argc, argv);
-    if (at == argc) {
-        struct ctl_common common = ctl_common_default();
-        bool version = false;
-        const struct option_entry options[] = {
-            {"version", OPTION_FLAG, &version, 0, 0, NULL, "print the version and exit"},
-            CTL_COMMON_OPTIONS(common),
-        };
-        options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
-        if (!version)
-            options_fail(argv[0], "a command is expected: %s", command_names());
-        printf("epcisctl %s\n", EPCISD_VERSION);
-        return EXIT_SUCCESS;
-    }
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        if (strcmp(argv[at], commands[i].name) != 0)
-            continue;
-        memmove(&argv[at], &argv[at + 1], (size_t)(argc - at) * sizeof *argv); /* with the NULL at the end */
-        argv[0] = (char *)commands[i].title;
-        return commands[i].run(argc - 1, argv);
-    }
-    options_fail(argv[0], "no command '%s': %s", argv[at], command_names());
+    struct ctl_common common = ctl_common_default();
+    bool version = false;
+    const struct option_entry options[] = {
+        {"version", OPTION_FLAG, &version, 0, 0, NULL, "print the version and exit"},
+        CTL_COMMON_OPTIONS(common),
+    };
+    enum { OPTIONS = sizeof options / sizeof options[0] };
+    int at = find_command(argc, argv, options, OPTIONS);
+    if (at == argc)
+        return run_alone(argc, argv, options, OPTIONS, &version);
+    const struct command *command = find_named(argv[at]);
+    if (!command)
+        options_fail(argv[0], "no command '%s': %s", argv[at], command_names());
+    memmove(&argv[at], &argv[at + 1], (size_t)(argc - at) * sizeof *argv); /* with the NULL at the end */
+    argv[0] = (char *)command->title;
+    return command->run(argc - 1, argv);
 }

@@ -166,7 +166,10 @@ static void change_text(struct buffer *out, const Epcis__V1__PartnerChange *chan
     cell(out, version, 9);
     cell(out, action_name(change->action), 13);
     cell(out, change->changed_by[0] ? change->changed_by : "-", 20);
-    list(out, change->fields, change->n_fields);
+    if (change->n_fields)
+        list(out, change->fields, change->n_fields);
+    else
+        buffer_append_text(out, "-\n");
 }
 
 void partner_output_text(struct buffer *out, const Epcis__V1__TradingPartner *partner,

@@ -36,7 +36,7 @@ struct watching {
     struct buffer out;
 };
 
-static void print(struct watching *watching, const Epcis__V1__Acknowledgment *told, const char *cursor)
+static void print(struct watching *watching, const Epcis__V1__Acknowledgment *told)
 {
     bool capture = told->kind == EPCIS__V1__ACKNOWLEDGMENT_KIND__ACKNOWLEDGMENT_KIND_CAPTURE;
     struct buffer *out = &watching->out;
@@ -50,13 +50,13 @@ static void print(struct watching *watching, const Epcis__V1__Acknowledgment *to
                       capture ? "capture" : "batch", told->capture_id, told->partner, told->noted_ms,
                       output_state_name(told->state), told->partition, told->sequence, told->first_event,
                       told->events, told->committed, told->duplicates, told->dead_letters, told->warnings,
-                      cursor);
+                      told->cursor);
     else
         buffer_printf(out,
                       "%s  %-9s  %8" PRIu64 " events  %8" PRIu64 " committed  %6" PRIu64
                       " duplicates  %6" PRIu64 " dead letters  %s\n",
                       told->capture_id, capture ? output_state_name(told->state) : "batch", told->events,
-                      told->committed, told->duplicates, told->dead_letters, cursor);
+                      told->committed, told->duplicates, told->dead_letters, told->cursor);
     if (!capture || !watching->until_done)
         return;
     watching->done = true;
@@ -71,7 +71,7 @@ static enum err take(struct watching *watching, const Epcis__V1__WatchAcknowledg
     watching->heard = true;
     watching->pause_ms = PAUSE_MIN_MS;
     for (size_t i = 0; i < response->n_acknowledgments && !watching->done; i++)
-        print(watching, response->acknowledgments[i], response->cursor);
+        print(watching, response->acknowledgments[i]);
     if (output_flush(&watching->out))
         return ERR_SYSTEM;
     free(watching->cursor);

@@ -146,11 +146,11 @@ static enum err sees(struct telling *telling, const char *partner)
     return telling->answer;
 }
 
-static enum err tell(struct telling *telling, const Epcis__Store__V1__NewsRecord *record)
+static enum err tell(struct telling *telling, uint64_t number, const Epcis__Store__V1__NewsRecord *record)
 {
     Epcis__V1__Acknowledgment *told = arena_alloc(telling->arena, sizeof *told);
-    char *id = arena_alloc(telling->arena, UUID_TEXT + 1);
-    if (!told || !id)
+    char *id = arena_alloc(telling->arena, UUID_TEXT + 1), *cursor = arena_alloc(telling->arena, CURSOR);
+    if (!told || !id || !cursor)
         return ERR_LIMIT;
     epcis__v1__acknowledgment__init(told);
     uuid_text(record->capture_id.data, id);
@@ -169,12 +169,14 @@ static enum err tell(struct telling *telling, const Epcis__Store__V1__NewsRecord
     told->duplicates = record->duplicates;
     told->dead_letters = record->dead_letters;
     told->warnings = record->warnings;
+    snprintf(cursor, CURSOR, "%" PRIu64, number);
+    told->cursor = cursor;
     telling->told[telling->response.n_acknowledgments++] = told;
     return ERR_OK;
 }
 
 /* ERR_FULL: the response is. */
-static enum err take(void *context, const Epcis__Store__V1__NewsRecord *record)
+static enum err take(void *context, uint64_t number, const Epcis__Store__V1__NewsRecord *record)
 {
     struct telling *telling = context;
     if (record->capture_id.len != UUID_BYTES)
@@ -184,7 +186,7 @@ static enum err take(void *context, const Epcis__Store__V1__NewsRecord *record)
     enum err err = sees(telling, record->partner);
     if (err)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
-    return telling->response.n_acknowledgments == TOLD ? ERR_FULL : tell(telling, record);
+    return telling->response.n_acknowledgments == TOLD ? ERR_FULL : tell(telling, number, record);
 }
 
 static enum call_next watch_work(struct call *call, struct arena *arena)

@@ -639,7 +639,8 @@ enum err journal_news_range(struct journal *journal, uint64_t *first, uint64_t *
 }
 
 enum err journal_news_read(struct journal *journal, uint64_t *number, uint32_t limit, struct arena *arena,
-                           enum err (*take)(void *context, const Epcis__Store__V1__NewsRecord *record),
+                           enum err (*take)(void *context, uint64_t number,
+                                            const Epcis__Store__V1__NewsRecord *record),
                            void *context)
 {
     (void)journal, (void)number, (void)limit, (void)arena, (void)take, (void)context;

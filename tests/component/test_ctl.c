@@ -356,6 +356,19 @@ START_TEST(dead_letters_print_one_a_line)
 END_TEST
 
 /* What a partner wrote may be any text; what is said of it must not work the terminal. */
+START_TEST(the_command_is_found_among_options)
+{
+    run("--server", "capture", "--json", "captrue", "status");
+    check_run(2, "no command 'captrue'");
+    run("--roles=submit", "stats", "status");
+    check_run(2, "no command 'stats'");
+    run("--roles", "submit", "status", "x");
+    check_run(2, "epcisctl status: unknown option '--roles'");
+    run("--roles", "submit");
+    check_run(2, "unknown option '--roles'");
+}
+END_TEST
+
 START_TEST(complaints_hold_no_control_characters)
 {
     begin();
@@ -392,6 +405,7 @@ int main(void)
     tcase_add_test(tests, contains_prints_all_pages);
     tcase_add_test(tests, events_prints_all_pages);
     tcase_add_test(tests, dead_letters_print_one_a_line);
+    tcase_add_test(tests, the_command_is_found_among_options);
     tcase_add_test(tests, complaints_hold_no_control_characters);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

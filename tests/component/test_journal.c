@@ -15,6 +15,7 @@
 #include "server/capture_query.h"
 #include "server/ingest.h"
 #include "server/journal.h"
+#include "server/journal_news.h"
 
 static char dir[64];
 static const uint64_t map_bytes = 256 << 20;
@@ -311,6 +312,87 @@ START_TEST(acknowledgments_add_up_once)
 }
 END_TEST
 
+/* The states and first events of the news behind `number`, as "2:0 2:10 4:0 "; *number moves to the last. */
+static enum err add_news(void *context, uint64_t number, const Epcis__Store__V1__NewsRecord *record)
+{
+    (void)number;
+    buffer_printf(context, "%d:%d ", (int)record->state, (int)record->first_event);
+    return ERR_OK;
+}
+
+static void check_news(struct journal *journal, uint64_t *number, const char *expected)
+{
+    struct buffer text = {0};
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    enum err err = journal_news_read(journal, number, 100, &arena, add_news, &text);
+    ck_assert_int_eq(err, expected[0] ? ERR_OK : ERR_NOT_FOUND);
+    ck_assert_uint_eq(text.length, strlen(expected));
+    ck_assert_int_eq(memcmp(text.data ? (char *)text.data : "", expected, text.length), 0);
+    arena_free(&arena);
+    buffer_free(&text);
+}
+
+static void check_range(struct journal *journal, uint64_t first, uint64_t last)
+{
+    uint64_t is_first, is_last;
+    ck_assert_int_eq(journal_news_range(journal, &is_first, &is_last), ERR_OK);
+    ck_assert_uint_eq(is_first, first);
+    ck_assert_uint_eq(is_last, last);
+}
+
+START_TEST(news_come_once_and_go_with_the_documents)
+{
+    struct journal *journal = NULL;
+    struct ingest *ingest = NULL;
+    struct receipt receipt;
+    uint64_t number = 0, from_one = 1;
+    ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
+    ck_assert_int_eq(ingest_init(journal, NULL, count_received, NULL, &ingest), ERR_OK);
+    check_range(journal, 1, 0);
+    ck_assert_int_eq(send_document(ingest, 0, 100, &receipt), ERR_OK);
+    record_batch(journal, 1, 0, 10);
+    record_batch(journal, 2, 10, 5);
+    check_news(journal, &number, "");
+    ck_assert_int_eq(acknowledge(journal, 1, (struct journal_span_result){8, 1, 1, 3}), ERR_OK);
+    ck_assert_int_eq(acknowledge(journal, 1, (struct journal_span_result){8, 1, 1, 3}), ERR_OK);
+    check_news(journal, &number, "2:0 ");
+    struct journal_op converted = {.kind = JOURNAL_CONVERTED, .number = 1, .events = 15, .items = 15};
+    ck_assert_int_eq(run_op(journal, &converted), ERR_OK);
+    check_news(journal, &number, "");
+    ck_assert_int_eq(acknowledge(journal, 2, (struct journal_span_result){5, 0, 0, 0}), ERR_OK);
+    check_news(journal, &number, "2:10 3:0 ");
+
+    ck_assert_int_eq(send_document(ingest, 1, 100, &receipt), ERR_OK);
+    Epcis__V1__CaptureCancellation cancellation = EPCIS__V1__CAPTURE_CANCELLATION__INIT;
+    struct journal_op cancel = {.kind = JOURNAL_CANCEL, .number = 2, .cancellation = &cancellation};
+    ck_assert_int_eq(run_op(journal, &cancel), ERR_OK);
+    ingest_free(&ingest);
+    journal_close(&journal);
+    ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
+    check_news(journal, &number, "5:0 ");
+    check_news(journal, &from_one, "2:10 3:0 5:0 ");
+    check_range(journal, 1, 4);
+
+    /* The last one stays, and with it the count. */
+    struct journal_op prune = {.kind = JOURNAL_PRUNE, .number = 1, .before_ms = 1, .pruned_ms = 1};
+    ck_assert_int_eq(run_op(journal, &prune), ERR_OK);
+    check_range(journal, 1, 4);
+    prune.before_ms = INT64_MAX;
+    ck_assert_int_eq(run_op(journal, &prune), ERR_OK);
+    check_range(journal, 4, 4);
+    journal_close(&journal);
+    ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
+    ck_assert_int_eq(ingest_init(journal, NULL, count_received, NULL, &ingest), ERR_OK);
+    ck_assert_int_eq(send_document(ingest, 2, 100, &receipt), ERR_OK);
+    cancel.number = 3;
+    ck_assert_int_eq(run_op(journal, &cancel), ERR_OK);
+    check_range(journal, 4, 5);
+    ingest_free(&ingest);
+    journal_close(&journal);
+}
+END_TEST
+
 /* In a process of its own, because a fault point is set for a whole process. */
 static int with_fault(const char *fault, int (*run)(void))
 {
@@ -431,6 +513,7 @@ int main(void)
     tcase_add_test(tests, cut_off_uploads_leave_nothing);
     tcase_add_test(tests, a_second_server_is_refused);
     tcase_add_test(tests, acknowledgments_add_up_once);
+    tcase_add_test(tests, news_come_once_and_go_with_the_documents);
     tcase_add_test(tests, a_failed_commit_gives_no_receipt);
     tcase_add_test(tests, a_full_disk_refuses_documents_and_keeps_batches);
     tcase_add_test(tests, kill_before_commit_keeps_nothing_after_it_all);

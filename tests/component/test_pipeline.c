@@ -20,6 +20,7 @@
 #include "server/ingest.h"
 #include "server/journal.h"
 #include "server/partner.h"
+#include "server/routes.h"
 
 enum { DEADLINE_MS = 30000, LOG_MAX = 4096 };
 
@@ -549,6 +550,27 @@ START_TEST(a_store_that_keeps_failing_is_left_alone)
 }
 END_TEST
 
+/* The time of a probe has come, but the only run pauses for longer, or there is none: nothing is to be done
+ * until it may go. */
+START_TEST(an_overdue_probe_lets_the_dispatcher_sleep)
+{
+    static struct routes routes;
+    struct dispatcher_options options = {.work_endpoint = work_endpoint,
+                                         .ack_endpoint = ack_endpoint,
+                                         .run_max_batches = 4,
+                                         .run_max_bytes = 1 << 20,
+                                         .lease_ms = 300,
+                                         .silent_ms = 60000};
+    ck_assert_int_eq(routes_open(&routes, &options, NULL, NULL, NULL), ERR_OK);
+    int64_t long_ago_ms = clock_steady_ms() - 60000;
+    for (int i = 0; i < BREAKER_FAILURES; i++)
+        breaker_failed(&routes.breaker, long_ago_ms);
+    ck_assert_int_eq(routes.breaker.state, BREAKER_OPEN);
+    ck_assert_int_gt(routes_send_due(&routes, false), 1000);
+    routes_close(&routes);
+}
+END_TEST
+
 static const uint64_t restored_to[] = {0, 1, 4, 11};
 
 /* The store comes back from an older backup: what it lost is made again from the documents, batch for batch,
@@ -578,6 +600,36 @@ START_TEST(what_the_store_lost_is_sent_again)
         expect_capture(&receipts[i], EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, events[i]);
     ck_assert_uint_eq(check_log(&worker), 85 + 33 + 55 + 12);
     ck_assert_uint_eq(worker.store[partition], worker.log[worker.count - 1].sequence);
+    struct dispatcher_status status;
+    dispatcher_status(core.dispatcher, &status);
+    ck_assert_uint_eq(status.rewinds, 1);
+    core_close();
+}
+END_TEST
+
+/* As the store is found out, the open batch holds all of a document that no closed batch has anything of. */
+START_TEST(a_rewind_keeps_what_the_open_batch_holds)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.keeps_order = true;
+    batch_max_wait_ms = 2ULL * DEADLINE_MS; /* nothing closes it while a batch is out */
+    core_open();
+    worker_start(&worker);
+    struct receipt receipts[3];
+    receipts[0] = send_document("0614141000012", 1, 20, true);
+    wait_until(all_finished, NULL);
+    pthread_mutex_lock(&worker.mutex);
+    worker.store[worker.log[0].partition] = 1;
+    pthread_mutex_unlock(&worker.mutex);
+    receipts[1] = send_document("0614141000012", 2, 15, true);
+    receipts[2] = send_document("0614141000012", 3, 3, true);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    static const uint64_t events[] = {20, 15, 3};
+    for (int i = 0; i < 3; i++)
+        expect_capture(&receipts[i], EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, events[i]);
+    ck_assert_uint_eq(check_log(&worker), 20 + 15 + 3);
     struct dispatcher_status status;
     dispatcher_status(core.dispatcher, &status);
     ck_assert_uint_eq(status.rewinds, 1);
@@ -832,7 +884,9 @@ int main(void)
     tcase_add_test(tests, an_unreadable_event_is_quoted);
     tcase_add_test(tests, lost_runs_and_failures_are_sent_again);
     tcase_add_test(tests, a_store_that_keeps_failing_is_left_alone);
+    tcase_add_test(tests, an_overdue_probe_lets_the_dispatcher_sleep);
     tcase_add_loop_test(tests, what_the_store_lost_is_sent_again, 0, 4);
+    tcase_add_test(tests, a_rewind_keeps_what_the_open_batch_holds);
     tcase_add_test(tests, a_fork_stops_its_partition_alone);
     tcase_add_test(tests, mixed_up_answers_count_once);
     tcase_add_loop_test(tests, an_event_too_large_is_condemned, 0, 10);

@@ -113,7 +113,11 @@ class Captures(EndToEnd):
                               check=0).stdout.splitlines()
         self.assertEqual([json.loads(line)["dead_letter_id"] for line in lines],
                          [event.dead_letter_id for event in refused])
-        self.assertIn("committed", self.epcisctl(server, "captures", "--events", capture_id, check=0).stdout)
+        table = self.epcisctl(server, "captures", "--events", capture_id, check=0).stdout.splitlines()
+        self.assertEqual(table[0].split(), ["EVENT", "OUTCOME", "BATCH", "SEQUENCE", "DETAIL"])
+        self.assertEqual(len(table), 1 + capture.events)
+        self.assertIn("committed", " ".join(table))
+        self.assertEqual([line for line in table if line != line.rstrip()], [])
 
         again = server.client.wait(server.client.capture(document.data, validate_only=True).capture_id)
         found = self.events(server, again.receipt.capture_id)

@@ -9,6 +9,8 @@ from documents import make
 from harness import PATIENCE, ROOT, Client, EndToEnd, Refused, main, wait_for
 from harness import capture_pb, dead_letter_pb, trace_pb
 
+from epcis.v1 import acknowledgment_service_pb2 as ack_pb
+from epcis.v1 import acknowledgment_service_pb2_grpc as ack_grpc
 from epcis.v1 import identity_service_pb2 as identity_pb
 from epcis.v1 import identity_service_pb2_grpc as identity_grpc
 from epcis.v1 import master_data_service_pb2 as master_pb
@@ -245,6 +247,7 @@ class Identity(EndToEnd):
         self.assertEqual(self.admin.dead_letter(not_own).changes[0].who, "admin (Ann)")
 
         self.check_events(a, b, mine, first.capture_id, under_other.capture_id, foreign.capture_id)
+        self.check_acknowledgments(a, {first.capture_id, under_other.capture_id}, foreign)
         self.check_master_data(server, a, b)
         self.stop_cleanly(server)
 
@@ -298,6 +301,23 @@ class Identity(EndToEnd):
     def contents(client, epc):
         return [item.epc for item in client.call(client.traces.GetContents,
                                                  trace_pb.GetContentsRequest(epc=epc)).items]
+
+    def check_acknowledgments(self, a, own, foreign):
+        watch = ack_grpc.AcknowledgmentServiceStub(a.channel).WatchAcknowledgments
+
+        def first(**request):
+            call = watch(ack_pb.WatchAcknowledgmentsRequest(cursor="begin", **request), metadata=a.metadata,
+                         timeout=30 * PATIENCE)
+            try:
+                return next(call).acknowledgments
+            finally:
+                call.cancel()
+
+        self.assertEqual({told.capture_id for told in first()}, own)
+        for wrong in ({"capture_id": foreign.capture_id}, {"partner": foreign.partner}):
+            with self.assertRaises(grpc.RpcError) as caught:
+                first(**wrong)
+            self.assertEqual(caught.exception.code().name, "NOT_FOUND")
 
     def check_master_data(self, server, a, b):
         kind, thing = "urn:example:kind", "urn:example:thing"

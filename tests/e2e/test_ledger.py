@@ -300,7 +300,8 @@ class Ledger(EndToEnd):
         listed = self.epcisctl(server, "audit", "batches", check=0).stdout
         place = listed.split()[0]
         self.assertIn("committed", self.epcisctl(server, "audit", "batch", place, check=0).stdout)
-        self.assertIn("batch", self.epcisctl(server, "audit", "prove", f"{ids[0]}/7", check=0).stdout)
+        self.assertRegex(self.epcisctl(server, "audit", "prove", f"{ids[0]}/7", check=0).stdout,
+                         r"(?m)^  batch_id    [0-9a-f]{64}$")
         self.assertIn("CAPTURE_ID/NUMBER", self.epcisctl(server, "audit", "prove", "x", check=2).stderr)
         self.assertIn("NOT_FOUND", self.epcisctl(server, "audit", "batch", "7/99999", check=1).stderr)
         self.stop_cleanly(server)

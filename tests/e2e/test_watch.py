@@ -119,6 +119,9 @@ class Watch(EndToEnd):
         self.check_told(first(cursor="begin", partner=partner).acknowledgments, own)
         ends = first(cursor="begin", kind=ack_pb.ACKNOWLEDGMENT_KIND_CAPTURE).acknowledgments
         self.assertEqual(len(ends), len(captures))
+        for index, told in enumerate(everything.acknowledgments):
+            rest = first(cursor=told.cursor)
+            self.assertEqual(list(rest.acknowledgments), list(everything.acknowledgments[index + 1:]))
         now = first()
         self.assertEqual((list(now.acknowledgments), now.cursor), ([], everything.cursor))
         for code, wrong in (("INVALID_ARGUMENT", {"cursor": "x"}), ("INVALID_ARGUMENT", {"cursor": "999999"}),
@@ -131,12 +134,15 @@ class Watch(EndToEnd):
                               check=3 if captures[receipts[2].capture_id].dead_letters else 0).stdout
         told = [json.loads(line) for line in lines.splitlines()]
         self.assertEqual(told[-1]["kind"], "capture")
+        again = self.epcisctl(server, "watch", "--json", "--until-done", "--capture", receipts[2].capture_id, "--from",
+                              told[0]["cursor"], check=3 if captures[receipts[2].capture_id].dead_letters else 0).stdout
+        self.assertEqual([json.loads(line) for line in again.splitlines()], told[1:])
         self.assertEqual(told[-1]["committed"], captures[receipts[2].capture_id].committed)
         self.epcisctl(server, "watch", "--until-done", check=2)
         self.stop_cleanly(server)
 
     def test_a_crowd(self):
-        """Many watch, and some never read: all others are told, in bounded memory."""
+        """Many watch, and some stop reading: all others are told, in bounded memory."""
         server = self.start()
         stub = ack_grpc.AcknowledgmentServiceStub(server.client.channel)
         before = status_field(server.process.pid, "VmRSS")
