@@ -72,6 +72,11 @@ static bool tell(struct converter *converter, struct news news)
     return heeded;
 }
 
+const struct converter_options *converter_options(const struct converter *converter)
+{
+    return &converter->options;
+}
+
 void converter_received(struct converter *converter, uint64_t number, uint32_t partition)
 {
     tell(converter, (struct news){NEWS_RECEIVED, partition, number, NULL});
@@ -116,14 +121,14 @@ static enum err heed_cancel(struct converter *converter, struct lane *lane, stru
     struct lane_shared *shared = &converter->shared;
     Epcis__Store__V1__CaptureRecord *record = NULL;
     arena_reset(&shared->scratch);
-    enum err err = journal_capture(shared->journal, op->number, &shared->scratch, &record);
+    enum err err = journal_capture(shared->tools.journal, op->number, &shared->scratch, &record);
     if (err) {
         op->done(op, err);
         return ERR_OK;
     }
     err = lane_drop_document(lane, op->number, record);
     if (!err)
-        journal_submit(shared->journal, op);
+        journal_submit(shared->tools.journal, op);
     else
         op->done(op, err);
     return err;
@@ -231,7 +236,7 @@ static enum err load_lanes(struct converter *converter, struct store *store)
 static uint64_t before_first(const struct converter *converter)
 {
     uint64_t number = 0;
-    if (journal_next_unfinished(converter->shared.journal, &number))
+    if (journal_next_unfinished(converter->shared.tools.journal, &number))
         number = UINT64_MAX;
     for (uint32_t i = 0; i < PARTNER_PARTITIONS; i++)
         if (converter->lanes[i].repair_from > 0 && converter->lanes[i].repair_from < number)
@@ -249,7 +254,7 @@ static enum err load_documents(struct converter *converter)
     while (!err) {
         Epcis__Store__V1__CaptureRecord *record = NULL;
         arena_reset(&shared->scratch);
-        err = journal_capture(shared->journal, ++number, &shared->scratch, &record);
+        err = journal_capture(shared->tools.journal, ++number, &shared->scratch, &record);
         if (!err && record->partition >= PARTNER_PARTITIONS)
             err = ERR_CORRUPT;
         if (err || !lane_wants(&converter->lanes[record->partition], number, record))
@@ -281,13 +286,13 @@ enum err converter_open(const struct converter_options *options, struct journal 
     init_lock(converter);
     converter->options = *options;
     converter->fatal = fatal;
-    converter->shared = (struct lane_shared){.options = &converter->options,
-                                             .journal = journal,
-                                             .dispatcher = dispatcher,
-                                             .hash = event_hash_new(),
-                                             .partners = partner_cache_new(journal)};
+    converter->shared = (struct lane_shared){
+        .options = &converter->options, .dispatcher = dispatcher, .partners = partner_cache_new(journal)};
     arena_init(&converter->shared.scratch, SCRATCH_BYTES);
-    enum err err = converter->shared.hash && converter->shared.partners ? ERR_OK : ERR_MEMORY;
+    enum err err = reading_tools_init(&converter->shared.tools, journal, &converter->options.limits,
+                                      options->rollback_max_bytes);
+    if (!err && !converter->shared.partners)
+        err = ERR_MEMORY;
     if (!err)
         err = load_lanes(converter, store);
     if (!err)
@@ -327,10 +332,8 @@ void converter_free(struct converter **converter)
     converter_stop(self);
     for (size_t i = 0; i < PARTNER_PARTITIONS; i++)
         lane_free(&self->lanes[i]);
-    event_hash_free(self->shared.hash);
+    reading_tools_free(&self->shared.tools);
     partner_cache_free(self->shared.partners);
-    buffer_free(&self->shared.piece);
-    buffer_free(&self->shared.quote);
     arena_free(&self->shared.scratch);
     free(self->taken.items);
     free(self->inbox.items);

@@ -36,6 +36,9 @@ struct converter_options {
 enum err converter_open(const struct converter_options *options, struct journal *journal, struct store *store,
                         struct dispatcher *dispatcher, void (*fatal)(void), struct converter **out);
 
+/* As they were given. Any thread. */
+const struct converter_options *converter_options(const struct converter *converter);
+
 /* A document is in the journal. Never blocks; any thread. */
 void converter_received(struct converter *converter, uint64_t number, uint32_t partition);
 

@@ -9,23 +9,8 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
-#include "common/epcis/parser.h"
 #include "server/dispatcher.h"
 #include "server/partner_cache.h"
-
-/* The reading of one document. */
-struct job {
-    struct lane *lane;
-    struct parser *parser;
-    struct batch_span span; /* number, capture id, partner, receipt */
-    uint64_t upload;
-    uint32_t piece, pieces;
-    uint64_t items;         /* handed on so far */
-    uint64_t events;        /* of them */
-    uint64_t items_to_skip; /* in the store already */
-    bool whole;             /* its items are one batch, and nothing else is in it */
-    bool too_large;         /* for that */
-};
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
 
@@ -74,7 +59,7 @@ static enum err lane_send(struct lane *lane, struct batch *batch, bool recorded)
     if (err)
         batch_free(batch);
     else
-        journal_submit(shared->journal, &batch->op);
+        journal_submit(shared->tools.journal, &batch->op);
     return err;
 }
 
@@ -97,7 +82,7 @@ static enum err condemn_again(struct lane *lane, struct batch *batch)
 {
     Epcis__Store__V1__BatchRecord *record = NULL;
     arena_reset(&lane->shared->scratch);
-    enum err err = journal_batch(lane->shared->journal, lane->partition, batch->sequence,
+    enum err err = journal_batch(lane->shared->tools.journal, lane->partition, batch->sequence,
                                  &lane->shared->scratch, &record);
     for (size_t i = 0; !err && i < record->n_condemned; i++)
         err = batch_condemn(batch, record->condemned[i]);
@@ -140,192 +125,64 @@ static enum err lane_close(struct lane *lane)
 static bool batch_is_full(const struct lane *lane)
 {
     const struct converter_options *options = lane->shared->options;
+    if (lane->reading->whole) /* it may yet be refused, which makes it one item */
+        return false;
     if (lane->replay_items)
         return lane->open->items == lane->replay_items;
-    if (lane->job->whole)
-        return false;
     return lane->open->items >= options->batch_max_events ||
            lane->open->frame.length + lane->open->facts_bytes >= options->batch_max_bytes;
 }
 
-/* ---- items ------------------------------------------------------------------------------------------ */
+/* ---- documents -------------------------------------------------------------------------------------- */
 
-/* Counts the next item; `events` is 1 where it is an event of the document, or 0. True: it is in the store
- * already. */
-static bool job_count(struct job *job, uint32_t events)
+static enum err take_item(void *context, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
+                          const ProtobufCMessage *content)
 {
-    job->span.first_event = job->events;
-    job->span.events = events;
-    job->events += events;
-    return job->items++ < job->items_to_skip;
-}
-
-static enum err lane_add_item(struct lane *lane, Epcis__Wire__V1__BatchItem *item,
-                              const ProtobufCMessage *content)
-{
+    struct lane *lane = context;
+    if (lane->blocked)
+        return ERR_STOPPED;
+    lane->added += span->events;
     if (!lane->open && !(lane->open = batch_new(lane->partition, clock_steady_ms())))
         return ERR_MEMORY;
-    enum err err = batch_add(lane->open, &lane->job->span, item, content);
+    enum err err = batch_add(lane->open, span, item, content);
     if (!err && batch_is_full(lane))
         err = lane_close(lane);
     return err;
 }
 
-/* The event's own bytes, out of the journal: what a person must mend is what the partner sent. Nothing where
- * the document was compressed or in another encoding, so that places in it are not places in what was
- * received. */
-static enum err quote_event(struct lane *lane, const struct parser_event *event, ProtobufCBinaryData *out)
+static uint64_t open_bytes(void *context)
 {
-    enum { QUOTE_BYTES_MAX = 64 * 1024 };
-    struct lane_shared *shared = lane->shared;
-    const struct job *job = lane->job;
-    uint64_t piece = event->byte_offset / JOURNAL_PIECE_BYTES;
-    size_t start = event->byte_offset % JOURNAL_PIECE_BYTES;
-    size_t bytes = event->bytes < QUOTE_BYTES_MAX ? event->bytes : QUOTE_BYTES_MAX;
-    buffer_clear(&shared->quote);
-    for (; piece < job->pieces && shared->quote.length < start + bytes; piece++) {
-        enum err err = journal_piece(shared->journal, job->upload, (uint32_t)piece, &shared->quote);
-        if (err)
-            return err;
-    }
-    if (shared->quote.length < start + bytes || bytes == 0)
-        return ERR_OK;
-    uint8_t first = shared->quote.data[start];
-    if (first == '<' || first == '{')
-        *out = (ProtobufCBinaryData){bytes, shared->quote.data + start};
-    return ERR_OK;
+    const struct lane *lane = context;
+    return lane->open ? lane->open->frame.length : 0;
 }
 
-/* `event` is NULL where the document itself breaks off. */
-static enum err add_refusal(struct lane *lane, const struct parser_error *error,
-                            const struct parser_event *event)
-{
-    Epcis__V1__Finding reason = EPCIS__V1__FINDING__INIT;
-    reason.code = (char *)(uintptr_t)error->code;
-    reason.field = (char *)(uintptr_t)error->field;
-    reason.value = (char *)(uintptr_t)error->value;
-    reason.message = (char *)(uintptr_t)error->message;
-    Epcis__Wire__V1__Refusal refusal = EPCIS__WIRE__V1__REFUSAL__INIT;
-    refusal.reason = &reason;
-    refusal.path = (char *)(uintptr_t)error->path;
-    refusal.whole_document = !event;
-    enum err err = event ? quote_event(lane, event, &refusal.raw_document_part) : ERR_OK;
-    if (err)
-        return err;
-    Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
-    item.line = error->line;
-    item.byte_offset = error->byte_offset;
-    item.content_case = EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_REFUSAL;
-    item.refusal = &refusal;
-    return lane_add_item(lane, &item, NULL);
-}
-
-static enum err add_event(struct lane *lane, const struct parser_event *event)
-{
-    uint8_t hash[DIGEST_BYTES], content[DIGEST_BYTES];
-    enum err err = event_hash_compute(lane->shared->hash, event->event, hash, content);
-    if (err)
-        return err;
-    Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
-    item.line = event->line;
-    item.byte_offset = event->byte_offset;
-    item.event_hash = (ProtobufCBinaryData){DIGEST_BYTES, hash};
-    if (memcmp(hash, content, DIGEST_BYTES) != 0)
-        item.content_hash = (ProtobufCBinaryData){DIGEST_BYTES, content};
-    return lane_add_item(lane, &item, &event->event->base);
-}
-
-/* Told by the bytes read, so that it is the same however much of the document is in the store already. */
-static bool passes_limit(struct job *job, uint64_t bytes)
-{
-    job->too_large = job->whole && bytes > job->lane->shared->options->rollback_max_bytes;
-    return job->too_large;
-}
-
-static enum err take_document(void *context, const Epcis__V1__Document *document)
+static void discard_open(void *context)
 {
     struct lane *lane = context;
-    return document_facts_new(document, &lane->job->span.facts);
-}
-
-static enum err take_event(void *context, const struct parser_event *event)
-{
-    struct lane *lane = context;
-    if (lane->blocked || passes_limit(lane->job, event->byte_offset + event->bytes))
-        return ERR_STOPPED;
-    if (job_count(lane->job, 1))
-        return ERR_OK;
-    lane->added++;
-    return event->error ? add_refusal(lane, event->error, event) : add_event(lane, event);
-}
-
-static enum err take_vocabulary_element(void *context, const Epcis__V1__VocabularyElement *element)
-{
-    struct lane *lane = context;
-    if (lane->blocked || passes_limit(lane->job, lane->open ? lane->open->frame.length : 0))
-        return ERR_STOPPED;
-    if (job_count(lane->job, 0))
-        return ERR_OK;
-    Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
-    return lane_add_item(lane, &item, &element->base);
-}
-
-/* ---- documents -------------------------------------------------------------------------------------- */
-
-void lane_drop_job(struct lane *lane)
-{
-    if (!lane->job)
-        return;
-    parser_close(&lane->job->parser);
-    document_facts_release(&lane->job->span.facts);
-    free(lane->job);
-    lane->job = NULL;
+    batch_free(lane->open);
+    lane->open = NULL;
 }
 
 /* Begins the next document in waiting. */
-static enum err job_start(struct lane *lane)
+static enum err begin_document(struct lane *lane)
 {
     fault_end(FAULT_CONVERTER_START);
     struct lane_shared *shared = lane->shared;
+    struct journal *journal = shared->tools.journal;
     uint64_t number = lane->numbers[lane->first_waiting++];
     if (lane->first_waiting == lane->waiting_end)
         lane->first_waiting = lane->waiting_end = 0;
     Epcis__Store__V1__CaptureRecord *record = NULL;
     arena_reset(&shared->scratch);
-    enum err err = journal_capture(shared->journal, number, &shared->scratch, &record);
+    enum err err = journal_capture(journal, number, &shared->scratch, &record);
     if (err)
         return lane_block(lane, "the record of a document cannot be read", err);
-    struct job *job = calloc(1, sizeof *job);
-    if (!job)
-        return ERR_MEMORY;
-    lane->job = job;
-    job->lane = lane;
-    job->upload = record->upload;
-    job->pieces = record->pieces;
-    job->items_to_skip = lane_items_to_skip(lane, number, record);
-    job->span.number = number;
-    job->span.received_ms = record->received_ms;
-    const char *caller = record->caller ? record->caller->partner : "";
-    if (record->capture_id.len != UUID_BYTES || strlen(record->partner) >= JOURNAL_PARTNER ||
-        strlen(caller) >= JOURNAL_PARTNER)
-        return lane_block(lane, "the record of a document is damaged", ERR_CORRUPT);
-    memcpy(job->span.capture_id, record->capture_id.data, UUID_BYTES);
-    memcpy(job->span.partner, record->partner, strlen(record->partner) + 1);
-    memcpy(job->span.caller, caller, strlen(caller) + 1);
-    job->span.terms.rollback =
-        record->error_behaviour == EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK;
-    job->span.terms.validate_only = record->validate_only;
-    job->whole = job->span.terms.rollback || job->span.terms.validate_only;
-    if (job->whole && lane->open) {
-        err = lane_close(lane);
-        if (err || lane->blocked)
-            return err;
-    }
-    struct parser_sink sink = {.context = lane,
-                               .document = take_document,
-                               .vocabulary_element = take_vocabulary_element,
-                               .event = take_event};
-    return parser_open(&shared->options->limits, &sink, &job->parser);
+    lane->sink = (struct reading_sink){lane, take_item, open_bytes, discard_open};
+    err = reading_open(&shared->tools, &lane->sink, number, record, lane_items_to_skip(lane, number, record),
+                       &lane->reading);
+    if (err)
+        return lane_block(lane, "the record of a document is damaged", err);
+    return lane->reading->whole && lane->open ? lane_close(lane) : ERR_OK;
 }
 
 /* Tells the journal that the document was read to its end, or to where it breaks off. Owns copies of the
@@ -346,7 +203,7 @@ static void conversion_recorded(struct journal_op *op, enum err err)
     free(conversion);
 }
 
-static enum err job_record(struct lane *lane, const struct parser_error *error)
+static enum err record_end(struct lane *lane, const struct parser_error *error)
 {
     struct conversion *conversion = calloc(1, sizeof *conversion);
     if (!conversion)
@@ -355,9 +212,9 @@ static enum err job_record(struct lane *lane, const struct parser_error *error)
                                          .done = conversion_recorded,
                                          .context = conversion,
                                          .bytes = sizeof *conversion,
-                                         .number = lane->job->span.number,
-                                         .events = lane->job->events,
-                                         .items = lane->job->items};
+                                         .number = lane->reading->span.number,
+                                         .events = lane->reading->events,
+                                         .items = lane->reading->items};
     if (error) {
         conversion->code = strdup(error->code);
         conversion->message = strdup(error->message);
@@ -372,69 +229,30 @@ static enum err job_record(struct lane *lane, const struct parser_error *error)
         conversion->error.byte_offset = error->byte_offset;
         conversion->op.error = &conversion->error;
     }
-    journal_submit(lane->shared->journal, &conversion->op);
+    journal_submit(lane->shared->tools.journal, &conversion->op);
     return ERR_OK;
 }
 
 /* The document ends here, whole or (with `error`) broken off. */
-static enum err job_finish(struct lane *lane, const struct parser_error *error)
+static enum err end_document(struct lane *lane, const struct parser_error *error)
 {
     fault_end(FAULT_CONVERTER_END);
-    enum err err = ERR_OK;
-    if (error && !job_count(lane->job, 0))
-        err = add_refusal(lane, error, NULL);
-    if (!err)
-        err = job_record(lane, error);
-    bool whole = lane->job->whole;
-    lane_drop_job(lane);
+    enum err err = record_end(lane, error);
+    bool whole = lane->reading->whole;
+    reading_close(&lane->reading);
     return err || !whole || !lane->open || lane->blocked ? err : lane_close(lane);
 }
 
-/* The document is refused as one, and nothing of it goes out. */
-static enum err job_refuse(struct lane *lane)
+static enum err read_on(struct lane *lane)
 {
-    struct job *job = lane->job;
-    char message[256];
-    snprintf(message, sizeof message,
-             "is sent with rollback or validate_only and has more than %" PRIu64
-             " bytes as read (--rollback-max-bytes): right are several documents, or to proceed",
-             lane->shared->options->rollback_max_bytes);
-    const struct parser_error error = {
-        .code = "ROLLBACK_LIMIT", .message = message, .field = "", .value = "", .path = ""};
-    batch_free(lane->open);
-    lane->open = NULL;
-    job->items = job->events = 0;
-    return job_finish(lane, &error);
-}
-
-static enum err job_step(struct lane *lane)
-{
-    struct lane_shared *shared = lane->shared;
-    struct job *job = lane->job;
-    enum err err;
-    if (job->piece < job->pieces) {
-        buffer_clear(&shared->piece);
-        err = journal_piece(shared->journal, job->upload, job->piece, &shared->piece);
-        if (err)
-            return lane_block(lane, "a piece of a document cannot be read", err);
-        job->span.bytes_read += shared->piece.length;
-        err = parser_feed(job->parser, shared->piece.data, shared->piece.length);
-        if (!err && ++job->piece < job->pieces)
-            return ERR_OK;
-    } else {
-        err = ERR_OK;
-    }
-    if (!err)
-        err = parser_finish(job->parser);
-    if (err == ERR_STOPPED && job->too_large)
-        return job_refuse(lane);
+    const struct parser_error *broken;
+    bool done;
+    enum err err = reading_step(lane->reading, &done, &broken);
     if (err == ERR_STOPPED) /* blocked, and logged */
         return ERR_OK;
-    if (!err)
-        return job_finish(lane, NULL);
-    if (err == ERR_INPUT || err == ERR_LIMIT)
-        return job_finish(lane, parser_error(job->parser));
-    return lane_block(lane, "a document cannot be read", err);
+    if (err)
+        return lane_block(lane, "a document cannot be read", err);
+    return done ? end_document(lane, broken) : ERR_OK;
 }
 
 /* Holds the lane for as long as the events just read may take by their partner's record: a piece is read as a
@@ -460,25 +278,25 @@ static enum err lane_pace(struct lane *lane, const char *partner)
 
 enum err lane_step(struct lane *lane)
 {
-    if (!lane->job) {
-        enum err err = job_start(lane);
+    if (!lane->reading) {
+        enum err err = begin_document(lane);
         if (err || lane->blocked)
             return err;
     }
     char partner[JOURNAL_PARTNER];
-    memcpy(partner, lane->job->span.partner, sizeof partner); /* the job may end with this step */
-    enum err err = job_step(lane);
+    memcpy(partner, lane->reading->span.partner, sizeof partner); /* it may end with this step */
+    enum err err = read_on(lane);
     return err || lane->blocked ? err : lane_pace(lane, partner);
 }
 
-uint64_t lane_job_number(const struct lane *lane)
+uint64_t lane_reading_number(const struct lane *lane)
 {
-    return lane->job ? lane->job->span.number : 0;
+    return lane->reading ? lane->reading->span.number : 0;
 }
 
 static bool lane_has_work(const struct lane *lane)
 {
-    return (lane->job || lane->first_waiting < lane->waiting_end) && !lane->blocked && !lane->rewinding;
+    return (lane->reading || lane->first_waiting < lane->waiting_end) && !lane->blocked && !lane->rewinding;
 }
 
 bool lane_runnable(const struct lane *lane, int64_t now_ms)
@@ -495,14 +313,14 @@ enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms)
         return ERR_OK;
     if (lane_has_work(lane) && lane->resume_ms > now_ms && lane->resume_ms - now_ms < *wait_ms)
         *wait_ms = lane->resume_ms - now_ms;
-    if (lane->replay_items && !lane->job && lane->first_waiting == lane->waiting_end)
+    if (lane->replay_items && !lane->reading && lane->first_waiting == lane->waiting_end)
         return lane_block(
             lane,
             "the documents of a recorded batch are not there, or hold fewer events than they did" CHANGED,
             ERR_CORRUPT);
-    if (!lane->open || lane->replay_items || (lane->job && lane->job->whole))
+    if (!lane->open || lane->replay_items || (lane->reading && lane->reading->whole))
         return ERR_OK;
-    if (!lane->job && lane->outstanding == 0)
+    if (!lane->reading && lane->outstanding == 0)
         return lane_close(lane);
     int64_t left_ms = lane->open->opened_ms + (int64_t)lane->shared->options->batch_max_wait_ms - now_ms;
     if (left_ms <= 0)
@@ -584,10 +402,10 @@ enum err lane_drop_document(struct lane *lane, uint64_t number, const Epcis__Sto
     while (index < spans && lane->open->spans[index].number < number)
         index++;
     enum err err = ERR_OK;
-    if (lane->job && lane->job->span.number >= number) {
-        uint64_t last = lane->job->span.number;
+    if (lane->reading && lane->reading->span.number >= number) {
+        uint64_t last = lane->reading->span.number;
         bool counted = spans && lane->open->spans[spans - 1].number == last;
-        lane_drop_job(lane);
+        reading_close(&lane->reading);
         if (last != number && !counted)
             err = put_back(lane, last);
     }
@@ -596,7 +414,7 @@ enum err lane_drop_document(struct lane *lane, uint64_t number, const Epcis__Sto
 
 void lane_free(struct lane *lane)
 {
-    lane_drop_job(lane);
+    reading_close(&lane->reading);
     batch_free(lane->open);
     free(lane->numbers);
     *lane = (struct lane){0};

@@ -5,24 +5,20 @@
 
 #include <stdbool.h>
 
-#include "common/epcis/event_hash.h"
 #include "server/batch.h"
 #include "server/converter.h"
+#include "server/reading.h"
 
 /* What all lanes share. */
 struct lane_shared {
     const struct converter_options *options;
-    struct journal *journal;
+    struct reading_tools tools;
     struct dispatcher *dispatcher;
-    struct event_hash *hash;
     struct partner_cache *partners;
-    struct buffer piece;  /* raw bytes of the piece being read */
-    struct buffer quote;  /* raw bytes of an event that could not be read */
     struct arena scratch; /* records read from the journal */
     size_t outstanding_bytes;
 };
 
-struct job;
 struct store_position;
 
 struct lane {
@@ -30,7 +26,8 @@ struct lane {
     uint32_t partition;
     uint64_t *numbers; /* documents waiting, from `first_waiting` to `waiting_end` */
     size_t first_waiting, waiting_end, waiting_capacity;
-    struct job *job; /* the document being read */
+    struct reading *reading; /* the document being read; NULL: none */
+    struct reading_sink sink;
     struct batch *open;
     uint64_t last_sequence; /* of the last batch closed */
     uint64_t last_number;   /* of the last document in it; 0: none closed since the start */
@@ -91,8 +88,7 @@ enum err lane_close_due(struct lane *lane, int64_t now_ms, int64_t *wait_ms);
 /* ---- what the files of this module share ---- */
 
 /* The number of the document being read; 0: none. */
-uint64_t lane_job_number(const struct lane *lane);
-void lane_drop_job(struct lane *lane);
+uint64_t lane_reading_number(const struct lane *lane);
 
 /* Blocks the lane and logs why, unless the process is at its end: ERR_MEMORY. */
 enum err lane_block(struct lane *lane, const char *why, enum err err);

@@ -12,7 +12,7 @@ enum err lane_expect(struct lane *lane)
         return ERR_OK;
     Epcis__Store__V1__BatchRecord *record = NULL;
     arena_reset(&lane->shared->scratch);
-    enum err err = journal_batch(lane->shared->journal, lane->partition, lane->last_sequence + 1,
+    enum err err = journal_batch(lane->shared->tools.journal, lane->partition, lane->last_sequence + 1,
                                  &lane->shared->scratch, &record);
     if (!err && record->batch_id.len != DIGEST_BYTES)
         err = ERR_CORRUPT;
@@ -24,29 +24,6 @@ enum err lane_expect(struct lane *lane)
     return ERR_OK;
 }
 
-/* How many items of the document came in batches up to this one. */
-static enum err count_items(struct lane *lane, uint64_t sequence, uint64_t number, uint64_t *out)
-{
-    struct lane_shared *shared = lane->shared;
-    bool found = true;
-    *out = 0;
-    for (; found && sequence > 0; sequence--) {
-        Epcis__Store__V1__BatchRecord *batch = NULL;
-        arena_reset(&shared->scratch);
-        enum err err = journal_batch(shared->journal, lane->partition, sequence, &shared->scratch, &batch);
-        if (err)
-            return err;
-        found = false;
-        for (size_t i = 0; i < batch->n_spans; i++) {
-            if (batch->spans[i]->document_number == number) {
-                *out += batch->spans[i]->count;
-                found = true;
-            }
-        }
-    }
-    return ERR_OK;
-}
-
 /* The store lost batches that the journal knows to be acknowledged, as a copy may that was put back: it gets
  * them again. What they did is counted already. */
 enum err lane_repair(struct lane *lane, uint64_t acknowledged)
@@ -54,8 +31,8 @@ enum err lane_repair(struct lane *lane, uint64_t acknowledged)
     struct lane_shared *shared = lane->shared;
     Epcis__Store__V1__BatchRecord *batch = NULL;
     arena_reset(&shared->scratch);
-    enum err err =
-        journal_batch(shared->journal, lane->partition, lane->last_sequence + 1, &shared->scratch, &batch);
+    enum err err = journal_batch(shared->tools.journal, lane->partition, lane->last_sequence + 1,
+                                 &shared->scratch, &batch);
     if (!err && batch->n_spans == 0)
         err = ERR_CORRUPT;
     if (err)
@@ -65,7 +42,8 @@ enum err lane_repair(struct lane *lane, uint64_t acknowledged)
                 "partition=%u store_sequence=%" PRIu64 " acknowledged=%" PRIu64
                 " detail=\"the store gets again what it lost\"",
                 lane->partition, lane->last_sequence, acknowledged);
-    return count_items(lane, lane->last_sequence, lane->repair_from, &lane->repair_skip);
+    return reading_items_before(shared->tools.journal, lane->partition, lane->last_sequence,
+                                lane->repair_from, &shared->scratch, &lane->repair_skip);
 }
 
 /* The store's last batch, where it is not the one that the journal has under that number. */
@@ -86,7 +64,7 @@ enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t parti
     Epcis__Store__V1__PartitionRecord *record = NULL;
     Epcis__Store__V1__BatchRecord *last = NULL;
     arena_reset(&shared->scratch);
-    enum err err = journal_partition(shared->journal, partition, &shared->scratch, &record);
+    enum err err = journal_partition(shared->tools.journal, partition, &shared->scratch, &record);
     if (err)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
     uint64_t acknowledged = record->acknowledged_sequence;
@@ -94,7 +72,7 @@ enum err lane_load(struct lane *lane, struct lane_shared *shared, uint32_t parti
     lane->replay_end = record->last_sequence;
     lane->last_sequence = behind ? stored->sequence : acknowledged;
     if (lane->last_sequence > 0) {
-        err = journal_batch(shared->journal, partition, lane->last_sequence, &shared->scratch, &last);
+        err = journal_batch(shared->tools.journal, partition, lane->last_sequence, &shared->scratch, &last);
         if (!err && last->batch_id.len != DIGEST_BYTES)
             err = ERR_CORRUPT;
         if (err)

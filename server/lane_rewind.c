@@ -9,7 +9,7 @@
 static enum err batch_get(struct lane *lane, uint64_t sequence, Epcis__Store__V1__BatchRecord **out)
 {
     arena_reset(&lane->shared->scratch);
-    return journal_batch(lane->shared->journal, lane->partition, sequence, &lane->shared->scratch, out);
+    return journal_batch(lane->shared->tools.journal, lane->partition, sequence, &lane->shared->scratch, out);
 }
 
 /* Documents of a partition are read in the order of their numbers: one that is not above the last is in. */
@@ -23,7 +23,7 @@ static enum err add_once(struct lane *lane, uint64_t number)
  * those that waited. */
 static enum err collect_documents(struct lane *lane, uint64_t first, uint64_t last)
 {
-    uint64_t *waiting = lane->numbers, reading = lane_job_number(lane);
+    uint64_t *waiting = lane->numbers, reading = lane_reading_number(lane);
     size_t at = lane->first_waiting, end = lane->waiting_end;
     enum err err = ERR_OK;
     lane->numbers = NULL;
@@ -66,13 +66,14 @@ enum err lane_rewind(struct lane *lane)
     uint64_t acknowledged = 0;
     lane->rewinding = false;
     arena_reset(&lane->shared->scratch);
-    enum err err = journal_partition(lane->shared->journal, lane->partition, &lane->shared->scratch, &record);
+    enum err err =
+        journal_partition(lane->shared->tools.journal, lane->partition, &lane->shared->scratch, &record);
     if (!err) {
         acknowledged = record->acknowledged_sequence;
         lane->replay_end = record->last_sequence;
         err = collect_documents(lane, lane->rewind_to + 1, lane->replay_end);
     }
-    lane_drop_job(lane);
+    reading_close(&lane->reading);
     batch_free(lane->open);
     lane->open = NULL;
     lane->last_sequence = lane->rewind_to;

@@ -87,6 +87,7 @@ int ctl_master_data(int argc, char **argv);
 int ctl_partners(int argc, char **argv);
 int ctl_tokens(int argc, char **argv);
 int ctl_audit(int argc, char **argv);
+int ctl_replay(int argc, char **argv);
 int ctl_rules(int argc, char **argv);
 int ctl_backup(int argc, char **argv);
 int ctl_restore(int argc, char **argv);

@@ -25,6 +25,7 @@ static const char usage[] =
     "  partners            trading partners, and how strictly their events are judged\n"
     "  tokens              who may call the server, and what they may do\n"
     "  audit               keys, checkpoints, and whether a receipt is genuine\n"
+    "  replay              whether documents, read again, make the batches that were recorded\n"
     "  server              how the server is doing: what waits, what it refuses, what room is left\n"
     "  rules               by what rules events are checked\n"
     "  backup FOLDER       copy a server's data; also restore, verify and compact\n"
@@ -59,6 +60,7 @@ static const struct command commands[] = {
     {"partners", "epcisctl partners", ctl_partners},
     {"tokens", "epcisctl tokens", ctl_tokens},
     {"audit", "epcisctl audit", ctl_audit},
+    {"replay", "epcisctl replay", ctl_replay},
     {"server", "epcisctl server", ctl_server},
     {"rules", "epcisctl rules", ctl_rules},
     {"backup", "epcisctl backup", ctl_backup},

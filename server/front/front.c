@@ -26,6 +26,7 @@
 #include "server/front/svc_ledger.h"
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
+#include "server/front/svc_replay.h"
 #include "server/front/svc_server.h"
 #include "server/front/svc_trace.h"
 #include "server/front/svc_upload.h"
@@ -144,6 +145,8 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_audit_methods, svc_audit_count);
     if (!err)
         err = loop_register(loop, svc_ledger_methods, svc_ledger_count);
+    if (!err)
+        err = loop_register(loop, svc_replay_methods, svc_replay_count);
     if (!err && loop->services.access.identities)
         err = loop_register(loop, svc_identity_methods, svc_identity_count);
     if (!err)
