@@ -58,8 +58,7 @@ struct access {
 };
 
 /* Sets call->caller, or refuses in the reply. On the loop, before a byte of the body is asked for: nothing
- * here waits. Where it sets call->refused, access_log is to be called, on a pool thread, before the answer.
- */
+ * here waits. Where it sets call->refused, access_log is to be called, on a pool thread. */
 bool access_admit(struct call *call);
 
 /* Logs the refusal, with how many there were since the last that was logged. */
