@@ -366,17 +366,18 @@ static enum err document_flush(struct ingest_document *document)
     struct journal_op *op = calloc(1, sizeof *op);
     if (!op)
         return ERR_MEMORY;
-    op->context = document->pieces;
-    atomic_fetch_add(&document->pieces->users, 1);
     size_t bound = ZSTD_compressBound(document->piece.length);
     uint8_t *room = buffer_reserve(&op->data, bound);
     size_t bytes = room ? ZSTD_compressCCtx(document->compressor, room, bound, document->piece.data,
                                             document->piece.length, COMPRESSION_LEVEL)
                         : 0;
     if (!room || ZSTD_isError(bytes)) {
-        piece_written(op, ERR_MEMORY);
+        buffer_free(&op->data);
+        free(op);
         return ERR_MEMORY;
     }
+    op->context = document->pieces;
+    atomic_fetch_add(&document->pieces->users, 1);
     op->data.length = bytes;
     op->kind = JOURNAL_PIECE;
     op->done = piece_written;

@@ -12,8 +12,10 @@ static uint8_t leaves[LEAVES_MAX][DIGEST_BYTES];
 
 static void setup(void)
 {
-    for (uint8_t i = 0; i < LEAVES_MAX; i++)
-        digest_of(&i, 1, leaves[i]);
+    for (int i = 0; i < LEAVES_MAX; i++) {
+        uint8_t byte = (uint8_t)i;
+        digest_of(&byte, 1, leaves[i]);
+    }
 }
 
 static const uint8_t (*const_leaves(void))[DIGEST_BYTES]
