@@ -291,47 +291,65 @@ static const char known_capture[] = "0190d6a0-1111-7000-8000-000000000001";
 
 enum { FAKE_CAPTURES = 64 };
 static struct {
-    uint8_t id[UUID_BYTES];
-    bool broken; /* a document that breaks off */
-    unsigned asked;
-} fake_captures[FAKE_CAPTURES];
-static atomic_uint fake_capture_count;
+    pthread_mutex_t lock; /* of all below: the pool's threads remember and ask at once */
+    struct fake_capture {
+        uint8_t id[UUID_BYTES];
+        bool broken; /* a document that breaks off */
+        unsigned asked;
+    } all[FAKE_CAPTURES];
+    unsigned count;
+} fake_captures = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static atomic_bool fake_next_is_broken;
 
 static void fake_remember(const uint8_t id[UUID_BYTES])
 {
-    unsigned at = atomic_load(&fake_capture_count) % FAKE_CAPTURES;
-    memcpy(fake_captures[at].id, id, UUID_BYTES);
-    fake_captures[at].broken = atomic_load(&fake_next_is_broken);
-    fake_captures[at].asked = 0;
-    atomic_fetch_add(&fake_capture_count, 1);
+    pthread_mutex_lock(&fake_captures.lock);
+    struct fake_capture *capture = &fake_captures.all[fake_captures.count++ % FAKE_CAPTURES];
+    *capture = (struct fake_capture){.broken = atomic_load(&fake_next_is_broken)};
+    memcpy(capture->id, id, UUID_BYTES);
+    pthread_mutex_unlock(&fake_captures.lock);
+}
+
+/* How often the capture was asked for before, and whether it is broken; false: it is not known. */
+static bool fake_recall(const uint8_t id[UUID_BYTES], unsigned *asked, bool *broken)
+{
+    bool known = false;
+    pthread_mutex_lock(&fake_captures.lock);
+    for (unsigned i = 0; i < fake_captures.count && i < FAKE_CAPTURES && !known; i++) {
+        struct fake_capture *capture = &fake_captures.all[i];
+        known = memcmp(capture->id, id, UUID_BYTES) == 0;
+        if (known) {
+            *asked = capture->asked++;
+            *broken = capture->broken;
+        }
+    }
+    pthread_mutex_unlock(&fake_captures.lock);
+    return known;
 }
 
 static enum err fake_fill(const uint8_t id[UUID_BYTES], struct arena *arena, Epcis__V1__Capture *capture)
 {
-    unsigned count = atomic_load(&fake_capture_count);
-    for (unsigned i = 0; i < count && i < FAKE_CAPTURES; i++) {
-        if (memcmp(fake_captures[i].id, id, UUID_BYTES) != 0)
-            continue;
-        capture->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RUNNING;
-        capture->events = 10;
-        if (++fake_captures[i].asked < 3)
-            return ERR_OK;
-        capture->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE;
-        capture->committed = 10;
-        capture->batches = 1;
-        if (!fake_captures[i].broken)
-            return ERR_OK;
-        capture->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED;
-        capture->error = arena_alloc(arena, sizeof *capture->error);
-        epcis__v1__document_error__init(capture->error);
-        capture->error->code = "SCHEMA_INVALID";
-        capture->error->message = "a \"quoted\" word";
-        capture->error->line = 12;
-        capture->error->byte_offset = 345;
+    unsigned asked = 0;
+    bool broken = false;
+    if (!fake_recall(id, &asked, &broken))
+        return ERR_NOT_FOUND;
+    capture->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_RUNNING;
+    capture->events = 10;
+    if (asked < 2)
         return ERR_OK;
-    }
-    return ERR_NOT_FOUND;
+    capture->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE;
+    capture->committed = 10;
+    capture->batches = 1;
+    if (!broken)
+        return ERR_OK;
+    capture->state = EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED;
+    capture->error = arena_alloc(arena, sizeof *capture->error);
+    epcis__v1__document_error__init(capture->error);
+    capture->error->code = "SCHEMA_INVALID";
+    capture->error->message = "a \"quoted\" word";
+    capture->error->line = 12;
+    capture->error->byte_offset = 345;
+    return ERR_OK;
 }
 
 enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTES], struct arena *arena,
