@@ -4,19 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "common/base/fault.h"
-#include "common/base/log.h"
-#include "epcis/v1/ledger.pb-c.h"
+#include "worker/ack.h"
 #include "worker/dead_letter.h"
 #include "worker/work.h"
-
-enum { FAILURES_MAX = 100 };
 
 struct commit {
     struct commit_config config;
     struct work work;
-    struct arena ack_arena; /* outlives the work's */
+    struct ack_maker ack_maker;
     const Epcis__Wire__V1__Acknowledgment **acks;
     size_t ack_capacity;
 };
@@ -30,7 +26,8 @@ enum err commit_open(const struct commit_config *config, struct commit **out)
     arena_init(&commit->work.arena, config->memory_bytes);
     arena_init(&commit->work.scratch, config->memory_bytes);
     arena_init(&commit->work.expansion, config->memory_bytes);
-    arena_init(&commit->ack_arena, config->memory_bytes);
+    commit->ack_maker.worker_id = config->worker_id;
+    arena_init(&commit->ack_maker.arena, config->memory_bytes);
     commit->work.ref_max = config->memory_bytes / WORK_REF_BYTES;
     struct rules_severities severities;
     rules_severities_init(&severities, config->profile);
@@ -48,7 +45,7 @@ void commit_close(struct commit **commit)
     arena_free(&work->arena);
     arena_free(&work->scratch);
     arena_free(&work->expansion);
-    arena_free(&(*commit)->ack_arena);
+    arena_free(&(*commit)->ack_maker.arena);
     rules_free(work->rules);
     lots_free(&work->lots);
     master_data_free(&work->master);
@@ -65,131 +62,6 @@ void commit_close(struct commit **commit)
     *commit = NULL;
 }
 
-/* ---- acknowledgments ---- */
-
-static Epcis__Wire__V1__Acknowledgment *ack_for(struct commit *commit, const struct batch *batch,
-                                                Epcis__Wire__V1__BatchResult result, const char *detail)
-{
-    struct arena *arena = &commit->ack_arena;
-    Epcis__Wire__V1__Acknowledgment *ack = arena_alloc(arena, sizeof *ack);
-    if (!ack)
-        return NULL;
-    epcis__wire__v1__acknowledgment__init(ack);
-    ack->worker_id = (char *)commit->config.worker_id;
-    ack->partition = batch->partition;
-    ack->sequence = batch->sequence;
-    ack->result = result;
-    ack->detail = (char *)detail;
-    ack->trial_first = batch->trial_first;
-    ack->trial_count = batch->trial_count;
-    if (batch->batch_id) {
-        ack->batch_id.data = (uint8_t *)arena_copy(arena, (const char *)batch->batch_id, DIGEST_BYTES);
-        ack->batch_id.len = ack->batch_id.data ? DIGEST_BYTES : 0;
-    }
-    return ack;
-}
-
-static enum err ack_segments(struct commit *commit, const struct batch *batch,
-                             Epcis__Wire__V1__Acknowledgment *ack)
-{
-    struct arena *arena = &commit->ack_arena;
-    size_t count = batch->segment_count;
-    Epcis__Wire__V1__SegmentResult *results = arena_alloc(arena, count * sizeof *results);
-    ack->segments = arena_alloc(arena, count * sizeof(Epcis__Wire__V1__SegmentResult *));
-    if (!results || !ack->segments)
-        return ERR_LIMIT;
-    for (size_t i = 0; i < count; i++) {
-        epcis__wire__v1__segment_result__init(&results[i]);
-        ack->segments[i] = &results[i];
-        const ProtobufCBinaryData *id = &batch->segments[i]->capture_id;
-        results[i].capture_id.data = (uint8_t *)arena_copy(arena, (const char *)id->data, id->len);
-        if (!results[i].capture_id.data)
-            return ERR_LIMIT;
-        results[i].capture_id.len = id->len;
-    }
-    ack->n_segments = count;
-    return ERR_OK;
-}
-
-static enum err ack_failure(struct commit *commit, Epcis__Wire__V1__Acknowledgment *ack,
-                            const struct work_event *event)
-{
-    struct arena *arena = &commit->ack_arena;
-    if (ack->n_failures == FAILURES_MAX)
-        return ERR_OK;
-    if (!ack->failures)
-        ack->failures = arena_alloc(arena, FAILURES_MAX * sizeof(Epcis__Wire__V1__EventFailure *));
-    Epcis__Wire__V1__EventFailure *failure = arena_alloc(arena, sizeof *failure);
-    if (!ack->failures || !failure)
-        return ERR_LIMIT;
-    epcis__wire__v1__event_failure__init(failure);
-    failure->capture_id = ack->segments[event->segment]->capture_id;
-    failure->event_index = event->event_index;
-    failure->code = arena_copy(arena, event->reasons[0]->code, strlen(event->reasons[0]->code));
-    if (!failure->code)
-        return ERR_LIMIT;
-    ack->failures[ack->n_failures++] = failure;
-    return ERR_OK;
-}
-
-static Epcis__V1__ItemOutcome outcome_of(const struct work_event *event)
-{
-    switch (event->verdict) {
-    case WORK_COMMITTED:
-        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_COMMITTED;
-    case WORK_MASTER_DATA:
-        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_MASTER_DATA;
-    case WORK_DUPLICATE:
-        return EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DUPLICATE;
-    case WORK_DEAD:
-    case WORK_UNDECIDED:
-    case WORK_LEFT_OUT: /* whose outcome nobody is told */
-        break;
-    }
-    return event->whole_document ? EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DOCUMENT_REFUSED
-           : event->rolled_back  ? EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_ROLLED_BACK
-                                 : EPCIS__V1__ITEM_OUTCOME__ITEM_OUTCOME_DEAD_LETTER;
-}
-
-/* Fills in what became of each event, and sums it up. */
-static enum err ack_events(struct commit *commit, const struct work_batch *batch,
-                           Epcis__Wire__V1__Acknowledgment *ack, struct commit_result *totals)
-{
-    enum err err = ERR_OK;
-    uint8_t *outcomes = arena_alloc(&commit->ack_arena, batch->event_count);
-    if (!outcomes)
-        return ERR_LIMIT;
-    ack->outcomes = (ProtobufCBinaryData){batch->event_count, outcomes};
-    for (uint32_t i = 0; i < batch->event_count && !err; i++) {
-        const struct work_event *event = &commit->work.events[batch->first_event + i];
-        Epcis__Wire__V1__SegmentResult *result = ack->segments[event->segment];
-        outcomes[i] = (uint8_t)outcome_of(event);
-        switch (event->verdict) {
-        case WORK_COMMITTED:
-            result->committed++;
-            result->warnings += event->warning_count;
-            totals->committed++;
-            break;
-        case WORK_MASTER_DATA: /* no event of its document: kept, not counted */
-        case WORK_LEFT_OUT:
-            break;
-        case WORK_DUPLICATE:
-            result->duplicates++;
-            totals->duplicates++;
-            break;
-        case WORK_DEAD:
-        case WORK_UNDECIDED:
-            if (event->whole_document) /* no event of its document: kept, not counted */
-                break;
-            result->dead_letters++;
-            totals->dead_letters++;
-            err = ack_failure(commit, ack, event);
-            break;
-        }
-    }
-    return err;
-}
-
 /* ---- order within a partition ---- */
 
 /* A batch whose number is taken: the first result again, or a fork. */
@@ -197,16 +69,17 @@ static enum err answer_repeat(struct commit *commit, struct store_txn *txn, stru
                               const struct store_position *position)
 {
     Epcis__Store__V1__BatchResultRecord *record;
-    enum err err =
-        store_batch_get(txn, batch->batch.partition, batch->batch.sequence, &commit->ack_arena, &record);
+    enum err err = store_batch_get(txn, batch->batch.partition, batch->batch.sequence,
+                                   &commit->ack_maker.arena, &record);
     if (err)
         return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
     if (memcmp(record->batch_id.data, batch->batch.batch_id, DIGEST_BYTES) == 0) {
         batch->ack = record->acknowledgment;
         batch->ack->worker_id = (char *)commit->config.worker_id;
     } else {
-        batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_FORK,
-                             "the store holds another batch under this number");
+        batch->ack =
+            ack_new(&commit->ack_maker, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_FORK,
+                    "the store holds another batch under this number");
     }
     if (!batch->ack)
         return ERR_LIMIT;
@@ -224,11 +97,13 @@ static enum err guard_order(struct commit *commit, struct store_txn *txn, struct
     if (batch->batch.sequence <= position.sequence)
         return answer_repeat(commit, txn, batch, &position);
     if (batch->batch.sequence > position.sequence + 1)
-        batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER,
+        batch->ack = ack_new(&commit->ack_maker, &batch->batch,
+                             EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER,
                              "a batch before it is missing in the store");
     else if (memcmp(batch->batch.parent_batch_id, position.batch_id, DIGEST_BYTES) != 0)
-        batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_FORK,
-                             "the store's last batch is not the one it names as its parent");
+        batch->ack =
+            ack_new(&commit->ack_maker, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_FORK,
+                    "the store's last batch is not the one it names as its parent");
     else
         return ERR_OK;
     if (!batch->ack)
@@ -298,14 +173,13 @@ static enum err write_batch(struct commit *commit, struct store_txn *txn, struct
         err = write_captures(txn, work, batch);
     if (err)
         return err;
-    batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED, "");
+    batch->ack =
+        ack_new(&commit->ack_maker, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED, "");
     if (!batch->ack)
         return ERR_LIMIT;
     batch->ack->last_sequence = batch->batch.sequence;
     batch->ack->rule_pack = (char *)rules_pack;
-    err = ack_segments(commit, &batch->batch, batch->ack);
-    if (!err)
-        err = ack_events(commit, batch, batch->ack, totals);
+    err = ack_events(&commit->ack_maker, work, batch, totals);
     Epcis__Store__V1__BatchResultRecord record = EPCIS__STORE__V1__BATCH_RESULT_RECORD__INIT;
     record.batch_id = batch->ack->batch_id;
     record.acknowledgment = batch->ack;
@@ -434,7 +308,8 @@ static enum err roll_back(struct work *work, const struct work_batch *batch, con
 
 static enum err ack_trial(struct commit *commit, struct work_batch *batch)
 {
-    batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK, "");
+    batch->ack =
+        ack_new(&commit->ack_maker, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK, "");
     return batch->ack ? ERR_OK : ERR_LIMIT;
 }
 
@@ -514,15 +389,15 @@ static enum err prepare_all(struct commit *commit, const struct buffer *const *f
 {
     struct work *work = &commit->work;
     clear_work(work);
-    arena_reset(&commit->ack_arena);
+    arena_reset(&commit->ack_maker.arena);
     enum err err = work_reserve(&commit->acks, &commit->ack_capacity, count, sizeof *commit->acks);
     for (size_t i = 0; i < count && !err; i++) {
         err = prepare_frame(work, frames[i]->data, frames[i]->length);
         struct work_batch *batch = &work->batches[work->batch_count - 1];
         if (err || !batch->detail)
             continue;
-        batch->ack = ack_for(commit, &batch->batch, EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_BAD_BATCH,
-                             batch->detail);
+        batch->ack = ack_new(&commit->ack_maker, &batch->batch,
+                             EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_BAD_BATCH, batch->detail);
         err = batch->ack ? ERR_OK : ERR_LIMIT;
     }
     return err ? err : prepare_items(work);
@@ -556,7 +431,7 @@ void commit_refuse(struct commit *commit, const struct buffer *const *frames, si
                                               ? EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TOO_LARGE
                                               : EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_STORE_FAILED;
     *out = (struct commit_result){0};
-    arena_reset(&commit->ack_arena);
+    arena_reset(&commit->ack_maker.arena);
     if (work_reserve(&commit->acks, &commit->ack_capacity, count, sizeof *commit->acks))
         return; /* no answer: the leases run out */
     for (size_t i = 0; i < count; i++) {
@@ -564,7 +439,7 @@ void commit_refuse(struct commit *commit, const struct buffer *const *frames, si
         commit->acks[i] = NULL;
         if (batch_peek(frames[i]->data, frames[i]->length, &batch))
             continue;
-        commit->acks[i] = ack_for(commit, &batch, result, err_name(err));
+        commit->acks[i] = ack_new(&commit->ack_maker, &batch, result, err_name(err));
     }
     out->acks = commit->acks;
     out->count = count;
