@@ -11,21 +11,17 @@
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
-#include "common/base/log.h"
 #include "common/gs1/epc.h"
 #include "server/counters.h"
 #include "server/journal.h"
-#include "server/journal_load.h"
-#include "server/journal_partner.h"
 #include "server/partner.h"
+#include "server/partner_limits.h"
 #include "server/pressure.h"
 #include "server/quota.h"
 
 enum {
-    PARTNER_RETRY_MS = 2000, /* until something of the partner may be finished */
     COMPRESSION_LEVEL = 1,
     COMPRESSORS_KEPT = 4,
-    RECORD_BYTES = 1 << 20,  /* memory for one partner's record */
     OPEN_UPLOADS_MAX = 1000, /* that can be continued */
     OPEN_RETRY_MS = 60000,
 };
@@ -288,48 +284,9 @@ static enum err read_partner(struct ingest_document *document)
     return err;
 }
 
-/* Whether the record of the document's partner lets one more in. */
-static enum err check_limits(struct ingest_document *document, const Epcis__V1__TradingPartner *partner)
-{
-    uint8_t id[UUID_BYTES];
-    uint64_t unfinished = 0;
-    uint32_t retry_ms = PARTNER_RETRY_MS;
-    enum err err = ERR_OK;
-    document->max_bytes = partner->max_document_bytes;
-    if (partner->max_unfinished_bytes)
-        err = journal_load_of(document->ingest->journal, partner->glns, partner->n_glns, &unfinished);
-    if (!err && partner->max_unfinished_bytes && unfinished >= partner->max_unfinished_bytes) {
-        refusal_set(&document->why, REFUSAL_PARTNER_BYTES, retry_ms,
-                    "%" PRIu64 " bytes of documents of partner %s are unfinished, of %" PRIu64
-                    " that its record allows (max_unfinished_bytes); try again after retry-after-ms",
-                    unfinished, document->record.partner, partner->max_unfinished_bytes);
-        return ERR_FULL;
-    }
-    if (err || !partner->max_requests_per_second)
-        return err;
-    err = uuid_parse(partner->partner_id, id) ? ERR_CORRUPT : ERR_OK;
-    if (!err)
-        err = quota_take(document->ingest->quota, id, partner->max_requests_per_second, clock_steady_ms(),
-                         &retry_ms);
-    if (err == ERR_FULL)
-        refusal_set(&document->why, REFUSAL_PARTNER_REQUESTS, retry_ms,
-                    "partner %s has sent the %" PRIu32 " documents that its record allows in a second "
-                    "(max_requests_per_second); try again after retry-after-ms",
-                    document->record.partner, partner->max_requests_per_second);
-    return err;
-}
-
-static void log_limit(const struct ingest_document *document)
-{
-    log_info("document_refused", "partner=%s reason=%s retry_after_ms=%" PRIu32, document->record.partner,
-             refusal_code(document->why.reason), document->why.retry_after_ms);
-}
-
 /* With the first piece the partner is known, and by its record how much it may send. */
 static enum err find_partner(struct ingest_document *document)
 {
-    struct arena arena;
-    Epcis__V1__TradingPartner *partner = NULL;
     if (!*document->record.partner) {
         enum err err = read_partner(document);
         if (err)
@@ -338,15 +295,8 @@ static enum err find_partner(struct ingest_document *document)
     document->partner_found = true;
     if (!*document->record.partner)
         return ERR_OK;
-    arena_init(&arena, RECORD_BYTES);
-    enum err err =
-        journal_partner_by_gln(document->ingest->journal, document->record.partner, &arena, &partner);
-    if (!err)
-        err = check_limits(document, partner);
-    if (err == ERR_FULL)
-        log_limit(document);
-    arena_free(&arena);
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+    return partner_limits_check(document->ingest->journal, document->ingest->quota, document->record.partner,
+                                &document->max_bytes, &document->why);
 }
 
 /* Compresses the piece in hand and sends it to the journal. */
