@@ -54,6 +54,30 @@ enum err journal_trees_error(const char *what, int code);
 enum err journal_trees_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
                              struct arena *scratch);
 
+/* Records of documents: read, written, and written back as finished where nothing is left to do. */
+enum err journal_capture_get(const struct journal_trees *trees, MDB_txn *txn, uint64_t number,
+                             struct arena *arena, Epcis__Store__V1__CaptureRecord **out);
+enum err journal_capture_put(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
+                             const Epcis__Store__V1__CaptureRecord *record);
+enum err journal_capture_update(struct journal_trees *trees, MDB_txn *txn, uint64_t number,
+                                Epcis__Store__V1__CaptureRecord *record);
+
+/* Apply JOURNAL_SEAL, JOURNAL_CONVERTED and JOURNAL_CANCEL. */
+enum err journal_capture_seal(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                              struct arena *scratch);
+enum err journal_capture_converted(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                                   struct arena *scratch);
+enum err journal_capture_cancel(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
+                                struct arena *scratch);
+
+/* Apply JOURNAL_BATCH, JOURNAL_CONDEMNED and JOURNAL_ACKNOWLEDGED. */
+enum err journal_batch_add(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                           struct arena *scratch);
+enum err journal_batch_condemn(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                               struct arena *scratch);
+enum err journal_batch_acknowledge(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
+                                   struct arena *scratch);
+
 /* Applies JOURNAL_LETTER, and the same change as part of JOURNAL_SEAL: op->refused is ERR_EXISTS where the
  * dead letter is not open. */
 enum err journal_letter_apply(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
@@ -116,6 +140,7 @@ MDB_val journal_val(const void *data, size_t bytes);
 /* Big-endian keys: LMDB then orders them as numbers. */
 void journal_key_u64(uint64_t value, uint8_t out[8]);
 uint64_t journal_key_read_u64(const uint8_t key[8]);
+void journal_key_u32(uint32_t value, uint8_t out[4]);
 void journal_key_pair(uint32_t partition, uint64_t sequence, uint8_t out[12]);
 void journal_key_piece(uint64_t upload, uint32_t piece, uint8_t out[12]);
 
