@@ -135,12 +135,9 @@ static enum err continue_upload(struct journal_trees *trees, MDB_txn *txn, struc
     struct journal_claim *claim = op->claim;
     Epcis__Store__V1__UploadRecord *record = NULL;
     enum err err = record_get(trees, txn, claim->upload, scratch, &record);
-    if (!err)
-        err = drop_short_piece(trees, txn, claim->upload, record);
     if (err)
         return err;
-    claim->pieces = record->pieces;
-    claim->bytes = record->bytes;
+    claim->bytes = record->bytes - record->bytes % JOURNAL_PIECE_BYTES;
     claim->document_number = record->document_number;
     if (record->document_number) {
         err = tell_document(trees, txn, record->document_number, scratch, claim);
@@ -152,10 +149,14 @@ static enum err continue_upload(struct journal_trees *trees, MDB_txn *txn, struc
         memcpy(claim->digest_state, record->sha256_state.data, DIGEST_BYTES);
     else if (record->pieces)
         err = ERR_CORRUPT;
-    if (!err && claim->offset > claim->bytes)
+    if (!err && claim->offset > claim->bytes) { /* the stream that has it goes on */
         op->refused = ERR_ORDER;
-    else
-        record->stream = claim->stream;
+        return ERR_OK;
+    }
+    if (!err)
+        err = drop_short_piece(trees, txn, claim->upload, record);
+    claim->pieces = record->pieces;
+    record->stream = claim->stream;
     return err ? err : record_put(trees, txn, claim->upload, record);
 }
 

@@ -243,6 +243,47 @@ START_TEST(older_stream_cannot_finish)
 }
 END_TEST
 
+static void op_done(struct journal_op *op, enum err err)
+{
+    waiter_set(op->context, err);
+}
+
+static enum err run_op(struct journal_op op)
+{
+    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
+    op.done = op_done;
+    op.context = &waiter;
+    journal_submit(journal, &op);
+    return waiter_wait(&waiter);
+}
+
+/* Between a last, short piece and its seal comes a claim that is refused: it must not cost that piece. */
+START_TEST(refused_claim_changes_nothing)
+{
+    struct journal_claim claim = {.key_bytes = UUID_BYTES, .open_max = 10}, refused;
+    memcpy(claim.key, id, UUID_BYTES);
+    claim.stream = journal_next_upload(journal);
+    ck_assert_int_eq(run_op((struct journal_op){.kind = JOURNAL_CLAIM, .claim = &claim}), ERR_OK);
+    struct journal_op piece = {
+        .kind = JOURNAL_PIECE, .upload = claim.upload, .stream = claim.stream, .raw_bytes = 777};
+    buffer_append(&piece.data, document, 777);
+    ck_assert_int_eq(run_op(piece), ERR_OK);
+    buffer_free(&piece.data);
+
+    refused = claim;
+    refused.stream = journal_next_upload(journal);
+    refused.offset = 1;
+    ck_assert_int_eq(run_op((struct journal_op){.kind = JOURNAL_CLAIM, .claim = &refused}), ERR_ORDER);
+    ck_assert_uint_eq(refused.bytes, 0); /* a part of a piece is nothing to go on from */
+    ck_assert_uint_eq(journal_unfinished_bytes(journal), 777);
+
+    struct journal_document sealed_document = {
+        .upload = claim.upload, .stream = claim.stream, .pieces = 1, .document_bytes = 777, .received_ms = 1};
+    ck_assert_int_eq(run_op((struct journal_op){.kind = JOURNAL_SEAL, .document = &sealed_document}), ERR_OK);
+    ck_assert_uint_eq(sealed_document.number, 1);
+}
+END_TEST
+
 START_TEST(same_bytes_under_two_ids_are_one_document)
 {
     struct ingest_document *upload = NULL;
@@ -295,6 +336,7 @@ int main(void)
     tcase_add_test(tests, goes_on_after_restarts);
     tcase_add_test(tests, later_stream_wins);
     tcase_add_test(tests, older_stream_cannot_finish);
+    tcase_add_test(tests, refused_claim_changes_nothing);
     tcase_add_test(tests, same_bytes_under_two_ids_are_one_document);
     tcase_add_test(tests, abandoned_ones_go_away);
     suite_add_tcase(suite, tests);
