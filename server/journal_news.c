@@ -132,6 +132,8 @@ enum err journal_news_read(struct journal *journal, uint64_t *number, uint32_t l
     int code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     if (code == MDB_NOTFOUND)
         err = ERR_NOT_FOUND;
+    else if (!code && journal_key_read_u64(key.mv_data) != *number + 1)
+        err = ERR_ORDER;
     for (uint32_t i = 0; !code && !err && i < limit; i++) {
         Epcis__Store__V1__NewsRecord *record = NULL;
         uint64_t here = journal_key_read_u64(key.mv_data);

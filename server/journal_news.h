@@ -11,7 +11,7 @@ enum err journal_news_range(struct journal *journal, uint64_t *first, uint64_t *
 
 /* Calls `take` for up to `limit` of those behind `*number`, which it moves to the last one taken, until it
  * returns another than ERR_OK, which is returned. Records are in the arena. ERR_NOT_FOUND: none follow;
- * ERR_DISK, ERR_CORRUPT, ERR_LIMIT. Any thread. */
+ * ERR_ORDER: some of those that follow are no longer kept; ERR_DISK, ERR_CORRUPT, ERR_LIMIT. Any thread. */
 enum err journal_news_read(struct journal *journal, uint64_t *number, uint32_t limit, struct arena *arena,
                            enum err (*take)(void *context, uint64_t number,
                                             const Epcis__Store__V1__NewsRecord *record),

@@ -46,15 +46,10 @@ static enum err read_cursor(struct call *call, const char *cursor, uint64_t *num
         return ERR_OK;
     errno = 0;
     *number = strtoull(cursor, &end, 10);
-    if (cursor[0] < '0' || cursor[0] > '9' || *end || errno || *number > last) {
-        reply_input(&call->reply, "`cursor` is none: send that of a response, \"begin\" or nothing");
-        return ERR_INPUT;
-    }
-    if (*number >= first - 1)
+    if (cursor[0] >= '0' && cursor[0] <= '9' && !*end && !errno && *number <= last)
         return ERR_OK;
-    reply_refuse(&call->reply, REASON_NEWS_PRUNED, "the first cursor that can be used is %" PRIu64,
-                 first - 1);
-    return ERR_NOT_FOUND;
+    reply_input(&call->reply, "`cursor` is none: send that of a response, \"begin\" or nothing");
+    return ERR_INPUT;
 }
 
 /* ERR_NOT_FOUND: there is none, or it is another's. */
@@ -189,6 +184,18 @@ static enum err take(void *context, uint64_t number, const Epcis__Store__V1__New
     return telling->response.n_acknowledgments == TOLD ? ERR_FULL : tell(telling, number, record);
 }
 
+/* Also of a stream that is open: what it has not read may go meanwhile. */
+static void refuse_pruned(struct call *call)
+{
+    uint64_t first, last;
+    enum err err = journal_news_range(call->services->journal, &first, &last);
+    if (err)
+        reply_err(&call->reply, err, "acknowledgments");
+    else
+        reply_refuse(&call->reply, REASON_NEWS_PRUNED, "the first cursor that can be used is %" PRIu64,
+                     first - 1);
+}
+
 static enum call_next watch_work(struct call *call, struct arena *arena)
 {
     if (call->asked && watch_begin(call, arena))
@@ -199,7 +206,10 @@ static enum call_next watch_work(struct call *call, struct arena *arena)
     uint64_t before = watch->number;
     enum err err = journal_news_read(call->services->journal, &watch->number, SEEN, arena, take, &telling);
     if (err && err != ERR_NOT_FOUND && err != ERR_FULL) {
-        reply_err(&call->reply, err, "acknowledgments after %" PRIu64, before);
+        if (err == ERR_ORDER)
+            refuse_pruned(call);
+        else
+            reply_err(&call->reply, err, "acknowledgments after %" PRIu64, before);
         watch_drop(call);
         return CALL_ANSWER;
     }

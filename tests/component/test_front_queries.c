@@ -5,6 +5,7 @@
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
 
+#include "epcis/v1/acknowledgment_service.pb-c.h"
 #include "epcis/v1/partner_service.pb-c.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "tests/component/front_bench.h"
@@ -447,6 +448,45 @@ START_TEST(health_is_told)
 }
 END_TEST
 
+/* What falls out of the journal before a watcher has it is not passed over in silence. */
+START_TEST(watchers_learn_of_what_is_pruned)
+{
+    static const char method[] = "/epcis.v1.AcknowledgmentService/WatchAcknowledgments";
+    const ProtobufCMessageDescriptor *type = &epcis__v1__watch_acknowledgments_response__descriptor;
+    Epcis__V1__WatchAcknowledgmentsRequest request = EPCIS__V1__WATCH_ACKNOWLEDGMENTS_REQUEST__INIT;
+    struct client_stream *stream;
+    struct client_status status;
+    ProtobufCMessage *message;
+    begin();
+    atomic_store(&fake_news_last, 5);
+    request.cursor = "begin";
+    ck_assert_int_eq(client_stream_read(client, method, &request.base, soon(), &stream), ERR_OK);
+    ck_assert(client_stream_next(stream, type, &message));
+    const Epcis__V1__WatchAcknowledgmentsResponse *first =
+        (const Epcis__V1__WatchAcknowledgmentsResponse *)message;
+    ck_assert_uint_eq(first->n_acknowledgments, 5);
+    ck_assert_str_eq(first->cursor, "5");
+    protobuf_c_message_free_unpacked(message, NULL);
+
+    atomic_store(&fake_news_first, 11);
+    atomic_store(&fake_news_last, 20);
+    ck_assert(!client_stream_next(stream, type, &message));
+    client_stream_finish(&stream, NULL, NULL, &status);
+    ck_assert_int_eq(status.code, GRPC_STATUS_OUT_OF_RANGE);
+    ck_assert_str_eq(status.reason, "NEWS_PRUNED");
+    ck_assert_msg(strstr(status.message, "can be used is 10") != NULL, "%s", status.message);
+
+    request.cursor = "9";
+    check_query_refused(method, &request.base, GRPC_STATUS_OUT_OF_RANGE, "can be used is 10");
+    request.cursor = "10";
+    ck_assert_int_eq(client_stream_read(client, method, &request.base, soon(), &stream), ERR_OK);
+    ck_assert(client_stream_next(stream, type, &message));
+    protobuf_c_message_free_unpacked(message, NULL);
+    client_stream_cancel(&stream);
+    end();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("front_queries");
@@ -463,6 +503,7 @@ int main(void)
     tcase_add_test(tests, garbage_is_refused);
     tcase_add_test(tests, unknown_methods_are_refused);
     tcase_add_test(tests, health_is_told);
+    tcase_add_test(tests, watchers_learn_of_what_is_pruned);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -381,6 +381,16 @@ START_TEST(news_come_once_and_go_with_the_documents)
     prune.before_ms = INT64_MAX;
     ck_assert_int_eq(run_op(journal, &prune), ERR_OK);
     check_range(journal, 4, 4);
+    struct arena arena;
+    struct buffer told = {0};
+    arena_init(&arena, 1 << 20);
+    number = 2; /* and 3, which follows, is gone */
+    ck_assert_int_eq(journal_news_read(journal, &number, 100, &arena, add_news, &told), ERR_ORDER);
+    ck_assert_uint_eq(number, 2);
+    ck_assert_uint_eq(told.length, 0);
+    arena_free(&arena);
+    number = 3;
+    check_news(journal, &number, "5:0 ");
     journal_close(&journal);
     ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
     ck_assert_int_eq(ingest_init(journal, NULL, count_received, NULL, &ingest), ERR_OK);
