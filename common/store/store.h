@@ -39,11 +39,23 @@ enum err store_check(struct store *store, uint64_t *records);
 /* Reading. Messages are built in `arena`. ERR_NOT_FOUND, ERR_LIMIT (the arena's budget), ERR_CORRUPT,
  * ERR_DISK. */
 
+/* Which events are told, by the document that each came in; where it is NULL, all are. What is not told is
+ * passed over as if it did not exist: it counts on no page and behind no token. But a page ends early, with a
+ * token, where STORE_UNSEEN_MAX in a row are passed over. */
+struct store_sight {
+    /* ERR_NOT_FOUND: those of this document are not told. Any other error ends the call. */
+    enum err (*sees)(void *context, const uint8_t capture_id[UUID_BYTES]);
+    void *context;
+};
+enum { STORE_UNSEEN_MAX = 200000 };
+
 /* State and history of one item, oldest event first. At most `limit` entries; `cursor` starts as "" and
- * holds after the call where the next page starts, "" after the last: a token that clients may keep. */
+ * holds after the call where the next page starts, "" after the last: a token that clients may keep.
+ * ERR_NOT_FOUND, whatever the cursor, also where none of the item's events is told. */
 enum { STORE_CURSOR = 1024 };
-enum err store_item_history(struct store *store, const char *epc, uint32_t limit, char cursor[STORE_CURSOR],
-                            struct arena *arena, Epcis__V1__GetItemHistoryResponse **out);
+enum err store_item_history(struct store *store, const char *epc, const struct store_sight *sight,
+                            uint32_t limit, char cursor[STORE_CURSOR], struct arena *arena,
+                            Epcis__V1__GetItemHistoryResponse **out);
 
 enum err store_event_get(struct store *store, uint64_t sequence, struct arena *arena,
                          Epcis__V1__CommittedEvent **out);

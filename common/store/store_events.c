@@ -17,6 +17,8 @@ struct listing {
     size_t prefix;                      /* how much of the key all events share */
     size_t rest;                        /* how much follows */
     uint8_t end[REST_MAX];              /* the rest of the first key behind what is asked for */
+    const struct store_sight *sight;
+    uint32_t unseen; /* events in a row that are not told */
     uint32_t limit;
     struct arena scratch;
     struct arena *arena;
@@ -54,14 +56,34 @@ static bool is_listed(const struct listing *listing, const MDB_val *key)
            memcmp(key->mv_data, listing->key, listing->prefix) == 0;
 }
 
-/* Whether there is any event, wherever the page starts. */
+/* The first of the events for which a key stands. */
+static uint64_t first_of(const struct listing *listing, const MDB_val *key)
+{
+    const uint8_t *end = (const uint8_t *)key->mv_data + listing->prefix + listing->rest;
+    return trees_get_number(end - SEQUENCE_BYTES, SEQUENCE_BYTES);
+}
+
+static enum err check_told(struct listing *listing, uint64_t sequence)
+{
+    return store_read_sees(listing->store, listing->txn, listing->sight, sequence, &listing->unseen);
+}
+
+/* Whether any event is told, wherever the page starts. */
 static enum err check_known(struct listing *listing)
 {
     MDB_val key = {listing->prefix, listing->key}, value;
+    enum err err = ERR_NOT_FOUND;
     int rc = mdb_cursor_get(listing->cursor, &key, &value, MDB_SET_RANGE);
-    if (rc)
-        return trees_error(rc);
-    return is_listed(listing, &key) ? ERR_OK : ERR_NOT_FOUND;
+    while (!rc && is_listed(listing, &key)) {
+        err = check_told(listing, first_of(listing, &key));
+        if (listing->unseen == STORE_UNSEEN_MAX)
+            err = ERR_OK; /* as far as anybody looks */
+        if (err != ERR_NOT_FOUND)
+            break;
+        rc = mdb_cursor_get(listing->cursor, &key, &value, MDB_NEXT);
+    }
+    listing->unseen = 0;
+    return rc ? trees_error(rc) : err;
 }
 
 static enum err read_token(struct listing *listing)
@@ -102,10 +124,14 @@ static int seek(struct listing *listing, MDB_val *key, MDB_val *value)
 static enum err list_event(struct listing *listing, uint64_t sequence, const uint8_t *rest, bool *full)
 {
     Epcis__V1__ListEventsResponse *page = listing->response;
-    *full = page->n_events == listing->limit;
-    enum err err = *full ? ERR_OK
-                         : store_read_entry(listing->store, listing->txn, sequence, &listing->scratch,
-                                            listing->arena, &page->events[page->n_events]);
+    enum err err = check_told(listing, sequence);
+    bool unseen = err == ERR_NOT_FOUND && listing->unseen < STORE_UNSEEN_MAX;
+    if (unseen || (err && err != ERR_NOT_FOUND))
+        return unseen ? ERR_OK : err;
+    *full = page->n_events == listing->limit || listing->unseen == STORE_UNSEEN_MAX;
+    err = *full ? ERR_OK
+                : store_read_entry(listing->store, listing->txn, sequence, &listing->scratch, listing->arena,
+                                   &page->events[page->n_events]);
     if (err == ERR_LIMIT && page->n_events > 0) { /* a page may end early */
         *full = true;
         err = ERR_OK;
@@ -121,7 +147,7 @@ static enum err list_event(struct listing *listing, uint64_t sequence, const uin
 static enum err list_key(struct listing *listing, const MDB_val *key, const MDB_val *value, bool *full)
 {
     const uint8_t *rest = (const uint8_t *)key->mv_data + listing->prefix;
-    uint64_t first = trees_get_number(rest + listing->rest - SEQUENCE_BYTES, SEQUENCE_BYTES), count = 1;
+    uint64_t first = first_of(listing, key), count = 1;
     if (listing->tree != TREE_CAPTURE)
         return list_event(listing, first, rest, full);
     if (value->mv_size != 4)
@@ -161,8 +187,11 @@ static enum err list_page(struct listing *listing)
 enum err store_events(struct store *store, const struct store_events_query *query, char cursor[STORE_CURSOR],
                       struct arena *arena, Epcis__V1__ListEventsResponse **out)
 {
-    struct listing listing = {
-        .store = store, .limit = store_read_limit(query->limit), .arena = arena, .token = cursor};
+    struct listing listing = {.store = store,
+                              .sight = query->sight,
+                              .limit = store_read_limit(query->limit),
+                              .arena = arena,
+                              .token = cursor};
     Epcis__V1__ListEventsResponse *response = *out = listing.response = arena_alloc(arena, sizeof *response);
     Epcis__V1__HistoryEntry **events = arena_alloc(arena, listing.limit * sizeof *events);
     char *token = arena_alloc(arena, STORE_CURSOR); /* before the page takes all there is */

@@ -261,6 +261,20 @@ static bool fill_entry(const Epcis__V1__Event *event, const struct event_head *h
            store_read_text(arena, id, strlen(id), &entry->event_id);
 }
 
+enum err store_read_sees(struct store *store, MDB_txn *txn, const struct store_sight *sight,
+                         uint64_t sequence, uint32_t *unseen)
+{
+    struct event_head head;
+    if (!sight)
+        return ERR_OK;
+    enum err err = store_read_event(store, txn, sequence, &head);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    err = sight->sees(sight->context, head.capture_id);
+    *unseen = err == ERR_NOT_FOUND ? *unseen + 1 : 0;
+    return err;
+}
+
 enum err store_read_entry(struct store *store, MDB_txn *txn, uint64_t sequence, struct arena *scratch,
                           struct arena *arena, Epcis__V1__HistoryEntry **out)
 {
@@ -313,11 +327,42 @@ struct history_page {
     MDB_cursor *cursor;
     const uint8_t *item;
     size_t item_length;
+    const struct store_sight *sight;
+    uint32_t unseen; /* entries in a row that are not told */
     uint32_t limit;
     struct arena *arena;
     struct arena scratch;
     char *token; /* in: where to start; out: where the next page starts */
 };
+
+/* To the first row that is told, from where `op` leads, or to the last of too many that are not.
+ * ERR_NOT_FOUND: there is none. */
+static enum err find_told(struct history_page *page, MDB_val *key, MDB_val *value, MDB_cursor_op op)
+{
+    int rc;
+    while (!(rc = mdb_cursor_get(page->cursor, key, value, op)) &&
+           trees_is_row(key, page->item, page->item_length)) {
+        if (value->mv_size != 8)
+            return ERR_CORRUPT;
+        enum err err = store_read_sees(page->store, page->txn, page->sight,
+                                       trees_get_number(value->mv_data, 8), &page->unseen);
+        if (err != ERR_NOT_FOUND)
+            return err;
+        if (page->unseen == STORE_UNSEEN_MAX)
+            return ERR_OK;
+        op = MDB_NEXT;
+    }
+    return rc ? trees_error(rc) : ERR_NOT_FOUND;
+}
+
+/* Whether any row is told, wherever the page starts; otherwise tokens would tell what is not. */
+static enum err check_told(struct history_page *page, const uint8_t *start, size_t length)
+{
+    MDB_val key = {length, (void *)start}, value;
+    enum err err = page->sight ? find_told(page, &key, &value, MDB_SET_RANGE) : ERR_OK;
+    page->unseen = 0;
+    return err;
+}
 
 static enum err history_read(struct history_page *page, Epcis__V1__GetItemHistoryResponse *out)
 {
@@ -326,7 +371,9 @@ static enum err history_read(struct history_page *page, Epcis__V1__GetItemHistor
     memcpy(bytes, page->item, page->item_length);
     bytes[page->item_length] = 0;
     bytes[page->item_length + 1] = ITEM_ROW;
-    enum err err = *page->token ? token_decode(page->token, bytes + page->item_length, &suffix) : ERR_OK;
+    enum err err = check_told(page, bytes, page->item_length + suffix);
+    if (!err && *page->token)
+        err = token_decode(page->token, bytes + page->item_length, &suffix);
     *page->token = '\0';
     if (err)
         return err;
@@ -334,11 +381,9 @@ static enum err history_read(struct history_page *page, Epcis__V1__GetItemHistor
     if (!out->history)
         return ERR_LIMIT;
     MDB_val key = {page->item_length + suffix, bytes}, value;
-    int rc = mdb_cursor_get(page->cursor, &key, &value, MDB_SET_RANGE);
-    while (!rc && trees_is_row(&key, page->item, page->item_length)) {
-        bool full = out->n_history == page->limit;
-        if (value.mv_size != 8)
-            return ERR_CORRUPT;
+    err = find_told(page, &key, &value, MDB_SET_RANGE);
+    while (!err) {
+        bool full = out->n_history == page->limit || page->unseen == STORE_UNSEEN_MAX;
         if (!full)
             err = store_read_entry(page->store, page->txn, trees_get_number(value.mv_data, 8), &page->scratch,
                                    page->arena, &out->history[out->n_history]);
@@ -350,13 +395,14 @@ static enum err history_read(struct history_page *page, Epcis__V1__GetItemHistor
         if (err)
             return err;
         out->n_history++;
-        rc = mdb_cursor_get(page->cursor, &key, &value, MDB_NEXT);
+        err = find_told(page, &key, &value, MDB_NEXT);
     }
-    return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-enum err store_item_history(struct store *store, const char *epc, uint32_t limit, char cursor[STORE_CURSOR],
-                            struct arena *arena, Epcis__V1__GetItemHistoryResponse **out)
+enum err store_item_history(struct store *store, const char *epc, const struct store_sight *sight,
+                            uint32_t limit, char cursor[STORE_CURSOR], struct arena *arena,
+                            Epcis__V1__GetItemHistoryResponse **out)
 {
     uint8_t key[EPC_KEY_MAX];
     struct store_item item;
@@ -364,6 +410,7 @@ enum err store_item_history(struct store *store, const char *epc, uint32_t limit
     struct history_page page = {.store = store,
                                 .item = key,
                                 .item_length = epc_key(epc, strlen(epc), key),
+                                .sight = sight,
                                 .limit = store_read_limit(limit),
                                 .arena = arena,
                                 .token = cursor};

@@ -33,6 +33,11 @@ enum { STORE_SCRATCH_BYTES = 512 << 20 };
 /* ERR_NOT_FOUND. The head borrows from the store. */
 enum err store_read_event(struct store *store, MDB_txn *txn, uint64_t sequence, struct event_head *out);
 
+/* Whether the event is told; counts in `*unseen` how many in a row are not. ERR_NOT_FOUND: it is not;
+ * ERR_CORRUPT where there is none. */
+enum err store_read_sees(struct store *store, MDB_txn *txn, const struct store_sight *sight,
+                         uint64_t sequence, uint32_t *unseen);
+
 /* The event as an entry of a history, in `arena`; `scratch` is reset. ERR_CORRUPT where there is none. */
 enum err store_read_entry(struct store *store, MDB_txn *txn, uint64_t sequence, struct arena *scratch,
                           struct arena *arena, Epcis__V1__HistoryEntry **out);

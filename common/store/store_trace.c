@@ -22,6 +22,8 @@ struct found {
 struct walk {
     struct store *store;
     MDB_txn *txn;
+    const struct store_sight *sight;
+    uint32_t unseen; /* not heeded: each container is opened whole */
     bool recursive;
     struct store_holding holding;
     MDB_cursor *rows; /* of the container that is opened */
@@ -132,7 +134,10 @@ static enum err open_filling(void *context, int64_t time_us, const struct store_
     (void)time_us;
     if (entry->action != EPCIS__V1__ACTION__ACTION_ADD || walk->spent || is_full(walk))
         return ERR_OK;
-    enum err err = store_holding_packing(&walk->holding, entry->sequence, &packing);
+    enum err err = store_read_sees(walk->store, walk->txn, walk->sight, entry->sequence, &walk->unseen);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    err = store_holding_packing(&walk->holding, entry->sequence, &packing);
     const uint8_t *container = walk->keys.data + walk->container.key;
     if (err || packing->wrong || packing->parent_length != walk->container.key_length ||
         memcmp(packing->parent, container, packing->parent_length) != 0)
@@ -240,6 +245,7 @@ enum err store_contents(struct store *store, const struct store_contents_query *
     uint8_t key[EPC_KEY_MAX];
     struct store_item item;
     struct walk walk = {.store = store,
+                        .sight = query->sight,
                         .recursive = query->recursive,
                         .limit = store_read_limit(query->limit),
                         .arena = arena};

@@ -11,7 +11,8 @@ enum { STORE_CONTENT_MAX = 1000000 };
 
 struct store_contents_query {
     const char *epc;
-    const int64_t *at_us; /* NULL: now */
+    const struct store_sight *sight; /* items that other events packed are not told, nor what is in them */
+    const int64_t *at_us;            /* NULL: now */
     bool recursive;
     uint32_t limit; /* items at most; 0: as many as are ever given */
 };
@@ -27,6 +28,7 @@ enum err store_containers(struct store *store, const char *epc, const int64_t *a
 
 /* Which events: of one document, or of a GTIN and lot, or at a place. */
 struct store_events_query {
+    const struct store_sight *sight;
     const uint8_t *capture_id; /* NULL: not by document */
     uint64_t gtin;             /* with `lot` */
     const char *lot;           /* NULL: not by lot */
@@ -36,7 +38,7 @@ struct store_events_query {
     uint32_t limit;            /* events at most; 0: as many as are ever given */
 };
 
-/* In the order of commits; at a place by event time. ERR_NOT_FOUND: no event, at any time. */
+/* In the order of commits; at a place by event time. ERR_NOT_FOUND: no event that is told, at any time. */
 enum err store_events(struct store *store, const struct store_events_query *query, char cursor[STORE_CURSOR],
                       struct arena *arena, Epcis__V1__ListEventsResponse **out);
 

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "common/store/store.h"
 #include "server/journal.h"
 
 enum { RECORD_BYTES = 1 << 20, EVENT_BYTES = 64 << 20 };
@@ -12,21 +11,41 @@ static bool is_limited(const struct call *call)
     return call->caller.partner[0];
 }
 
-enum err scope_capture(const struct call *call, const char *capture_id)
+static enum err sees_capture(const struct call *call, const uint8_t id[UUID_BYTES])
 {
-    uint8_t id[UUID_BYTES];
     Epcis__Store__V1__CaptureRecord *record = NULL;
     struct arena arena;
-    if (!is_limited(call))
-        return ERR_OK;
-    if (uuid_parse(capture_id, id))
-        return ERR_CORRUPT;
     arena_init(&arena, RECORD_BYTES);
     enum err err = journal_capture_by_id(call->services->journal, id, &arena, &record);
     if (!err)
         err = access_sees(call, record->partner);
     arena_free(&arena);
     return err;
+}
+
+enum err scope_capture(const struct call *call, const char *capture_id)
+{
+    uint8_t id[UUID_BYTES];
+    if (!is_limited(call))
+        return ERR_OK;
+    return uuid_parse(capture_id, id) ? ERR_CORRUPT : sees_capture(call, id);
+}
+
+/* Events beside each other often came in one document: asked about once. */
+static enum err sees_document(void *context, const uint8_t capture_id[UUID_BYTES])
+{
+    struct scope *scope = context;
+    if (!scope->answered || memcmp(scope->asked, capture_id, UUID_BYTES) != 0)
+        scope->answer = sees_capture(scope->call, capture_id);
+    scope->answered = true;
+    memcpy(scope->asked, capture_id, UUID_BYTES);
+    return scope->answer;
+}
+
+const struct store_sight *scope_sight(const struct call *call, struct scope *scope)
+{
+    *scope = (struct scope){.call = call, .sight = {.sees = sees_document, .context = scope}};
+    return is_limited(call) ? &scope->sight : NULL;
 }
 
 /* By the document that the event came in. */
@@ -71,40 +90,6 @@ static enum err keep_own(const struct call *call, const struct kind *kind, void 
     if (is_limited(call))
         *count = kept;
     return ERR_OK;
-}
-
-static enum err sees_entry(const struct call *call, const void *entry)
-{
-    return scope_capture(call, ((const Epcis__V1__HistoryEntry *)entry)->capture_id);
-}
-
-static bool same_capture(const void *entry, const void *other)
-{
-    return strcmp(((const Epcis__V1__HistoryEntry *)entry)->capture_id,
-                  ((const Epcis__V1__HistoryEntry *)other)->capture_id) == 0;
-}
-
-enum err scope_history(const struct call *call, Epcis__V1__HistoryEntry **entries, size_t *count)
-{
-    static const struct kind kind = {.sees = sees_entry, .same = same_capture};
-    return keep_own(call, &kind, (void **)entries, count);
-}
-
-static enum err sees_item(const struct call *call, const void *item)
-{
-    return sees_event(call, ((const Epcis__V1__ContainedItem *)item)->packed_sequence);
-}
-
-static bool same_packing(const void *item, const void *other)
-{
-    return ((const Epcis__V1__ContainedItem *)item)->packed_sequence ==
-           ((const Epcis__V1__ContainedItem *)other)->packed_sequence;
-}
-
-enum err scope_contents(const struct call *call, Epcis__V1__ContainedItem **items, size_t *count)
-{
-    static const struct kind kind = {.sees = sees_item, .same = same_packing};
-    return keep_own(call, &kind, (void **)items, count);
 }
 
 static enum err sees_container(const struct call *call, const void *container)

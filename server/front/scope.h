@@ -4,6 +4,7 @@
 #ifndef EPCISD_FRONT_SCOPE_H
 #define EPCISD_FRONT_SCOPE_H
 
+#include "common/store/store.h"
 #include "epcis/v1/dead_letter_service.pb-c.h"
 #include "epcis/v1/master_data_service.pb-c.h"
 #include "epcis/v1/trace_service.pb-c.h"
@@ -12,11 +13,17 @@
 /* ERR_NOT_FOUND: the document is another's, or there is none. */
 enum err scope_capture(const struct call *call, const char *capture_id);
 
-/* Events, by the document each came in. */
-enum err scope_history(const struct call *call, Epcis__V1__HistoryEntry **entries, size_t *count);
+/* For lists of events that the store makes: it passes over others' by itself. */
+struct scope {
+    const struct call *call;
+    uint8_t asked[UUID_BYTES]; /* the document that was asked about last, where `answered` */
+    bool answered;
+    enum err answer;
+    struct store_sight sight;
+};
 
-/* What is in a container, as far as the caller's own events put it there. */
-enum err scope_contents(const struct call *call, Epcis__V1__ContainedItem **items, size_t *count);
+/* What to hand to the store, in `scope`; NULL for a caller who may see all. */
+const struct store_sight *scope_sight(const struct call *call, struct scope *scope);
 
 /* What an item is in, up to the first container into which somebody else's event put it. */
 enum err scope_containers(const struct call *call, Epcis__V1__Container **containers, size_t *count);

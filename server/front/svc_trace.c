@@ -31,32 +31,20 @@ static enum err check_epc(struct call *call, const char *text)
     return ERR_INPUT;
 }
 
-/* Pages passed over for want of an event of the caller's. */
-enum { PASSED_MAX = 16 };
-
 /* ERR_NOT_FOUND also where no event of the caller's names the item: to a stranger it does not exist. */
 static enum err read_history(struct call *call, const char *epc, struct page *page, struct arena *arena,
                              Epcis__V1__GetItemHistoryResponse **out)
 {
-    bool first = !page->cursor[0], nothing = true;
-    enum err err = ERR_OK;
-    for (int i = 0; !err && nothing && i < PASSED_MAX && (i == 0 || page->cursor[0]); i++) {
-        err = store_item_history(call->services->store, epc, page->limit, page->cursor, arena, out);
-        if (!err)
-            err = scope_history(call, (*out)->history, &(*out)->n_history);
-        nothing = !err && (*out)->n_history == 0;
-    }
-    if (err)
-        return err;
-    scope_state(call, (*out)->state);
-    return nothing && first && !page->cursor[0] && call->caller.partner[0] ? ERR_NOT_FOUND : ERR_OK;
+    struct scope scope;
+    return store_item_history(call->services->store, epc, scope_sight(call, &scope), page->limit,
+                              page->cursor, arena, out);
 }
 
 /* That some event of the caller's names the item, where it may not see others'. */
 static enum err check_known(struct call *call, const char *epc, struct arena *arena)
 {
     Epcis__V1__GetItemHistoryResponse *response;
-    struct page page = {.limit = PAGE_MAX};
+    struct page page = {.limit = 1};
     return call->caller.partner[0] ? read_history(call, epc, &page, arena, &response) : ERR_OK;
 }
 
@@ -77,6 +65,7 @@ static const ProtobufCMessage *get_item_history(struct call *call, const Protobu
         reply_about(&call->reply, "item", request->epc);
         return NULL;
     }
+    scope_state(call, response->state);
     return &response->base;
 }
 
@@ -124,15 +113,15 @@ static const ProtobufCMessage *get_contents(struct call *call, const ProtobufCMe
         page_read(request->page_size, request->page_token, &page, &call->reply))
         return NULL;
     int64_t at_us = us_of_ms(request->at_ms);
+    struct scope scope;
     const struct store_contents_query query = {.epc = request->epc,
+                                               .sight = scope_sight(call, &scope),
                                                .at_us = request->at_ms ? &at_us : NULL,
                                                .recursive = request->recursive,
                                                .limit = page.limit};
     enum err err = check_known(call, request->epc, arena);
     if (!err)
         err = store_contents(call->services->store, &query, page.cursor, arena, &response);
-    if (!err)
-        err = scope_contents(call, response->items, &response->n_items);
     if (err) {
         if (page_refused(err, &call->reply))
             return NULL;
@@ -243,27 +232,13 @@ static enum err list_nothing(struct call *call, const uint8_t capture_id[UUID_BY
     return err;
 }
 
-/* As read_history. */
-static enum err read_events(struct call *call, const struct store_events_query *query, struct page *page,
-                            struct arena *arena, Epcis__V1__ListEventsResponse **out)
-{
-    bool first = !page->cursor[0], nothing = true;
-    enum err err = ERR_OK;
-    for (int i = 0; !err && nothing && i < PASSED_MAX && (i == 0 || page->cursor[0]); i++) {
-        err = store_events(call->services->store, query, page->cursor, arena, out);
-        if (!err)
-            err = scope_history(call, (*out)->events, &(*out)->n_events);
-        nothing = !err && (*out)->n_events == 0;
-    }
-    return !err && nothing && first && !page->cursor[0] && call->caller.partner[0] ? ERR_NOT_FOUND : err;
-}
-
 static const ProtobufCMessage *list_events(struct call *call, const ProtobufCMessage *message,
                                            struct arena *arena)
 {
     const Epcis__V1__ListEventsRequest *request = (const Epcis__V1__ListEventsRequest *)message;
     Epcis__V1__ListEventsResponse *response = NULL;
-    struct store_events_query query = {0};
+    struct scope scope;
+    struct store_events_query query = {.sight = scope_sight(call, &scope)};
     uint8_t capture_id[UUID_BYTES];
     struct page page;
     const char *selection = name_selection(call, request);
@@ -277,7 +252,7 @@ static const ProtobufCMessage *list_events(struct call *call, const ProtobufCMes
         return NULL;
     bool own = !query.capture_id || !(err = scope_capture(call, request->capture_id));
     if (own)
-        err = read_events(call, &query, &page, arena, &response);
+        err = store_events(call->services->store, &query, page.cursor, arena, &response);
     if (own && err == ERR_NOT_FOUND && query.capture_id)
         err = list_nothing(call, capture_id, arena, &response);
     if (err) {

@@ -380,10 +380,11 @@ enum err capture_get(struct journal *journal, const uint8_t capture_id[UUID_BYTE
 
 enum { FAKE_HISTORY = 3, FAKE_LETTERS = 5 };
 
-enum err store_item_history(struct store *store, const char *epc, uint32_t limit, char cursor[STORE_CURSOR],
-                            struct arena *arena, Epcis__V1__GetItemHistoryResponse **out)
+enum err store_item_history(struct store *store, const char *epc, const struct store_sight *sight,
+                            uint32_t limit, char cursor[STORE_CURSOR], struct arena *arena,
+                            Epcis__V1__GetItemHistoryResponse **out)
 {
-    (void)store;
+    (void)store, (void)sight;
     if (!strstr(epc, "2017"))
         return ERR_NOT_FOUND;
     Epcis__V1__GetItemHistoryResponse *response = arena_alloc(arena, sizeof *response);

@@ -137,7 +137,7 @@ static Epcis__V1__GetItemHistoryResponse *history(const char *epc)
 {
     char cursor[STORE_CURSOR] = "";
     Epcis__V1__GetItemHistoryResponse *response;
-    enum err err = store_item_history(world.store, epc, 0, cursor, &world.answers, &response);
+    enum err err = store_item_history(world.store, epc, NULL, 0, cursor, &world.answers, &response);
     ck_assert_int_eq(err, ERR_OK);
     ck_assert_str_eq(cursor, "");
     return response;
@@ -152,8 +152,8 @@ static bool is_known(const char *serial)
 {
     char cursor[STORE_CURSOR] = "";
     Epcis__V1__GetItemHistoryResponse *response;
-    enum err err = store_item_history(world.store, synthetic_sgtin(&world.events, 10001, serial), 0, cursor,
-                                      &world.answers, &response);
+    enum err err = store_item_history(world.store, synthetic_sgtin(&world.events, 10001, serial), NULL, 0,
+                                      cursor, &world.answers, &response);
     ck_assert(err == ERR_OK || err == ERR_NOT_FOUND);
     return err == ERR_OK;
 }

@@ -89,7 +89,7 @@ static size_t check_history(const char *epc, uint32_t limit, struct arena *answe
     do {
         Epcis__V1__GetItemHistoryResponse *page;
         arena_reset(answers);
-        ck_assert_int_eq(store_item_history(store, epc, limit, cursor, answers, &page), ERR_OK);
+        ck_assert_int_eq(store_item_history(store, epc, NULL, limit, cursor, answers, &page), ERR_OK);
         ck_assert_str_eq(page->next_page_token, cursor);
         ck_assert_uint_le(page->n_history, limit);
         for (size_t i = 0; i < page->n_history; i++, seen++) {
@@ -126,9 +126,10 @@ START_TEST(history_comes_in_pages_oldest_first)
     char cursor[STORE_CURSOR] = "";
     Epcis__V1__GetItemHistoryResponse *none;
     snprintf(cursor, sizeof cursor, "zz");
-    ck_assert_int_eq(store_item_history(store, epc, 10, cursor, &arena, &none), ERR_INPUT);
+    ck_assert_int_eq(store_item_history(store, epc, NULL, 10, cursor, &arena, &none), ERR_INPUT);
     cursor[0] = '\0';
-    ck_assert_int_eq(store_item_history(store, "urn:x:unknown", 10, cursor, &arena, &none), ERR_NOT_FOUND);
+    ck_assert_int_eq(store_item_history(store, "urn:x:unknown", NULL, 10, cursor, &arena, &none),
+                     ERR_NOT_FOUND);
 }
 END_TEST
 
@@ -394,7 +395,7 @@ START_TEST(an_abort_leaves_nothing)
     char cursor[STORE_CURSOR] = "";
     Epcis__V1__GetItemHistoryResponse *page;
     struct store_position position;
-    ck_assert_int_eq(store_item_history(store, epc, 0, cursor, &arena, &page), ERR_NOT_FOUND);
+    ck_assert_int_eq(store_item_history(store, epc, NULL, 0, cursor, &arena, &page), ERR_NOT_FOUND);
     ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
     ck_assert_uint_eq(store_next_sequence(txn), 1);
     ck_assert_int_eq(store_position_get(txn, 1, &position), ERR_OK);

@@ -57,8 +57,8 @@ static bool is_known(const char *serial)
 {
     char cursor[STORE_CURSOR] = "";
     Epcis__V1__GetItemHistoryResponse *response;
-    enum err err = store_item_history(world.store, synthetic_sgtin(&world.events, 10001, serial), 0, cursor,
-                                      &answers, &response);
+    enum err err = store_item_history(world.store, synthetic_sgtin(&world.events, 10001, serial), NULL, 0,
+                                      cursor, &answers, &response);
     ck_assert(err == ERR_OK || err == ERR_NOT_FOUND);
     return err == ERR_OK;
 }

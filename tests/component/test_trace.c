@@ -168,7 +168,8 @@ static Epcis__V1__ItemState *state(const char *epc)
 {
     char cursor[STORE_CURSOR] = "";
     Epcis__V1__GetItemHistoryResponse *response;
-    ck_assert_int_eq(store_item_history(world.store, epc, 1, cursor, &world.answers, &response), ERR_OK);
+    ck_assert_int_eq(store_item_history(world.store, epc, NULL, 1, cursor, &world.answers, &response),
+                     ERR_OK);
     return response->state;
 }
 
@@ -663,6 +664,71 @@ START_TEST(lists_of_events_end_early_where_the_arena_does)
 }
 END_TEST
 
+/* ---- what is not told ---- */
+
+static enum err sees_second(void *context, const uint8_t capture_id[UUID_BYTES])
+{
+    (void)context;
+    return capture_id[15] == 2 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+static const struct store_sight second_only = {.sees = sees_second};
+
+static enum err history_page(const char *epc, const struct store_sight *sight, char cursor[STORE_CURSOR],
+                             Epcis__V1__GetItemHistoryResponse **out)
+{
+    return store_item_history(world.store, epc, sight, 1, cursor, &world.answers, out);
+}
+
+START_TEST(what_is_not_told_leaves_no_trace)
+{
+    char cursor[STORE_CURSOR] = "", token[STORE_CURSOR] = "";
+    Epcis__V1__GetItemHistoryResponse *history;
+    Epcis__V1__ListEventsResponse *events;
+    Epcis__V1__GetContentsResponse *content;
+    synthetic_segment(&world.made, 1, 0);
+    add(object("storing", 1, unit("a")));
+    add(object("storing", 2, unit("b")));
+    add(object("storing", 3, unit("b")));
+    synthetic_segment(&world.made, 2, 0);
+    add(object("storing", 4, unit("a")));
+    pack(5, box(1), LIST(unit("a"), unit("c")));
+    synthetic_segment(&world.made, 1, 3);
+    add(object("storing", 6, unit("a")));
+    pack(7, box(1), LIST(unit("b"), unit("d"), unit("e")));
+    commit();
+
+    /* Of an item, pages hold what is told, and none follows the last of it. */
+    ck_assert_int_eq(history_page(unit("a"), &second_only, cursor, &history), ERR_OK);
+    ck_assert_uint_eq(history->history[0]->sequence, 4);
+    ck_assert_int_eq(history_page(unit("a"), &second_only, cursor, &history), ERR_OK);
+    ck_assert_uint_eq(history->history[0]->sequence, 5);
+    ck_assert_str_eq(cursor, "");
+    /* An item of which nothing is told is none, also behind a token that somebody else got. */
+    ck_assert_int_eq(history_page(unit("b"), &second_only, cursor, &history), ERR_NOT_FOUND);
+    ck_assert_int_eq(history_page(unit("b"), NULL, token, &history), ERR_OK);
+    ck_assert_str_ne(token, "");
+    ck_assert_int_eq(history_page(unit("b"), &second_only, token, &history), ERR_NOT_FOUND);
+
+    struct store_events_query query = {
+        .sight = &second_only, .place = 614141000012, .from_us = INT64_MIN, .to_us = INT64_MAX};
+    assert_events(query, SEQUENCES(4, 5));
+    query.from_us = moment(6);
+    ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &events), ERR_OK);
+    ck_assert_uint_eq(events->n_events, 0);
+    ck_assert_str_eq(cursor, "");
+    const uint8_t first[UUID_BYTES] = {[15] = 1};
+    query = (struct store_events_query){.sight = &second_only, .capture_id = first};
+    ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &events), ERR_NOT_FOUND);
+
+    const struct store_contents_query inside = {.epc = box(1), .sight = &second_only, .limit = 2};
+    ck_assert_int_eq(store_contents(world.store, &inside, cursor, &world.answers, &content), ERR_OK);
+    ck_assert_uint_eq(content->n_items, 2);
+    ck_assert_str_eq(content->items[1]->epc, link_of(unit("c")));
+    ck_assert_str_eq(cursor, "");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("trace");
@@ -690,6 +756,7 @@ int main(void)
     tcase_add_test(tests, events_at_a_place_by_event_time);
     tcase_add_test(tests, tokens_of_another_list_are_refused);
     tcase_add_test(tests, lists_of_events_end_early_where_the_arena_does);
+    tcase_add_test(tests, what_is_not_told_leaves_no_trace);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -273,6 +273,9 @@ class Identity(EndToEnd):
         details = self.refused("NOT_FOUND", b.item, epc)
         self.assertEqual(details.replace(epc, "X"), self.refused("NOT_FOUND", b.item, epc + "9").replace(epc + "9", "X"))
 
+        self.assertEqual(details, self.refused("NOT_FOUND", b.call, b.traces.GetItemHistory,
+                                               trace_pb.GetItemHistoryRequest(epc=epc, page_token="0002")))
+
         # A container that the partner packed, and what somebody else adds to it.
         packed = next(event for event in mine.events if event.parent and self.known(event.parent))
         items = self.contents(self.admin, packed.parent)
