@@ -48,7 +48,7 @@ class Interop(EndToEnd):
     # ---- what every client does over every connection
 
     def try_all(self, address, program, company):
-        document = make(events=60, defects=0.1, seed=company, company=company)
+        document = make(events=60, defects=0.1, redelivered=0.1, seed=company, company=company)
         expected = Oracle().document(document.partner, document.events)
         self.assertGreaterEqual(len(expected.refused), 2, "something to close in either way")
         path = self.folder / f"{company}.xml"
