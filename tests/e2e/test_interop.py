@@ -107,7 +107,8 @@ class Interop(EndToEnd):
         [[receipt], said] = self.run_client(program, proxy.address, "stream", path)
         self.assertEqual(receipt["document_bytes"], str(len(data)))
         self.assertGreaterEqual(said.count("again in "), 2, said)
-        self.assertLess(sum(carried), 2 * len(data), "it went on, instead of sending all again")
+        # Who goes on sends 1.1 times as much, who begins anew each time 1.6 times.
+        self.assertLess(sum(carried), 1.4 * len(data), "it went on, instead of sending all again")
 
     # ---- the servers
 
