@@ -144,6 +144,12 @@ static enum err write_document(const struct dead_letters *letters, const Epcis__
         snprintf(why, DEAD_LETTER_WHY, "it holds no event that could be read: a corrected one is needed");
         return ERR_EXISTS;
     }
+    if (original->pruned_ms) {
+        snprintf(why, DEAD_LETTER_WHY,
+                 "the document it came in, which says who sent it to whom, is kept no longer: send it in a "
+                 "corrected document that says so");
+        return ERR_EXISTS;
+    }
     enum err err = journal_piece(letters->journal, original->upload, 0, &head);
     if (!err)
         err = dead_letter_document(letter->event, head.data, head.length, out, why);

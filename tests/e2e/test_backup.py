@@ -8,7 +8,7 @@ import shutil
 import threading
 
 from documents import make
-from harness import EndToEnd, Refused, main, state_name, wait_for
+from harness import EndToEnd, Refused, dead_letter_pb, main, state_name, wait_for
 from oracle import Oracle
 
 
@@ -171,6 +171,12 @@ class Retention(Keeper):
         server = self.start(1, options=["--retain-days", 0])
         wait_for(lambda: "event=documents_pruned documents=3 through=3" in server.log, "three documents are pruned")
         self.assertEqual([server.client.job(receipt.capture_id) for receipt in receipts], jobs)
+        for letter in list(server.client.dead_letters(page_size=1))[:3]:
+            with self.assertRaises(Refused) as caught:
+                server.client.call(server.client.dead.ResubmitDeadLetter, dead_letter_pb.ResubmitDeadLetterRequest(
+                    dead_letter_id=letter.dead_letter_id, who="a", why="b"))
+            self.assertEqual(caught.exception.code, "FAILED_PRECONDITION")
+            self.assertIn("kept no longer", caught.exception.details)
         again = server.client.capture(documents[0].data)
         self.assertTrue(again.duplicate_document)
         self.assertEqual(again.capture_id, receipts[0].capture_id)
