@@ -3,7 +3,7 @@
 #include "common/base/clock.h"
 #include "server/journal_trees.h"
 
-/* A transaction stays short. More than come with the documents whose bytes one removes, on the whole. */
+/* A transaction stays short. More than come with the pieces that one removes, on the whole. */
 enum { PRUNE_AT_ONCE = 1024 };
 
 static enum err add(struct journal_trees *trees, MDB_txn *txn, const Epcis__Store__V1__CaptureRecord *record,

@@ -40,11 +40,11 @@ enum err journal_prune_apply(struct journal_trees *trees, MDB_txn *txn, const st
     if (err || !journal_capture_is_final(record))
         return err;
     err = delete_some(trees, txn, record->upload, &left);
-    if (err || left)
-        return err;
-    record->pruned_ms = op->pruned_ms;
-    err = journal_trees_put_message(trees, txn, TREE_CAPTURE, key, &record->base);
-    if (!err)
+    if (!err && !record->pruned_ms) {
+        record->pruned_ms = op->pruned_ms;
+        err = journal_trees_put_message(trees, txn, TREE_CAPTURE, key, &record->base);
+    }
+    if (!err && !left)
         err = journal_trees_put(trees, txn, TREE_META, journal_val(meta_key, sizeof meta_key - 1), key, 0);
     return err ? err : journal_news_prune(trees, txn, op->before_ms, scratch);
 }

@@ -5,13 +5,12 @@
 
 #include "server/journal_trees.h"
 
-/* Applies JOURNAL_PRUNE, inside the journal: removes some of the document's pieces, and with the last of them
- * says in its record that they are gone; old news go with it. A document that is not finished is left as it
- * is. */
+/* Applies JOURNAL_PRUNE, inside the journal: says in the document's record that its bytes are no longer kept,
+ * and removes some of its pieces; some old news go, too. A document that is not finished is left as it is. */
 enum err journal_prune_apply(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
                              struct arena *scratch);
 
-/* Documents up to this number have no raw bytes any more. Any thread. */
+/* Documents up to this number have not one piece left. Any thread. */
 enum err journal_pruned(struct journal *journal, uint64_t *number);
 
 #endif

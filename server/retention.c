@@ -67,37 +67,33 @@ static bool is_stopping(struct retention *retention)
     return stopping;
 }
 
-/* What is to be done with the document: *due says whether it is old enough, *gone whether that is done. */
-static enum err look_at(struct retention *retention, uint64_t number, bool *due, bool *gone)
+/* *due: the document is old enough to go. */
+static enum err look_at(struct retention *retention, uint64_t number, bool *due)
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
     arena_reset(&retention->arena);
     enum err err = journal_capture(retention->journal, number, &retention->arena, &record);
     *due = !err && journal_capture_is_final(record) &&
            record->received_ms + (int64_t)retention->retain_ms <= clock_wall_ms();
-    *gone = !err && record->pruned_ms != 0;
     return err;
 }
 
-/* Goes on from the oldest document that still has its bytes to the first that has to keep them. */
+/* Goes on from the oldest document that still has some of its bytes to the first that has to keep them. */
 static enum err prune_due(struct retention *retention)
 {
-    uint64_t number, documents = 0;
-    bool due = true, gone;
-    enum err err = journal_pruned(retention->journal, &number);
+    uint64_t first, number;
+    bool due = true;
+    enum err err = journal_pruned(retention->journal, &first);
+    number = first;
     while (!err && due && !is_stopping(retention)) {
-        err = look_at(retention, number + 1, &due, &gone);
-        if (err || !due)
-            break;
-        if (!gone) {
+        err = look_at(retention, number + 1, &due);
+        if (!err && due)
             err = prune_some(retention, number + 1);
-            continue;
-        }
-        number++;
-        documents++;
+        if (!err && due)
+            err = journal_pruned(retention->journal, &number);
     }
-    if (documents > 0)
-        log_info("documents_pruned", "documents=%" PRIu64 " through=%" PRIu64, documents, number);
+    if (number > first)
+        log_info("documents_pruned", "documents=%" PRIu64 " through=%" PRIu64, number - first, number);
     return err == ERR_NOT_FOUND || err == ERR_STOPPED ? ERR_OK : err;
 }
 
