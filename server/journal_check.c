@@ -4,9 +4,13 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/merkle.h"
 #include "common/store/store.h"
 #include "common/store/store_txn.h"
+#include "common/wire/wire.h"
 #include "server/journal.h"
+#include "server/journal_ledger.h"
+#include "server/outcome.h"
 #include "server/partner.h"
 
 enum { SCRATCH_BYTES = 64 << 20 };
@@ -97,14 +101,32 @@ static bool is_id(const ProtobufCBinaryData *data, const uint8_t id[DIGEST_BYTES
     return data->len == DIGEST_BYTES && memcmp(data->data, id, DIGEST_BYTES) == 0;
 }
 
+/* A batch that the store lacks is made again of its documents. */
+static enum err check_missing(struct check *check, uint32_t partition, uint64_t sequence,
+                              const Epcis__Store__V1__BatchRecord *batch)
+{
+    enum err err = ERR_OK;
+    check->report->missing_batches += batch->acknowledged;
+    for (size_t i = 0; !err && i < batch->n_spans; i++) {
+        Epcis__Store__V1__CaptureRecord *record = NULL;
+        err = journal_capture(check->journal, batch->spans[i]->document_number, &check->arena, &record);
+        if (err == ERR_NOT_FOUND)
+            return batch_wrong(partition, sequence, "one of its documents is missing");
+        if (!err && record->pruned_ms)
+            return batch_wrong(
+                partition, sequence,
+                "the store lacks it, and the bytes of one of its documents, of which it would be "
+                "made again, are kept no longer: bring back a newer store");
+    }
+    return err;
+}
+
 /* The store has the same batch, or none as yet. */
 static enum err check_stored(struct check *check, uint32_t partition, uint64_t sequence,
                              const Epcis__Store__V1__BatchRecord *batch, uint64_t stored_sequence)
 {
-    if (sequence > stored_sequence) {
-        check->report->missing_batches += batch->acknowledged;
-        return ERR_OK;
-    }
+    if (sequence > stored_sequence)
+        return check_missing(check, partition, sequence, batch);
     Epcis__Store__V1__BatchResultRecord *stored = NULL;
     enum err err = store_batch_get(check->txn, partition, sequence, &check->arena, &stored);
     if (err == ERR_NOT_FOUND)
@@ -114,11 +136,44 @@ static enum err check_stored(struct check *check, uint32_t partition, uint64_t s
     return err;
 }
 
+/* Where a partition's two chains have come to. */
+struct chains {
+    uint8_t batch_id[DIGEST_BYTES], outcome_id[DIGEST_BYTES];
+};
+
+/* The batch's id is that of its items, and their outcomes have theirs, as epcis/v1/ledger.proto lays it down.
+ */
+static enum err check_chains(struct check *check, uint32_t partition, uint64_t sequence,
+                             const Epcis__Store__V1__BatchRecord *batch, struct chains *chains)
+{
+    uint8_t root[DIGEST_BYTES];
+    if (!is_id(&batch->parent_batch_id, chains->batch_id))
+        return batch_wrong(partition, sequence, "it does not name the one before as its parent");
+    buffer_clear(&check->bytes);
+    enum err err = journal_leaves(check->journal, partition, sequence, 0, SIZE_MAX, &check->bytes);
+    if (err == ERR_NOT_FOUND)
+        return batch_wrong(partition, sequence, "the digests of its items are missing");
+    if (err)
+        return err;
+    size_t items = check->bytes.length / DIGEST_BYTES;
+    merkle_root((const uint8_t(*)[DIGEST_BYTES])check->bytes.data, items, root);
+    wire_batch_id(chains->batch_id, partition, sequence, root, chains->batch_id);
+    if (!is_id(&batch->batch_id, chains->batch_id))
+        return batch_wrong(partition, sequence, "its id is not that of its items");
+    if (!batch->acknowledged)
+        return ERR_OK;
+    outcome_id(chains->outcome_id, chains->batch_id, batch->decided_ms, batch->rule_pack,
+               batch->outcomes.data, batch->outcomes.len, chains->outcome_id);
+    if (batch->outcomes.len != items || !is_id(&batch->outcome_id, chains->outcome_id))
+        return batch_wrong(partition, sequence, "what became of its items is not what was recorded");
+    return ERR_OK;
+}
+
 static enum err check_partition(struct check *check, uint32_t partition)
 {
     Epcis__Store__V1__PartitionRecord *record = NULL;
     struct store_position stored;
-    uint8_t parent[DIGEST_BYTES] = {0};
+    struct chains chains = {.batch_id = {0}};
     arena_reset(&check->arena);
     enum err err = journal_partition(check->journal, partition, &check->arena, &record);
     bool none = err == ERR_NOT_FOUND;
@@ -138,13 +193,12 @@ static enum err check_partition(struct check *check, uint32_t partition)
             return batch_wrong(partition, sequence, "it is missing in the journal");
         if (err)
             break;
-        if (batch->batch_id.len != DIGEST_BYTES || !is_id(&batch->parent_batch_id, parent))
-            return batch_wrong(partition, sequence, "it does not name the one before as its parent");
         if (batch->acknowledged != (sequence <= acknowledged))
             return batch_wrong(partition, sequence, "its partition's acknowledgments are not in order");
         check->report->batches++;
-        memcpy(parent, batch->batch_id.data, DIGEST_BYTES);
-        err = check_stored(check, partition, sequence, batch, stored.sequence);
+        err = check_chains(check, partition, sequence, batch, &chains);
+        if (!err)
+            err = check_stored(check, partition, sequence, batch, stored.sequence);
     }
     return err;
 }

@@ -18,8 +18,9 @@ struct journal_report {
 };
 
 /* Reads everything: each document's bytes have its digest, and its counts add up; each partition's batches
- * form an unbroken chain, the store has the same ones and none besides; each record of the store can be read.
- * ERR_CORRUPT: something does not, the first such thing is logged; ERR_DISK, ERR_MEMORY. */
+ * and their outcomes have the ids that follow from their items; the store has the same batches and none
+ * besides, and what it lacks can be made again; each record of the store can be read. ERR_CORRUPT: something
+ * does not, the first such thing is logged; ERR_DISK, ERR_MEMORY. */
 enum err journal_check(struct journal *journal, struct store *store, struct journal_report *report);
 
 #endif
