@@ -10,20 +10,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/buffer.h"
 #include "common/base/clock.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/store/map_copy.h"
 #include "common/store/store.h"
 #include "server/backup_copy.h"
 #include "server/journal.h"
 #include "server/journal_check.h"
+#include "server/journal_prune.h"
 
 /* What a data folder holds, in the order in which it is copied. */
 static const struct part {
     const char *name;
     bool environment; /* of LMDB; else a few small files, where the folder is there */
 } parts[] = {{"store", true}, {"journal", true}, {"keys", false}};
-enum { PARTS = sizeof parts / sizeof parts[0] };
+enum { STORE, JOURNAL, KEYS, PARTS };
+
+const char backup_restoring[] = "restoring";
 
 static const char data_file[] = "data.mdb", manifest_file[] = "MANIFEST", title[] = "epcisd-backup 1\n";
 enum { LINE_BYTES = 512, NAME_BYTES = 256 };
@@ -36,12 +41,26 @@ static bool exists(const char *path)
 
 /* ---- the manifest ----------------------------------------------------------------------------------- */
 
-static void add_line(FILE *manifest, const struct part *part, const char *name,
+static void add_line(struct buffer *manifest, const struct part *part, const char *name,
                      const struct backup_file *file)
 {
     char digest[DIGEST_HEX + 1];
     digest_hex(file->sha256, DIGEST_BYTES, digest);
-    fprintf(manifest, "file %s/%s %" PRIu64 " %s\n", part->name, name, file->bytes, digest);
+    buffer_printf(manifest, "file %s/%s %" PRIu64 " %s\n", part->name, name, file->bytes, digest);
+}
+
+static enum err write_manifest(const char *dir, const struct buffer *manifest)
+{
+    char path[BACKUP_PATH];
+    backup_join(path, dir, manifest_file);
+    FILE *file = manifest->failed ? NULL : fopen(path, "wxe");
+    if (!file)
+        return manifest->failed ? ERR_MEMORY : backup_error("create", path);
+    bool written = fwrite(manifest->data, 1, manifest->length, file) == manifest->length &&
+                   fflush(file) == 0 && fsync(fileno(file)) == 0;
+    enum err err = written ? ERR_OK : backup_error("write", path);
+    fclose(file);
+    return err ? err : backup_sync(dir);
 }
 
 /* One line of a file. Names are ours: a letter first, so that none leads out of the folder. */
@@ -64,7 +83,8 @@ static bool read_line(const char *line, char name[NAME_BYTES], struct backup_fil
 
 /* ---- making one ------------------------------------------------------------------------------------- */
 
-static enum err copy_environment(const struct part *part, const char *from, const char *to, FILE *manifest)
+static enum err copy_environment(const struct part *part, const char *from, const char *to,
+                                 struct buffer *manifest)
 {
     char path[BACKUP_PATH];
     struct backup_file file;
@@ -81,7 +101,9 @@ static enum err copy_environment(const struct part *part, const char *from, cons
     return ERR_OK;
 }
 
-static enum err copy_files(const struct part *part, const char *from, const char *to, FILE *manifest)
+/* Reads the files of a folder, into the folder `to` unless it is NULL. ERR_NOT_FOUND: one has gone meanwhile.
+ */
+static enum err copy_files(const struct part *part, const char *from, const char *to, struct buffer *manifest)
 {
     DIR *folder = opendir(from);
     if (!folder)
@@ -94,8 +116,9 @@ static enum err copy_files(const struct part *part, const char *from, const char
         if (entry->d_name[0] == '.')
             continue;
         backup_join(source, from, entry->d_name);
-        backup_join(target, to, entry->d_name);
-        err = backup_copy_file(source, target, &file);
+        if (to)
+            backup_join(target, to, entry->d_name);
+        err = backup_copy_file(source, to ? target : NULL, &file);
         if (!err)
             add_line(manifest, part, entry->d_name, &file);
     }
@@ -103,7 +126,8 @@ static enum err copy_files(const struct part *part, const char *from, const char
     return err;
 }
 
-static enum err copy_part(const struct part *part, const char *data_dir, const char *dir, FILE *manifest)
+static enum err copy_part(const struct part *part, const char *data_dir, const char *dir,
+                          struct buffer *manifest)
 {
     char from[BACKUP_PATH], to[BACKUP_PATH];
     backup_join(from, data_dir, part->name);
@@ -114,26 +138,63 @@ static enum err copy_part(const struct part *part, const char *data_dir, const c
         return backup_error("make", to);
     enum err err =
         part->environment ? copy_environment(part, from, to, manifest) : copy_files(part, from, to, manifest);
+    fault_end(FAULT_BACKUP_COPIED);
     return err ? err : backup_sync(to);
+}
+
+static void remove_part(const struct part *part, const char *dir)
+{
+    char path[BACKUP_PATH];
+    backup_join(path, dir, part->name);
+    if (exists(path))
+        backup_remove(path);
+}
+
+/* The journal, and the keys as they were before it and after. ERR_ORDER: the signing key was rotated
+ * meanwhile, and the journal may name one that is in neither. */
+static enum err copy_signed(const char *data_dir, const char *dir, struct buffer *manifest)
+{
+    char keys_dir[BACKUP_PATH];
+    struct buffer before = {0}, after = {0};
+    backup_join(keys_dir, data_dir, parts[KEYS].name);
+    enum err err_before = exists(keys_dir) ? copy_files(&parts[KEYS], keys_dir, NULL, &before) : ERR_OK;
+    enum err err = copy_part(&parts[JOURNAL], data_dir, dir, manifest);
+    enum err err_after = err ? err : copy_part(&parts[KEYS], data_dir, dir, &after);
+    if (!err && (err_before == ERR_NOT_FOUND || err_after == ERR_NOT_FOUND)) /* a file had just gone */
+        err = ERR_ORDER;
+    else if (!err)
+        err = err_before ? err_before : err_after;
+    if (!err && (before.length != after.length ||
+                 (after.length > 0 && memcmp(before.data, after.data, after.length) != 0)))
+        err = ERR_ORDER;
+    buffer_append(manifest, after.data, after.length);
+    buffer_free(&before);
+    buffer_free(&after);
+    return err;
 }
 
 static enum err fill(const char *data_dir, const char *dir)
 {
-    char path[BACKUP_PATH];
-    backup_join(path, dir, manifest_file);
-    FILE *manifest = fopen(path, "wxe");
-    if (!manifest)
-        return backup_error("create", path);
-    fputs(title, manifest);
-    fprintf(manifest, "made %" PRId64 "\n", clock_wall_ms());
-    enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < PARTS; i++)
-        err = copy_part(&parts[i], data_dir, dir, manifest);
-    bool written = fflush(manifest) == 0 && fsync(fileno(manifest)) == 0;
-    if (!err && !written)
-        err = backup_error("write", path);
-    fclose(manifest);
-    return err ? err : backup_sync(dir);
+    enum { TRIES = 5 };
+    struct buffer manifest = {0};
+    buffer_printf(&manifest, "%smade %" PRId64 "\n", title, clock_wall_ms());
+    enum err err = copy_part(&parts[STORE], data_dir, dir, &manifest);
+    size_t length = manifest.length;
+    if (!err)
+        err = copy_signed(data_dir, dir, &manifest);
+    for (int i = 1; err == ERR_ORDER && i < TRIES; i++) {
+        log_info("backup_again", "path=\"%s\" detail=\"the signing key was rotated meanwhile\"", dir);
+        remove_part(&parts[JOURNAL], dir);
+        remove_part(&parts[KEYS], dir);
+        manifest.length = length;
+        err = copy_signed(data_dir, dir, &manifest);
+    }
+    if (err == ERR_ORDER)
+        log_error("backup_failed", "path=\"%s\" detail=\"the signing key is rotated again and again\"", dir);
+    if (!err)
+        err = write_manifest(dir, &manifest);
+    buffer_free(&manifest);
+    return err;
 }
 
 /* The folder in which `path` stands. */
@@ -147,14 +208,29 @@ static void parent_of(const char *path, char out[BACKUP_PATH])
         slash[slash == out] = '\0';
 }
 
-enum err backup_make(const char *data_dir, const char *dir)
+/* Into `partial`, while no document's bytes go that the store may lack in its copy. */
+static enum err copy_all(const char *data_dir, const char *journal_dir, const char *partial)
 {
-    char partial[BACKUP_PATH], parent[BACKUP_PATH], journal[BACKUP_PATH];
+    int held = -1;
+    enum err err = journal_prune_hold(journal_dir, &held);
+    if (!err)
+        err = mkdir(partial, 0700) ? backup_error("make", partial) : fill(data_dir, partial);
+    if (held >= 0)
+        close(held);
+    return err;
+}
+
+enum err backup_make(const char *data_dir, const char *to)
+{
+    char dir[BACKUP_PATH], partial[BACKUP_PATH], parent[BACKUP_PATH], journal[BACKUP_PATH];
     backup_join(journal, data_dir, "journal");
     if (!exists(journal)) {
         log_error("backup_failed", "path=\"%s\" detail=\"no server's data is here\"", data_dir);
         return ERR_NOT_FOUND;
     }
+    snprintf(dir, sizeof dir, "%.*s", PATH_MAX, to);
+    for (size_t end = strlen(dir); end > 1 && dir[end - 1] == '/'; end--)
+        dir[end - 1] = '\0';
     if (!backup_is_free(dir)) {
         log_error("backup_failed", "path=\"%s\" detail=\"there is something already: name a new folder\"",
                   dir);
@@ -164,7 +240,7 @@ enum err backup_make(const char *data_dir, const char *dir)
     parent_of(dir, parent);
     if (exists(partial))
         backup_remove(partial);
-    enum err err = mkdir(partial, 0700) ? backup_error("make", partial) : fill(data_dir, partial);
+    enum err err = copy_all(data_dir, journal, partial);
     if (!err && rename(partial, dir))
         err = backup_error("rename", dir);
     if (!err)
@@ -194,6 +270,7 @@ static enum err restore_file(const char *dir, const char *data_dir, const char *
     if (mkdir(folder, 0700) && errno != EEXIST)
         return backup_error("make", folder);
     enum err err = backup_copy_file(from, to, &file);
+    fault_end(FAULT_RESTORE_COPIED);
     digest_hex(file.sha256, DIGEST_BYTES, digest);
     if (!err && (file.bytes != listed.bytes || strcmp(digest, wanted) != 0))
         err = manifest_wrong(from, "it is not the file that was backed up: its digest is another");
@@ -253,8 +330,34 @@ enum err backup_verify(const char *data_dir)
     return err;
 }
 
+/* From where it was put together and verified. The journal comes last: without it no server starts. */
+static enum err move_parts(const char *staging, const char *data_dir)
+{
+    static const int order[PARTS] = {KEYS, STORE, JOURNAL};
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < PARTS; i++) {
+        char from[BACKUP_PATH], to[BACKUP_PATH];
+        backup_join(from, staging, parts[order[i]].name);
+        backup_join(to, data_dir, parts[order[i]].name);
+        if (exists(from) && rename(from, to))
+            err = backup_error("rename", from);
+        if (!err)
+            err = backup_sync(data_dir);
+    }
+    if (!err && rmdir(staging))
+        err = backup_error("remove", staging);
+    return err ? err : backup_sync(data_dir);
+}
+
 enum err backup_restore(const char *dir, const char *data_dir)
 {
+    char staging[BACKUP_PATH];
+    backup_join(staging, data_dir, backup_restoring);
+    if (exists(staging)) { /* of a restore that was cut off: what is there is incomplete */
+        backup_remove(staging);
+        for (size_t i = 0; i < PARTS; i++)
+            remove_part(&parts[i], data_dir);
+    }
     if (!backup_is_free(data_dir)) {
         log_error("restore_failed", "path=\"%s\" detail=\"there is something already: name a new folder\"",
                   data_dir);
@@ -262,15 +365,17 @@ enum err backup_restore(const char *dir, const char *data_dir)
     }
     if (mkdir(data_dir, 0700) && errno != EEXIST)
         return backup_error("make", data_dir);
-    enum err err = restore_files(dir, data_dir);
+    if (mkdir(staging, 0700))
+        return backup_error("make", staging);
+    enum err err = restore_files(dir, staging);
     if (!err)
-        err = backup_verify(data_dir);
-    for (size_t i = 0; err && i < PARTS; i++) {
-        char path[BACKUP_PATH];
-        backup_join(path, data_dir, parts[i].name);
-        if (exists(path))
-            backup_remove(path);
-    }
+        err = backup_verify(staging);
+    if (!err)
+        err = move_parts(staging, data_dir);
+    for (size_t i = 0; err && i < PARTS; i++)
+        remove_part(&parts[i], data_dir);
+    if (err && exists(staging))
+        backup_remove(staging);
     return err;
 }
 

@@ -1,5 +1,15 @@
 #include "server/journal_prune.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+
 /* A transaction stays short, whatever the document's length. */
 enum { PIECES_AT_ONCE = 64 };
 
@@ -47,6 +57,38 @@ enum err journal_prune_apply(struct journal_trees *trees, MDB_txn *txn, const st
     if (!err && !left)
         err = journal_trees_put(trees, txn, TREE_META, journal_val(meta_key, sizeof meta_key - 1), key, 0);
     return err ? err : journal_news_prune(trees, txn, op->before_ms, scratch);
+}
+
+/* ---- when it may be --------------------------------------------------------------------------------- */
+
+enum err journal_prune_open(const char *dir, int *out)
+{
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/prune.lock", dir);
+    *out = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (*out >= 0)
+        return ERR_OK;
+    log_error("prune_lock", "path=\"%s\" detail=\"%s\"", path, strerror(errno));
+    return ERR_DISK;
+}
+
+enum err journal_prune_hold(const char *dir, int *out)
+{
+    enum err err = journal_prune_open(dir, out);
+    while (!err && flock(*out, LOCK_SH))
+        if (errno != EINTR)
+            err = ERR_DISK;
+    return err;
+}
+
+bool journal_prune_may(int file)
+{
+    return flock(file, LOCK_EX | LOCK_NB) == 0;
+}
+
+void journal_prune_done(int file)
+{
+    flock(file, LOCK_UN);
 }
 
 enum err journal_pruned(struct journal *journal, uint64_t *number)

@@ -10,6 +10,16 @@
 enum err journal_prune_apply(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
                              struct arena *scratch);
 
+/* Keeps raw bytes from going from the journal in the folder, by whatever server, until the file *out is
+ * closed. Waits while some are going. ERR_DISK; logged. */
+enum err journal_prune_hold(const char *dir, int *out);
+
+/* The other side: opens the file, and asks before each step. False: somebody holds them. What is allowed ends
+ * with journal_prune_done. */
+enum err journal_prune_open(const char *dir, int *out);
+bool journal_prune_may(int file);
+void journal_prune_done(int file);
+
 /* Documents up to this number have not one piece left. Any thread. */
 enum err journal_pruned(struct journal *journal, uint64_t *number);
 

@@ -248,6 +248,19 @@ static enum err make_dir(const char *dir)
     return ERR_DISK;
 }
 
+static bool is_being_restored(const char *data_dir)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", data_dir, backup_restoring);
+    if (access(path, F_OK))
+        return false;
+    log_error("data_dir",
+              "dir=\"%s\" detail=\"a backup is being put back here, or that was cut off: then "
+              "call `epcisctl restore` again\"",
+              data_dir);
+    return true;
+}
+
 /* ipc endpoints are sockets in the file system, whose paths the kernel keeps short. */
 static enum err set_endpoint(const char *given, const char *data_dir, const char *name, char out[PATH_BYTES])
 {
@@ -276,6 +289,8 @@ static enum err server_prepare(struct server *server)
         log_error("data_dir", "dir=\"%s\" detail=\"%s\"", settings.data_dir, strerror(errno));
         return ERR_DISK;
     }
+    if (is_being_restored(data_dir))
+        return ERR_EXISTS;
     snprintf(server->journal_dir, sizeof server->journal_dir, "%s/journal", data_dir);
     snprintf(server->keys_dir, sizeof server->keys_dir, "%s/keys", data_dir);
     snprintf(server->store_dir, sizeof server->store_dir, "%s/store", data_dir);
@@ -340,7 +355,7 @@ static enum err open_services(struct server *server)
     if (!err)
         err = pressure_open(&settings.pressure, server->journal, server->store, &server->pressure);
     if (!err)
-        err = retention_start(server->journal, settings.retain_days, &server->retention);
+        err = retention_start(server->journal, server->journal_dir, settings.retain_days, &server->retention);
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
     server_status_init(&server->status, server->pressure, server->dispatcher);

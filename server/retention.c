@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -19,6 +20,8 @@ enum {
 struct retention {
     struct journal *journal;
     uint64_t retain_ms;
+    int prune_lock;
+    bool held; /* by a backup, as was logged; the thread's */
     pthread_t thread;
     struct arena arena; /* the thread's */
 
@@ -59,6 +62,20 @@ static enum err prune_some(struct retention *retention, uint64_t number)
     return err;
 }
 
+/* The same, unless a backup is being made: ERR_FULL. */
+static enum err prune_some_if_free(struct retention *retention, uint64_t number)
+{
+    bool held = !journal_prune_may(retention->prune_lock);
+    if (held && !retention->held)
+        log_info("documents_held", "detail=\"a backup is being made: none loses its bytes meanwhile\"");
+    retention->held = held;
+    if (held)
+        return ERR_FULL;
+    enum err err = prune_some(retention, number);
+    journal_prune_done(retention->prune_lock);
+    return err;
+}
+
 static bool is_stopping(struct retention *retention)
 {
     pthread_mutex_lock(&retention->mutex);
@@ -88,13 +105,13 @@ static enum err prune_due(struct retention *retention)
     while (!err && due && !is_stopping(retention)) {
         err = look_at(retention, number + 1, &due);
         if (!err && due)
-            err = prune_some(retention, number + 1);
+            err = prune_some_if_free(retention, number + 1);
         if (!err && due)
             err = journal_pruned(retention->journal, &number);
     }
     if (number > first)
         log_info("documents_pruned", "documents=%" PRIu64 " through=%" PRIu64, number - first, number);
-    return err == ERR_NOT_FOUND || err == ERR_STOPPED ? ERR_OK : err;
+    return err == ERR_NOT_FOUND || err == ERR_STOPPED || err == ERR_FULL ? ERR_OK : err;
 }
 
 static void *retention_main(void *context)
@@ -115,7 +132,18 @@ static void *retention_main(void *context)
     return NULL;
 }
 
-enum err retention_start(struct journal *journal, uint64_t retain_days, struct retention **out)
+static void discard(struct retention *retention)
+{
+    if (retention->prune_lock >= 0)
+        close(retention->prune_lock);
+    arena_free(&retention->arena);
+    pthread_cond_destroy(&retention->changed);
+    pthread_mutex_destroy(&retention->mutex);
+    free(retention);
+}
+
+enum err retention_start(struct journal *journal, const char *dir, uint64_t retain_days,
+                         struct retention **out)
 {
     struct retention *retention = calloc(1, sizeof *retention);
     if (!retention)
@@ -129,12 +157,14 @@ enum err retention_start(struct journal *journal, uint64_t retain_days, struct r
     pthread_cond_init(&retention->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&retention->mutex, NULL);
-    if (pthread_create(&retention->thread, NULL, retention_main, retention)) {
-        free(retention);
-        return ERR_SYSTEM;
-    }
-    *out = retention;
-    return ERR_OK;
+    enum err err = journal_prune_open(dir, &retention->prune_lock);
+    if (!err && pthread_create(&retention->thread, NULL, retention_main, retention))
+        err = ERR_SYSTEM;
+    if (err)
+        discard(retention);
+    else
+        *out = retention;
+    return err;
 }
 
 void retention_stop(struct retention **retention)
@@ -147,9 +177,6 @@ void retention_stop(struct retention **retention)
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->mutex);
     pthread_join(self->thread, NULL);
-    arena_free(&self->arena);
-    pthread_cond_destroy(&self->changed);
-    pthread_mutex_destroy(&self->mutex);
-    free(self);
+    discard(self);
     *retention = NULL;
 }

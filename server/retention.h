@@ -11,9 +11,10 @@
 struct journal;
 struct retention;
 
-/* `retain_days` counts from the receipt. 0: they go as soon as the document is finished. ERR_MEMORY,
- * ERR_SYSTEM. */
-enum err retention_start(struct journal *journal, uint64_t retain_days, struct retention **out);
+/* `retain_days` counts from the receipt. 0: they go as soon as the document is finished. While a backup of
+ * the journal, which is in the folder `dir`, is made, they stay. ERR_MEMORY, ERR_DISK, ERR_SYSTEM. */
+enum err retention_start(struct journal *journal, const char *dir, uint64_t retain_days,
+                         struct retention **out);
 
 /* Before the journal is closed. */
 void retention_stop(struct retention **retention);

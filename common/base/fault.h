@@ -53,6 +53,8 @@
     POINT(DISPATCHER_RECORDED, "dispatcher.recorded", "a result is durable")                                 \
     POINT(SUPERVISOR_GONE, "supervisor.gone", "a worker has ended, nothing is done about it")                \
     POINT(SUPERVISOR_STARTED, "supervisor.started", "a worker has been started")                             \
+    POINT(BACKUP_COPIED, "backup.copied", "store, journal or keys are copied, not all of them")              \
+    POINT(RESTORE_COPIED, "restore.copied", "a file of a backup is put back, not all of them")               \
     POINT(SERVER_STOPPING, "server.stopping", "the server was told to stop")                                 \
     POINT(WORKER_PULLED, "worker.pulled", "a run is received")                                               \
     POINT(WORKER_TAKEN, "worker.taken", "runs are taken for one transaction")                                \

@@ -2,13 +2,16 @@
 go when they are old enough, and nothing else does."""
 
 import collections
+import json
 import pathlib
 import re
 import shutil
+import signal
+import subprocess
 import threading
 
 from documents import make
-from harness import EndToEnd, Refused, dead_letter_pb, main, state_name, wait_for
+from harness import BIN, EndToEnd, Refused, Server, dead_letter_pb, main, state_name, wait_for
 from oracle import Oracle
 
 
@@ -19,6 +22,22 @@ def files_of(folder):
 class Keeper(EndToEnd):
     def keep(self, command, *arguments, check=0, data_dir=None):
         return self.epcisctl(None, command, "--data-dir", data_dir or self.data_dir, *arguments, check=check)
+
+    def halted_backup(self, passage):
+        """A backup that stands still behind its first parts, the store and the journal, until SIGCONT."""
+        process = subprocess.Popen(
+            [str(BIN / "epcisctl"), "backup", "--data-dir", str(self.data_dir), str(self.folder / "copy")],
+            stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            env={**self.family.environment, "EPCISD_FAULT": f"backup.copied:{passage}=stop"})
+        self.addCleanup(self.reap, process)
+        stat = pathlib.Path(f"/proc/{process.pid}/stat")
+        wait_for(lambda: stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T", "the backup stands still")
+        return process
+
+    def go_on(self, process):
+        process.send_signal(signal.SIGCONT)
+        self.assertEqual(process.wait(60), 0)
+        self.keep("restore", self.folder / "copy", data_dir=self.folder / "restored")
 
     @staticmethod
     def letters(server):
@@ -76,6 +95,68 @@ class Backup(Keeper):
         self.stop_cleanly(server)
         self.keep("verify", data_dir=self.folder / "restored")
 
+    def test_a_key_that_is_rotated_meanwhile_is_in_the_copy(self):
+        for passage in (1, 2):
+            with self.subTest(passage=passage):
+                server = self.start(0)
+                backup = self.halted_backup(passage)
+                key = server.client.rotate_key()
+                self.go_on(backup)
+                self.stop_cleanly(server)
+                server = self.start(0, data_dir=self.folder / "restored")
+                self.assertNotEqual(server.client.rotate_key().key_id, key.key_id)
+                self.stop_cleanly(server)
+                for folder in ("copy", "restored"):
+                    shutil.rmtree(self.folder / folder)
+
+    def test_a_document_that_is_finished_meanwhile_keeps_its_bytes(self):
+        server = self.start(1, options=["--retain-days", 0])
+        backup = self.halted_backup(1)
+        document = make(events=50, seed=7, company=7000)
+        capture = server.client.wait(server.client.capture(document.data).capture_id)
+        wait_for(lambda: "event=documents_held" in server.log, "its time has come")
+        self.go_on(backup)
+        wait_for(lambda: "event=documents_pruned documents=1" in server.log, "its time has come again")
+        self.stop_cleanly(server)
+        server = self.start(1, data_dir=self.folder / "restored")
+        wait_for(lambda: len(server.client.all_events()) == capture.committed, "the store gets what it lost")
+        self.stop_cleanly(server)
+
+    def test_what_cannot_be_made_again_is_told(self):
+        server = self.start(1)
+        self.stop_cleanly(server)
+        shutil.copytree(self.data_dir / "store", self.folder / "old")
+        server = self.start(1, options=["--retain-days", 0])
+        self.fill(server, count=1)
+        wait_for(lambda: "event=documents_pruned documents=1" in server.log, "its bytes are gone")
+        self.stop_cleanly(server)
+        shutil.rmtree(self.data_dir / "store")
+        shutil.move(self.folder / "old", self.data_dir / "store")
+        told = self.keep("verify", check=1).stderr
+        self.assertIn("event=batch_wrong", told)
+        self.assertIn("kept no longer", told)
+
+    def test_a_restore_that_is_cut_off_leaves_nothing_that_a_server_takes_for_data(self):
+        server = self.start(1)
+        self.fill(server, count=1)
+        letters = self.letters(server)
+        self.keep("backup", f"{self.folder / 'copy'}/")
+        self.stop_cleanly(server)
+        restored = self.folder / "restored"
+        for passage in (1, 2):
+            cut_off = subprocess.run(
+                [str(BIN / "epcisctl"), "restore", "--data-dir", str(restored), str(self.folder / "copy")],
+                stderr=subprocess.DEVNULL, check=False,
+                env={**self.family.environment, "EPCISD_FAULT": f"restore.copied:{passage}"})
+            self.assertEqual(cut_off.returncode, -signal.SIGKILL)
+            refused = Server(self, restored, 0)
+            self.assertEqual(refused.gone(), 1)
+            self.assertIn("call `epcisctl restore` again", refused.log)
+        self.keep("restore", self.folder / "copy", data_dir=restored)
+        server = self.start(1, data_dir=restored)
+        self.assertEqual(self.letters(server), letters)
+        self.stop_cleanly(server)
+
     def test_a_copy_that_was_touched_is_refused(self):
         server = self.start(1)
         self.fill(server, count=1)
@@ -93,10 +174,20 @@ class Backup(Keeper):
             self.assertEqual(files_of(target), [], "nothing is left of a failed restore")
 
     def test_data_that_was_touched_is_told(self):
-        server = self.start(1)
+        server = self.start(1, options=["--batch-max-events", 20])
         self.fill(server, count=1)
+        lines = [json.loads(line) for line in server.client.export_ledger().splitlines()]
+        batch, items = ([line for line in lines if line["type"] == kind][1] for kind in ("batch", "items"))
         self.stop_cleanly(server)
         self.keep("verify")
+        path = self.data_dir / "journal" / "data.mdb"
+        whole = path.read_bytes()
+        for digest, what in ((items["leaves"][-64:], "its id is not that of its items"),
+                             (batch["outcome_id"], "what became of its items")):
+            self.assertIn(bytes.fromhex(digest), whole)
+            path.write_bytes(whole.replace(bytes.fromhex(digest), bytes.fromhex(digest)[:-1] + b"?"))
+            self.assertIn(what, self.keep("verify", check=1).stderr)
+        path.write_bytes(whole)
         # A store that lost batches gets them again. One that has what its journal never heard of is wrong.
         shutil.copytree(self.data_dir / "journal", self.folder / "lost" / "journal")
         self.assertNotIn("to_be_sent_again=0", self.keep("verify", data_dir=self.folder / "lost").stderr)
