@@ -220,29 +220,29 @@ static enum err copy_all(const char *data_dir, const char *journal_dir, const ch
     return err;
 }
 
-enum err backup_make(const char *data_dir, const char *to)
+enum err backup_make(const char *data_dir, const char *dir)
 {
-    char dir[BACKUP_PATH], partial[BACKUP_PATH], parent[BACKUP_PATH], journal[BACKUP_PATH];
+    char folder[BACKUP_PATH], partial[BACKUP_PATH], parent[BACKUP_PATH], journal[BACKUP_PATH];
     backup_join(journal, data_dir, "journal");
     if (!exists(journal)) {
         log_error("backup_failed", "path=\"%s\" detail=\"no server's data is here\"", data_dir);
         return ERR_NOT_FOUND;
     }
-    snprintf(dir, sizeof dir, "%.*s", PATH_MAX, to);
-    for (size_t end = strlen(dir); end > 1 && dir[end - 1] == '/'; end--)
-        dir[end - 1] = '\0';
-    if (!backup_is_free(dir)) {
+    snprintf(folder, sizeof folder, "%.*s", PATH_MAX, dir);
+    for (size_t end = strlen(folder); end > 1 && folder[end - 1] == '/'; end--)
+        folder[end - 1] = '\0';
+    if (!backup_is_free(folder)) {
         log_error("backup_failed", "path=\"%s\" detail=\"there is something already: name a new folder\"",
-                  dir);
+                  folder);
         return ERR_EXISTS;
     }
-    snprintf(partial, sizeof partial, "%.*s.partial", PATH_MAX, dir);
-    parent_of(dir, parent);
+    snprintf(partial, sizeof partial, "%.*s.partial", PATH_MAX, folder);
+    parent_of(folder, parent);
     if (exists(partial))
         backup_remove(partial);
     enum err err = copy_all(data_dir, journal, partial);
-    if (!err && rename(partial, dir))
-        err = backup_error("rename", dir);
+    if (!err && rename(partial, folder))
+        err = backup_error("rename", folder);
     if (!err)
         return backup_sync(parent);
     backup_remove(partial);

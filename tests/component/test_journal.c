@@ -413,7 +413,8 @@ static void check_pruned(struct journal *journal, uint64_t through)
     ck_assert_uint_eq(number, through);
 }
 
-/* It takes several transactions: a server that stops, or a copy that is made, between two of them is whole. */
+/* It takes several transactions: a server that stops, or a copy that is made, between two of them is whole.
+ */
 START_TEST(a_long_document_goes_bit_by_bit)
 {
     struct journal *journal = NULL;
