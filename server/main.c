@@ -30,6 +30,7 @@
 #include "server/journal.h"
 #include "server/pressure.h"
 #include "server/retention.h"
+#include "server/server_config.h"
 #include "server/server_status.h"
 #include "server/signer.h"
 #include "server/supervisor.h"
@@ -162,6 +163,8 @@ static const struct option_entry options[] = {
     {"log-format", OPTION_TEXT, &settings.log_format, 0, 0, "text|json",
      "form of the lines on standard error"},
 };
+enum { OPTIONS = sizeof options / sizeof options[0] };
+static struct option_note notes[OPTIONS];
 
 /* Set before any thread that calls it starts. */
 static struct converter *the_converter;
@@ -211,6 +214,7 @@ struct server {
     struct pressure *pressure;
     struct retention *retention;
     struct server_status status;
+    struct server_config config;
     struct ingest *ingest;
     struct front *front;
     struct supervisor *supervisor;
@@ -360,6 +364,10 @@ static enum err open_services(struct server *server)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
     server_status_init(&server->status, server->pressure, server->dispatcher);
     settings.front.status = &server->status;
+    settings.work_endpoint = workers.work_endpoint;
+    settings.ack_endpoint = workers.ack_endpoint;
+    server->config = (struct server_config){{options, notes, OPTIONS}, server->dispatcher};
+    settings.front.config = &server->config;
     settings.front.converter = the_converter;
     settings.front.signer = server->signer;
     if (!err)
@@ -427,7 +435,7 @@ static void check_listen(const char *program)
 
 int main(int argc, char **argv)
 {
-    options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
+    options_parse_noted(&argc, argv, options, OPTIONS, usage, notes);
     if (argc > 1)
         options_fail(argv[0], "unexpected argument '%s'", argv[1]);
     if (!settings.data_dir)

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "epcis/v1/server_service.pb-c.h"
+
 void roster_init(struct roster *roster)
 {
     pthread_mutex_init(&roster->mutex, NULL);
@@ -14,7 +16,7 @@ void roster_free(struct roster *roster)
     pthread_mutex_destroy(&roster->mutex);
 }
 
-static bool lives(const struct roster_worker *worker)
+bool roster_lives(const struct roster_worker *worker)
 {
     return worker->state == ROSTER_WORKING || worker->state == ROSTER_DRAINING;
 }
@@ -35,7 +37,7 @@ static struct roster_worker *make_room(struct roster *roster)
     struct roster_worker *oldest = NULL;
     for (size_t i = 0; i < roster->count; i++) {
         struct roster_worker *worker = &roster->workers[i];
-        if (!lives(worker) && (!oldest || worker->heard_ms < oldest->heard_ms))
+        if (!roster_lives(worker) && (!oldest || worker->heard_ms < oldest->heard_ms))
             oldest = worker;
     }
     return oldest;
@@ -58,6 +60,18 @@ static void copy_text(char out[ROSTER_TEXT_BYTES], const char *text)
     snprintf(out, ROSTER_TEXT_BYTES, "%s", text);
 }
 
+static void take_options(struct roster_worker *worker, const Epcis__Wire__V1__Heartbeat *beat)
+{
+    Epcis__V1__WorkerConfig config = EPCIS__V1__WORKER_CONFIG__INIT;
+    config.options = beat->options;
+    config.n_options = beat->n_options;
+    worker->options_bytes = epcis__v1__worker_config__get_packed_size(&config);
+    if (worker->options_bytes > sizeof worker->options)
+        worker->options_bytes = 0;
+    else
+        epcis__v1__worker_config__pack(&config, worker->options);
+}
+
 static void take_beat(struct roster_worker *worker, const Epcis__Wire__V1__Heartbeat *beat, int64_t now_ms)
 {
     copy_text(worker->id, beat->worker_id);
@@ -72,6 +86,7 @@ static void take_beat(struct roster_worker *worker, const Epcis__Wire__V1__Heart
     worker->committed = beat->committed;
     worker->duplicates = beat->duplicates;
     worker->dead_letters = beat->dead_letters;
+    take_options(worker, beat);
 }
 
 bool roster_heed(struct roster *roster, const Epcis__Wire__V1__Heartbeat *beat, int64_t now_ms,
@@ -95,7 +110,7 @@ const struct roster_worker *roster_other_rules(const struct roster *roster,
                                                const struct roster_worker *worker)
 {
     for (size_t i = 0; i < roster->count; i++)
-        if (lives(&roster->workers[i]) && strcmp(roster->workers[i].rule_pack, worker->rule_pack) != 0)
+        if (roster_lives(&roster->workers[i]) && strcmp(roster->workers[i].rule_pack, worker->rule_pack) != 0)
             return &roster->workers[i];
     return NULL;
 }
@@ -110,7 +125,7 @@ static void set_lost(struct roster *roster, struct roster_worker *worker)
 bool roster_ended(struct roster *roster, const char *id)
 {
     struct roster_worker *worker = find(roster, id);
-    if (worker && !lives(worker))
+    if (worker && !roster_lives(worker))
         return false;
     if (worker)
         set_lost(roster, worker);
@@ -122,7 +137,7 @@ static struct roster_worker *find_oldest(const struct roster *roster)
     const struct roster_worker *oldest = NULL;
     for (size_t i = 0; i < roster->count; i++) {
         const struct roster_worker *worker = &roster->workers[i];
-        if (lives(worker) && (!oldest || worker->heard_ms < oldest->heard_ms))
+        if (roster_lives(worker) && (!oldest || worker->heard_ms < oldest->heard_ms))
             oldest = worker;
     }
     return (struct roster_worker *)(uintptr_t)oldest;

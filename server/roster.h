@@ -12,7 +12,7 @@
 #include "common/base/err.h"
 #include "epcis/wire/v1/wire.pb-c.h"
 
-enum { ROSTER_WORKERS_MAX = 128, ROSTER_TEXT_BYTES = 128 };
+enum { ROSTER_WORKERS_MAX = 128, ROSTER_TEXT_BYTES = 128, ROSTER_OPTIONS_BYTES = 4096 };
 
 enum roster_state {
     ROSTER_WORKING,
@@ -31,6 +31,8 @@ struct roster_worker {
     int64_t started_ms;                                    /* wall clock */
     int64_t heard_ms;                                      /* steady clock */
     uint64_t batches, committed, duplicates, dead_letters; /* it has answered */
+    size_t options_bytes;                                  /* 0: it tells none, or too much */
+    uint8_t options[ROSTER_OPTIONS_BYTES];                 /* a packed WorkerConfig, nothing else in it */
 };
 
 struct roster {
@@ -59,6 +61,9 @@ const struct roster_worker *roster_take_silent(struct roster *roster, int64_t si
 
 /* When the one that is silent for longest was last heard of; INT64_MAX: none works. */
 int64_t roster_oldest_ms(const struct roster *roster);
+
+/* Whether it works, or drains. */
+bool roster_lives(const struct roster_worker *worker);
 
 /* Copies up to `size` workers; returns how many there are. Any thread. */
 size_t roster_list(struct roster *roster, struct roster_worker *out, size_t size);

@@ -77,6 +77,8 @@ static void publish_beat(struct link *link, bool last)
     beat.committed = link->committed;
     beat.duplicates = link->duplicates;
     beat.dead_letters = link->dead_letters;
+    beat.options = link->config->options;
+    beat.n_options = link->config->option_count;
     wire_publish_beat(link->config->wire, &beat); /* the next one comes in a second */
     link->beat_at_ms = clock_steady_ms() + BEAT_MS;
 }

@@ -15,6 +15,8 @@ struct link_config {
     const char *rule_pack; /* for heartbeats, as what follows */
     const char *store;
     int64_t started_ms;
+    Epcis__V1__ConfigOption **options;
+    size_t option_count;
     const atomic_bool *stop; /* set by a signal, which ends a wait as well: no further run is taken */
 };
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/config.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/options.h"
@@ -66,6 +67,8 @@ static const struct option_entry options[] = {
      "end with the process that started this one"},
     {"log-format", OPTION_TEXT, &settings.log_format, 0, 0, "FORMAT", "text or json"},
 };
+enum { OPTIONS = sizeof options / sizeof options[0], CONFIG_MEMORY_BYTES = 1 << 20 };
+static struct option_note notes[OPTIONS];
 
 /* ---- signals: delivered to the link thread alone ---- */
 
@@ -123,6 +126,8 @@ static bool bind_to_parent(pid_t parent)
 
 struct parts {
     char worker_id[128];
+    struct arena arena; /* of what follows */
+    Epcis__V1__ConfigOption **options;
     struct store *store;
     struct commit *commit;
     struct queue *queue;
@@ -139,7 +144,11 @@ static enum err parts_open(struct parts *parts, const struct rules_severities *s
     char host[64] = "localhost";
     gethostname(host, sizeof host - 1);
     snprintf(parts->worker_id, sizeof parts->worker_id, "%s:%ld", host, (long)getpid());
-    enum err err = store_open(settings.store, settings.map_bytes, &parts->store);
+    const struct config config = {options, notes, OPTIONS};
+    arena_init(&parts->arena, CONFIG_MEMORY_BYTES);
+    enum err err = config_tell(&config, &parts->arena, &parts->options);
+    if (!err)
+        err = store_open(settings.store, settings.map_bytes, &parts->store);
     const struct commit_config commit = {.store = parts->store,
                                          .worker_id = parts->worker_id,
                                          .severities = severities,
@@ -163,6 +172,8 @@ static enum err parts_run(struct parts *parts)
                                      .rule_pack = rules_pack,
                                      .store = "lmdb",
                                      .started_ms = clock_wall_ms(),
+                                     .options = parts->options,
+                                     .option_count = OPTIONS,
                                      .stop = &stop};
     const struct worker_config worker = {.queue = parts->queue,
                                          .commit = parts->commit,
@@ -181,6 +192,7 @@ static void parts_close(struct parts *parts)
     wire_close(&the_wire);
     commit_close(&parts->commit);
     store_close(&parts->store);
+    arena_free(&parts->arena);
 }
 
 /* The profile's severities, and what was said of single rules. */
@@ -214,7 +226,7 @@ static int print_rules(void)
 int main(int argc, char **argv)
 {
     pid_t parent = getppid();
-    options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
+    options_parse_noted(&argc, argv, options, OPTIONS, usage, notes);
     if (argc > 1)
         options_fail(argv[0], "unexpected argument '%s'", argv[1]);
     struct rules_severities severities;

@@ -2,30 +2,7 @@
 
 #include <string.h>
 
-/* Length of the UTF-8 sequence at `text`, 0 where there is none (RFC 3629: no overlong form, no
- * surrogate, nothing above U+10FFFF). A NUL ends every sequence early, so nothing behind it is read. */
-static size_t utf8_length(const unsigned char *text)
-{
-    unsigned char first = text[0], least = 0x80, most = 0xbf;
-    size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if (first == 0xe0)
-        least = 0xa0;
-    else if (first == 0xed)
-        most = 0x9f;
-    else if (first == 0xf0)
-        least = 0x90;
-    else if (first == 0xf4)
-        most = 0x8f;
-    else if (first > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if (text[i] < least || text[i] > most)
-            return 0;
-        least = 0x80;
-        most = 0xbf;
-    }
-    return length;
-}
+#include "common/base/utf8.h"
 
 static int needs_escape(unsigned char c)
 {

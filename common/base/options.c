@@ -77,9 +77,59 @@ static void add_to_list(const char *program, const struct option_entry *entry, c
     list->items[list->count++] = text;
 }
 
+union option_value options_value(const struct option_entry *entry)
+{
+    union option_value value = {.text = NULL};
+    switch (entry->kind) {
+    case OPTION_TEXT:
+        value.text = *(const char **)entry->target;
+        break;
+    case OPTION_NUMBER:
+        value.number = *(uint64_t *)entry->target;
+        break;
+    case OPTION_FLAG:
+        value.flag = *(bool *)entry->target;
+        break;
+    case OPTION_LIST:
+        value.list = entry->target;
+        break;
+    }
+    return value;
+}
+
+/* Notes what the entries hold before the command line is read. */
+static void note_defaults(const struct option_entry *entries, int count, struct option_note *notes)
+{
+    for (int i = 0; i < count; i++) {
+        notes[i] = (struct option_note){.given = false};
+        if (entries[i].kind != OPTION_LIST)
+            notes[i].before = options_value(&entries[i]);
+    }
+}
+
+static void set_value(const char *program, const struct option_entry *entry, const char *value)
+{
+    if (!value)
+        options_fail(program, "--%s needs a value: %s", entry->name, entry->value);
+    if (entry->kind == OPTION_NUMBER)
+        set_number(program, entry, value);
+    else if (entry->kind == OPTION_LIST)
+        add_to_list(program, entry, value);
+    else
+        *(const char **)entry->target = value;
+}
+
 void options_parse(int *argc, char **argv, const struct option_entry *entries, int count, const char *usage)
 {
+    options_parse_noted(argc, argv, entries, count, usage, NULL);
+}
+
+void options_parse_noted(int *argc, char **argv, const struct option_entry *entries, int count,
+                         const char *usage, struct option_note *notes)
+{
     int kept = 1;
+    if (notes)
+        note_defaults(entries, count, notes);
     for (int i = 1; i < *argc; i++) {
         const char *word = argv[i];
         if (strcmp(word, "--") == 0) {
@@ -103,21 +153,15 @@ void options_parse(int *argc, char **argv, const struct option_entry *entries, i
         const struct option_entry *entry = options_find(entries, count, word);
         if (!entry)
             options_fail(argv[0], "unknown option '%s'", word);
+        if (notes)
+            notes[entry - entries].given = true;
         if (entry->kind == OPTION_FLAG) {
             if (equals)
                 options_fail(argv[0], "--%s takes no value", entry->name);
             *(bool *)entry->target = true;
             continue;
         }
-        const char *value = equals ? equals + 1 : i + 1 < *argc ? argv[++i] : NULL;
-        if (!value)
-            options_fail(argv[0], "--%s needs a value: %s", entry->name, entry->value);
-        if (entry->kind == OPTION_NUMBER)
-            set_number(argv[0], entry, value);
-        else if (entry->kind == OPTION_LIST)
-            add_to_list(argv[0], entry, value);
-        else
-            *(const char **)entry->target = value;
+        set_value(argv[0], entry, equals ? equals + 1 : i + 1 < *argc ? argv[++i] : NULL);
     }
     *argc = kept;
     argv[kept] = NULL;

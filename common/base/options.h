@@ -29,6 +29,23 @@ struct option_entry {
     const char *help;
 };
 
+/* What an option holds; which member, its kind tells. */
+union option_value {
+    const char *text;
+    uint64_t number;
+    bool flag;
+    const struct option_list *list;
+};
+
+/* What reading the command line changed of an entry. */
+struct option_note {
+    union option_value before; /* the default; a list has none: NULL */
+    bool given;
+};
+
+/* What the entry's target holds now. */
+union option_value options_value(const struct option_entry *entry);
+
 /* The entry that a word of a command line, "--name" or "--name=value", is of; NULL: it is of none. */
 const struct option_entry *options_find(const struct option_entry *entries, int count, const char *word);
 
@@ -37,6 +54,10 @@ const struct option_entry *options_find(const struct option_entry *entries, int 
  * and exits 0; `--complete`, for shells, prints a line for each option, its name and what its value is
  * called, and exits 0. A wrong option prints what and why to standard error and exits 2. */
 void options_parse(int *argc, char **argv, const struct option_entry *entries, int count, const char *usage);
+
+/* As options_parse; `notes` has as many as there are entries. */
+void options_parse_noted(int *argc, char **argv, const struct option_entry *entries, int count,
+                         const char *usage, struct option_note *notes);
 
 /* Prints "PROGRAM: message" and how to get help to standard error, exits 2. */
 _Noreturn void options_fail(const char *program, const char *format, ...)

@@ -79,6 +79,7 @@ int ctl_watch(int argc, char **argv);
 int ctl_cancel(int argc, char **argv);
 int ctl_status(int argc, char **argv);
 int ctl_server(int argc, char **argv);
+int ctl_config(int argc, char **argv);
 int ctl_trace(int argc, char **argv);
 int ctl_contains(int argc, char **argv);
 int ctl_events(int argc, char **argv);

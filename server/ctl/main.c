@@ -27,6 +27,7 @@ static const char usage[] =
     "  audit               keys, checkpoints, and whether a receipt is genuine\n"
     "  replay              whether documents, read again, make the batches that were recorded\n"
     "  server              how the server is doing: what waits, what it refuses, what room is left\n"
+    "  config              what the server and its workers run with\n"
     "  rules               by what rules events are checked\n"
     "  backup FOLDER       copy a server's data; also restore, verify and compact\n"
     "  convert FILE        read a document here, without a server, and print its events\n"
@@ -62,6 +63,7 @@ static const struct command commands[] = {
     {"audit", "epcisctl audit", ctl_audit},
     {"replay", "epcisctl replay", ctl_replay},
     {"server", "epcisctl server", ctl_server},
+    {"config", "epcisctl config", ctl_config},
     {"rules", "epcisctl rules", ctl_rules},
     {"backup", "epcisctl backup", ctl_backup},
     {"restore", "epcisctl restore", ctl_restore},

@@ -19,6 +19,7 @@
 #include "server/front/room.h"
 
 struct converter;
+struct server_config;
 struct server_status;
 struct ingest;
 struct journal;
@@ -33,6 +34,7 @@ struct services {
     struct journal *journal;
     struct store *store;
     const struct server_status *status;
+    const struct server_config *config;
     struct converter *converter;
     struct signer *signer;
     struct access access;

@@ -213,6 +213,7 @@ enum err front_open_limited(const struct front_options *options, struct ingest *
     loop->services.journal = journal;
     loop->services.store = store;
     loop->services.status = options->status;
+    loop->services.config = options->config;
     loop->services.converter = options->converter;
     loop->services.signer = options->signer;
     loop->services.access.identities = options->identities;

@@ -15,6 +15,7 @@ struct ingest;
 struct journal;
 struct signer;
 struct store;
+struct server_config;
 struct server_status;
 struct front;
 
@@ -24,6 +25,7 @@ struct front_options {
     struct identities *identities; /* NULL: there are none, and whoever calls may do everything */
     bool require_identity; /* a caller has to prove one; false: one that proves none may do everything */
     const struct server_status *status;
+    const struct server_config *config;
     struct converter *converter; /* which lets go of what is called off */
     struct signer *signer;
     const char *tls_certificate; /* PEM files, see tls.h; NULL: plain text */

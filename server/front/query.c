@@ -3,28 +3,18 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
 #include "server/front/limits.h"
 
-/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. NUL is refused too, as protobuf-c's
- * strings end there. */
-static bool is_text(const uint8_t *text, size_t length)
+/* NUL is refused too, as protobuf-c's strings end there. There is room for one more byte behind `text`. */
+static bool is_text(uint8_t *text, size_t length)
 {
+    text[length] = '\0';
     for (size_t i = 0; i < length;) {
-        uint8_t lead = text[i++];
-        if (lead == 0)
+        size_t sequence = text[i] ? utf8_length(&text[i]) : 0;
+        if (!sequence)
             return false;
-        if (lead < 0x80)
-            continue;
-        if (lead < 0xc2 || lead > 0xf4)
-            return false;
-        size_t more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-        uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-        uint8_t high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-        if (more > length - i)
-            return false;
-        for (; more; more--, i++, low = 0x80, high = 0xbf)
-            if (text[i] < low || text[i] > high)
-                return false;
+        i += sequence;
     }
     return true;
 }

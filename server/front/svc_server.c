@@ -1,6 +1,7 @@
 #include "server/front/svc_server.h"
 
 #include "server/front/query.h"
+#include "server/server_config.h"
 #include "server/server_status.h"
 
 /* The reasons for which calls were refused, as far as they occurred. */
@@ -42,6 +43,19 @@ static const ProtobufCMessage *get_status(struct call *call, const ProtobufCMess
     return &response->base;
 }
 
+static const ProtobufCMessage *get_config(struct call *call, const ProtobufCMessage *request,
+                                          struct arena *arena)
+{
+    (void)request;
+    Epcis__V1__GetConfigResponse *response;
+    enum err err = server_config_get(call->services->config, arena, &response);
+    if (err) {
+        reply_err(&call->reply, err, "config");
+        return NULL;
+    }
+    return &response->base;
+}
+
 const struct method svc_server_methods[] = {
     {.path = "/epcis.v1.ServerService/GetStatus",
      .need = NEED_OPERATE,
@@ -49,5 +63,11 @@ const struct method svc_server_methods[] = {
      .work = query_work,
      .request = &epcis__v1__get_status_request__descriptor,
      .answer = get_status},
+    {.path = "/epcis.v1.ServerService/GetConfig",
+     .need = NEED_OPERATE,
+     .room = ROOM_QUERIES,
+     .work = query_work,
+     .request = &epcis__v1__get_config_request__descriptor,
+     .answer = get_config},
 };
 const size_t svc_server_count = sizeof svc_server_methods / sizeof svc_server_methods[0];

@@ -25,6 +25,7 @@
 #include "server/journal_partner.h"
 #include "server/ledger_query.h"
 #include "server/rebuild.h"
+#include "server/server_config.h"
 #include "server/server_status.h"
 #include "server/signer.h"
 
@@ -281,6 +282,39 @@ enum err server_status_get(const struct server_status *status, bool draining, st
     epcis__v1__server_status__init(*out);
     (*out)->version = (char *)"7.7";
     (*out)->state = EPCIS__V1__SERVER_STATE__SERVER_STATE_SERVING;
+    return ERR_OK;
+}
+
+/* One option of each kind, and what a worker says of itself. */
+enum err server_config_get(const struct server_config *config, struct arena *arena,
+                           Epcis__V1__GetConfigResponse **out)
+{
+    static const char *listen = "127.0.0.1:0";
+    static uint64_t drain_ms = 250;
+    static bool verify = true;
+    static struct option_list rules = {{"A=off", "B=warn"}, 2};
+    static const struct option_entry entries[] = {
+        {"listen", OPTION_TEXT, &listen, 0, 0, "HOST:PORT", "gRPC address"},
+        {"drain-ms", OPTION_NUMBER, &drain_ms, 0, 1000, "MS", "time to finish"},
+        {"verify", OPTION_FLAG, &verify, 0, 0, NULL, "read all"},
+        {"rule", OPTION_LIST, &rules, 0, 0, "CODE=SEVERITY", "rules"},
+    };
+    static const struct option_note notes[] = {
+        {{.text = NULL}, true}, {{.number = 250}, false}, {{.flag = false}, false}, {{.list = NULL}, true}};
+    static Epcis__V1__WorkerConfig worker, *workers[] = {&worker};
+    const struct config own = {entries, notes, 4};
+    (void)config;
+    *out = arena_alloc(arena, sizeof **out);
+    epcis__v1__get_config_response__init(*out);
+    ck_assert_int_eq(config_tell(&own, arena, &(*out)->options), ERR_OK);
+    (*out)->n_options = 4;
+    epcis__v1__worker_config__init(&worker);
+    worker.worker_id = (char *)"host:7";
+    worker.rule_pack = (char *)"1.0";
+    worker.options = &(*out)->options[1];
+    worker.n_options = 1;
+    (*out)->workers = workers;
+    (*out)->n_workers = 1;
     return ERR_OK;
 }
 

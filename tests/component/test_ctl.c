@@ -240,6 +240,37 @@ START_TEST(status_prints_what_is_known)
 }
 END_TEST
 
+START_TEST(config_prints_every_kind_of_option)
+{
+    begin();
+    run("config", "--json");
+    ck_assert_int_eq(code, 0);
+    ck_assert_str_eq(
+        output,
+        "{\"program\": \"epcis-server\", \"worker_id\": null, \"name\": \"listen\", \"value\": "
+        "\"127.0.0.1:0\", "
+        "\"default\": null, \"source\": \"command line\", \"unit\": \"HOST:PORT\", \"meaning\": \"gRPC "
+        "address\"}\n"
+        "{\"program\": \"epcis-server\", \"worker_id\": null, \"name\": \"drain-ms\", \"value\": 250, "
+        "\"default\": 250, \"source\": \"default\", \"unit\": \"MS\", \"meaning\": \"time to finish\"}\n"
+        "{\"program\": \"epcis-server\", \"worker_id\": null, \"name\": \"verify\", \"value\": true, "
+        "\"default\": false, \"source\": \"derived\", \"unit\": null, \"meaning\": \"read all\"}\n"
+        "{\"program\": \"epcis-server\", \"worker_id\": null, \"name\": \"rule\", \"value\": [\"A=off\", "
+        "\"B=warn\"], "
+        "\"default\": [], \"source\": \"command line\", \"unit\": \"CODE=SEVERITY\", \"meaning\": "
+        "\"rules\"}\n"
+        "{\"program\": \"epcis-worker\", \"worker_id\": \"host:7\", \"name\": \"drain-ms\", \"value\": 250, "
+        "\"default\": 250, \"source\": \"default\", \"unit\": \"MS\", \"meaning\": \"time to finish\"}\n");
+    run("config");
+    check_run(0, "\ndrain-ms                  250                   250                   default\n"
+                 "    time to finish [MS]\n");
+    check_run(0, "\n\nepcis-worker host:7, rules 1.0\n");
+    run("config", "more");
+    check_run(2, "unexpected argument 'more'");
+    end();
+}
+END_TEST
+
 START_TEST(trace_prints_all_pages)
 {
     begin();
@@ -401,6 +432,7 @@ int main(void)
     tcase_add_test(tests, capture_comes_back_when_asked_to);
     tcase_add_test(tests, errors_have_their_own_exit_code);
     tcase_add_test(tests, status_prints_what_is_known);
+    tcase_add_test(tests, config_prints_every_kind_of_option);
     tcase_add_test(tests, trace_prints_all_pages);
     tcase_add_test(tests, contains_prints_all_pages);
     tcase_add_test(tests, events_prints_all_pages);

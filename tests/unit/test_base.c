@@ -8,6 +8,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buffer.h"
+#include "common/base/config.h"
 #include "common/base/digest.h"
 #include "common/base/fault.h"
 #include "common/base/options.h"
@@ -127,6 +128,56 @@ START_TEST(a_repeated_option_is_a_list)
 }
 END_TEST
 
+START_TEST(config_tells_who_set_an_option)
+{
+    const char *listen = "here", *file = NULL;
+    uint64_t limit = 5, wait = 6;
+    bool strict = false, loud = false;
+    struct option_list list = {.count = 0};
+    const struct option_entry entries[] = {
+        {"listen", OPTION_TEXT, &listen, 0, 0, "HOST", "address"},
+        {"file", OPTION_TEXT, &file, 0, 0, "FILE", "name"},
+        {"limit", OPTION_NUMBER, &limit, 0, 9, "N", "most"},
+        {"wait", OPTION_NUMBER, &wait, 0, 9, "MS", "time"},
+        {"strict", OPTION_FLAG, &strict, 0, 0, NULL, "no mercy"},
+        {"loud", OPTION_FLAG, &loud, 0, 0, NULL, "tell more"},
+        {"rule", OPTION_LIST, &list, 0, 0, "TEXT", "given often"},
+    };
+    enum { COUNT = sizeof entries / sizeof entries[0] };
+    static const char *const wanted[COUNT][2] = {{"here", "here"},  {"a?b", ""},       {"5", "5"}, {"7", "6"},
+                                                 {"true", "false"}, {"true", "false"}, {"x", ""}};
+    static const Epcis__V1__ConfigSource sources[COUNT] = {1, 2, 2, 3, 2, 3, 2};
+    char *argv[] = {(char *)"test",
+                    (char *)"--file=a\xff"
+                            "b",
+                    (char *)"--limit",
+                    (char *)"5",
+                    (char *)"--strict",
+                    (char *)"--rule=x",
+                    NULL};
+    struct option_note notes[COUNT];
+    const struct config config = {entries, notes, COUNT};
+    Epcis__V1__ConfigOption **told;
+    struct arena arena;
+    int argc = 6;
+    options_parse_noted(&argc, argv, entries, COUNT, "", notes);
+    wait = 7;
+    loud = true;
+    arena_init(&arena, 1 << 16);
+    ck_assert_int_eq(config_tell(&config, &arena, &told), ERR_OK);
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_str_eq(told[i]->name, entries[i].name);
+        ck_assert_str_eq(told[i]->n_values ? told[i]->values[0] : "", wanted[i][0]);
+        ck_assert_str_eq(told[i]->n_defaults ? told[i]->defaults[0] : "", wanted[i][1]);
+        ck_assert_int_eq(told[i]->source, sources[i]);
+    }
+    arena_free(&arena);
+    arena_init(&arena, 100);
+    ck_assert_int_eq(config_tell(&config, &arena, &told), ERR_LIMIT);
+    arena_free(&arena);
+}
+END_TEST
+
 START_TEST(programs_stand_beside_each_other)
 {
     char path[PATH_MAX];
@@ -237,6 +288,7 @@ int main(void)
     tcase_add_test(tests, digest_goes_on_from_where_it_was);
     tcase_add_test(tests, uuid_round_trips_and_sorts);
     tcase_add_test(tests, a_repeated_option_is_a_list);
+    tcase_add_test(tests, config_tells_who_set_an_option);
     tcase_add_test(tests, programs_stand_beside_each_other);
     tcase_add_test(tests, faults_happen_at_their_passages);
     tcase_add_test(tests, faults_happen_once_in_all_processes);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "epcis/v1/server_service.pb-c.h"
 #include "server/roster.h"
 
 static struct roster roster;
@@ -67,6 +68,30 @@ START_TEST(the_silent_are_lost_once_and_may_come_back)
 }
 END_TEST
 
+START_TEST(options_are_kept_but_not_too_much_of_them)
+{
+    enum { OPTIONS = 200 };
+    Epcis__V1__ConfigOption option = EPCIS__V1__CONFIG_OPTION__INIT, *options[OPTIONS];
+    Epcis__Wire__V1__Heartbeat beat = EPCIS__WIRE__V1__HEARTBEAT__INIT;
+    const struct roster_worker *worker;
+    option.name = (char *)"transaction-max-bytes";
+    for (int i = 0; i < OPTIONS; i++)
+        options[i] = &option;
+    beat.worker_id = (char *)"host:1";
+    beat.options = options;
+    beat.n_options = 2;
+    roster_heed(&roster, &beat, 1, &worker);
+    Epcis__V1__WorkerConfig *config =
+        epcis__v1__worker_config__unpack(NULL, worker->options_bytes, worker->options);
+    ck_assert_uint_eq(config->n_options, 2);
+    ck_assert_str_eq(config->options[1]->name, "transaction-max-bytes");
+    epcis__v1__worker_config__free_unpacked(config, NULL);
+    beat.n_options = OPTIONS;
+    roster_heed(&roster, &beat, 2, &worker);
+    ck_assert_uint_eq(worker->options_bytes, 0);
+}
+END_TEST
+
 START_TEST(other_rules_are_noticed)
 {
     const struct roster_worker *worker;
@@ -105,6 +130,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_life_is_told_step_by_step);
     tcase_add_test(tests, the_silent_are_lost_once_and_may_come_back);
+    tcase_add_test(tests, options_are_kept_but_not_too_much_of_them);
     tcase_add_test(tests, other_rules_are_noticed);
     tcase_add_test(tests, the_table_is_bounded);
     SRunner *runner = srunner_create(suite);
