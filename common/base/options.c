@@ -42,9 +42,9 @@ static void print_help(const struct option_entry *entries, int count, const char
 static void print_names(const struct option_entry *entries, int count)
 {
     for (int i = 0; i < count; i++)
-        printf("--%s%s%s\n", entries[i].name, entries[i].value ? " " : "",
-               entries[i].value ? entries[i].value : "");
-    printf("--help\n");
+        printf("--%s%s%s\t%s\n", entries[i].name, entries[i].value ? " " : "",
+               entries[i].value ? entries[i].value : "", entries[i].help);
+    printf("--help\tprint this and exit\n");
 }
 
 const struct option_entry *options_find(const struct option_entry *entries, int count, const char *word)

@@ -8,30 +8,8 @@
 #include "server/ctl/convert.h"
 #include "server/ctl/ctl.h"
 
-static const char usage[] =
-    "Usage: epcisctl [OPTIONS] COMMAND ...\n"
-    "\n"
-    "  capture FILE...     send EPCIS documents\n"
-    "  validate FILE...    what would become of EPCIS documents; nothing is committed\n"
-    "  status CAPTURE_ID   what has become of a document\n"
-    "  captures            documents received, or what became of each event of one\n"
-    "  watch               what becomes of documents, as it happens\n"
-    "  cancel CAPTURE_ID   calls a document off before any of it is judged\n"
-    "  trace EPC           state and history of one item\n"
-    "  contains EPC        what is in a container, or what an item is in\n"
-    "  events              the events of a document, of a lot or at a place\n"
-    "  dead-letters        what was refused, and why; to show, resubmit, discard or export it\n"
-    "  master-data         what is known of products, places and parties\n"
-    "  partners            trading partners, and how strictly their events are judged\n"
-    "  tokens              who may call the server, and what they may do\n"
-    "  audit               keys, checkpoints, and whether a receipt is genuine\n"
-    "  replay              whether documents, read again, make the batches that were recorded\n"
-    "  server              how the server is doing: what waits, what it refuses, what room is left\n"
-    "  config              what the server and its workers run with\n"
-    "  rules               by what rules events are checked\n"
-    "  backup FOLDER       copy a server's data; also restore, verify and compact\n"
-    "  convert FILE        read a document here, without a server, and print its events\n"
-    "  completion bash     print what makes the shell complete commands and options\n"
+static const char usage_head[] = "Usage: epcisctl [OPTIONS] COMMAND ...\n\n";
+static const char usage_tail[] =
     "\n"
     "'epcisctl COMMAND --help' tells more of each. Options may stand before or after the\n"
     "command. EPCISD_SERVER, EPCISD_TLS_CA and EPCISD_TOKEN_FILE in the environment are the\n"
@@ -43,39 +21,65 @@ static const char usage[] =
 struct command {
     const char *name;
     const char *title; /* as which it speaks of itself */
+    const char *arguments;
+    const char *meaning;
     int (*run)(int argc, char **argv);
 };
 
 static const struct command commands[] = {
-    {"capture", "epcisctl capture", ctl_capture},
-    {"validate", "epcisctl validate", ctl_validate},
-    {"status", "epcisctl status", ctl_status},
-    {"captures", "epcisctl captures", ctl_captures},
-    {"watch", "epcisctl watch", ctl_watch},
-    {"cancel", "epcisctl cancel", ctl_cancel},
-    {"trace", "epcisctl trace", ctl_trace},
-    {"contains", "epcisctl contains", ctl_contains},
-    {"events", "epcisctl events", ctl_events},
-    {"dead-letters", "epcisctl dead-letters", ctl_dead_letters},
-    {"master-data", "epcisctl master-data", ctl_master_data},
-    {"partners", "epcisctl partners", ctl_partners},
-    {"tokens", "epcisctl tokens", ctl_tokens},
-    {"audit", "epcisctl audit", ctl_audit},
-    {"replay", "epcisctl replay", ctl_replay},
-    {"server", "epcisctl server", ctl_server},
-    {"config", "epcisctl config", ctl_config},
-    {"rules", "epcisctl rules", ctl_rules},
-    {"backup", "epcisctl backup", ctl_backup},
-    {"restore", "epcisctl restore", ctl_restore},
-    {"verify", "epcisctl verify", ctl_verify},
-    {"compact", "epcisctl compact", ctl_compact},
-    {"convert", "epcisctl convert", ctl_convert},
-    {"completion", "epcisctl completion", ctl_completion},
+    {"capture", "epcisctl capture", "FILE...", "send EPCIS documents", ctl_capture},
+    {"validate", "epcisctl validate", "FILE...", "what would become of EPCIS documents; nothing is committed",
+     ctl_validate},
+    {"status", "epcisctl status", "CAPTURE_ID", "what has become of a document", ctl_status},
+    {"captures", "epcisctl captures", "", "documents received, or what became of each event of one",
+     ctl_captures},
+    {"watch", "epcisctl watch", "", "what becomes of documents, as it happens", ctl_watch},
+    {"cancel", "epcisctl cancel", "CAPTURE_ID...", "call documents off before any of their events is judged",
+     ctl_cancel},
+    {"trace", "epcisctl trace", "EPC", "state and history of one item", ctl_trace},
+    {"contains", "epcisctl contains", "EPC", "what is in a container, or what an item is in", ctl_contains},
+    {"events", "epcisctl events", "", "the events of a document, of a lot or at a place", ctl_events},
+    {"dead-letters", "epcisctl dead-letters", "",
+     "what was refused, and why; to show, resubmit, discard or export it", ctl_dead_letters},
+    {"master-data", "epcisctl master-data", "", "what is known of products, places and parties",
+     ctl_master_data},
+    {"partners", "epcisctl partners", "", "trading partners, and how strictly their events are judged",
+     ctl_partners},
+    {"tokens", "epcisctl tokens", "", "who may call the server, and what they may do", ctl_tokens},
+    {"audit", "epcisctl audit", "", "keys, checkpoints, and whether a receipt is genuine", ctl_audit},
+    {"replay", "epcisctl replay", "", "whether documents, read again, make the batches that were recorded",
+     ctl_replay},
+    {"server", "epcisctl server", "",
+     "how the server is doing: what waits, what it refuses, what room is left", ctl_server},
+    {"config", "epcisctl config", "", "what the server and its workers run with", ctl_config},
+    {"rules", "epcisctl rules", "", "by what rules events are checked", ctl_rules},
+    {"backup", "epcisctl backup", "FOLDER", "copy a server's data while it runs", ctl_backup},
+    {"restore", "epcisctl restore", "FOLDER", "put a copy back and prove that it is whole", ctl_restore},
+    {"verify", "epcisctl verify", "", "prove that a server's data is whole", ctl_verify},
+    {"compact", "epcisctl compact", "", "give free space in the data back to the disk", ctl_compact},
+    {"convert", "epcisctl convert", "FILE", "read a document here, without a server, and print its events",
+     ctl_convert},
+    {"completion", "epcisctl completion", "SHELL",
+     "print what makes bash, zsh or fish complete commands and options", ctl_completion},
 };
+enum { COMMANDS = sizeof commands / sizeof commands[0], COMMAND_ROOM = 128 };
+
+static const char *usage(void)
+{
+    static char text[sizeof usage_head + COMMANDS * COMMAND_ROOM + sizeof usage_tail];
+    size_t length = (size_t)snprintf(text, sizeof text, "%s", usage_head);
+    for (int i = 0; i < COMMANDS; i++) {
+        char left[32];
+        snprintf(left, sizeof left, "%s %s", commands[i].name, commands[i].arguments);
+        length += (size_t)snprintf(text + length, COMMAND_ROOM, "  %-22s%s\n", left, commands[i].meaning);
+    }
+    snprintf(text + length, sizeof text - length, "%s", usage_tail);
+    return text;
+}
 
 static const char *command_names(void)
 {
-    enum { COMMANDS = sizeof commands / sizeof commands[0], ROOM = COMMANDS * 32 };
+    enum { ROOM = COMMANDS * 32 };
     static char names[ROOM];
     size_t length = 0;
     for (int i = 0; i < COMMANDS && length < ROOM; i++)
@@ -89,7 +93,7 @@ static const char *command_names(void)
 
 static const struct command *find_named(const char *name)
 {
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+    for (int i = 0; i < COMMANDS; i++)
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
     return NULL;
@@ -120,10 +124,9 @@ static int find_command(int argc, char **argv, const struct option_entry *common
 static int run_alone(int argc, char **argv, const struct option_entry *options, int count,
                      const bool *version)
 {
-    for (size_t i = 0;
-         argc == 2 && strcmp(argv[1], "--complete") == 0 && i < sizeof commands / sizeof commands[0]; i++)
-        printf("%s\n", commands[i].name);
-    options_parse(&argc, argv, options, count, usage);
+    for (int i = 0; argc == 2 && strcmp(argv[1], "--complete") == 0 && i < COMMANDS; i++)
+        printf("%s\t%s\n", commands[i].name, commands[i].meaning);
+    options_parse(&argc, argv, options, count, usage());
     if (!*version)
         options_fail(argv[0], "a command is expected: %s", command_names());
     printf("epcisctl %s\n", EPCISD_VERSION);

@@ -35,7 +35,7 @@ class ManPages(unittest.TestCase):
 
     def test_epcisctl(self):
         program = str(BIN / "epcisctl")
-        commands = [word for word in run(program, "--complete").splitlines() if not word.startswith("-")]
+        commands = [line.partition("\t")[0] for line in run(program, "--complete").splitlines() if line[0] != "-"]
         self.assertIn("capture", commands)
         self.check_page("epcisctl.1", [[program]] + [[program, command] for command in commands])
 
