@@ -241,6 +241,14 @@ static void check_order(struct assembler *assembler, const struct assembler_name
     }
 }
 
+/* JSON has a list, and 1.2 takes anything in the extension where it stands; the XSD of 2.0 has one alone. */
+static void check_certification(struct assembler *assembler, const struct assembler_name *name)
+{
+    if (assembler->document->format == EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_XML_2 &&
+        assembler->event->n_certification_info > 0)
+        assembler_note(assembler, name, "%s stands here a second time: once would be right", name->local);
+}
+
 /* An element that the grammar knows here. */
 static void start_known(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
                         const struct grammar_rule *rule)
@@ -248,6 +256,8 @@ static void start_known(struct assembler *assembler, const struct assembler_name
     void *message = parent ? parent->message : NULL;
     if (assembler->event && parent)
         check_order(assembler, name, parent, true);
+    if (name->id == NAME_CERTIFICATION_INFO)
+        check_certification(assembler, name);
     switch (rule->shape) {
     case SHAPE_ONCE:
         if (assembler->seen >> rule->context & 1) {
@@ -321,6 +331,9 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
     } else if (foreign && parent->extensions) {
         if (assembler->event && name->uri[0] && !parent->wrapper)
             check_order(assembler, name, parent, false);
+        if (content->closed)
+            assembler_note(assembler, name, "%s stands in %s, which has no extensions: none would be right",
+                           name->local, parent->local);
         push_node(assembler, name, parent, parent->extensions);
     } else if (parent->context == IN_EVENT_LIST) {
         begin_unknown_event(assembler, name);

@@ -227,6 +227,7 @@ struct grammar_content {
     uint16_t extensions; /* the node list that gets elements of foreign namespaces */
     uint16_t text;       /* the field that gets text */
     bool attributes;     /* the row holds for attributes too */
+    bool closed;         /* the schema has no extensions here: they are kept, and told */
     bool bare;           /* the schema has no attributes here, not even foreign ones */
     bool any_name;       /* elements without a namespace are extensions too (ILMD) */
     bool list;           /* of like elements: paths number them */

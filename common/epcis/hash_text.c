@@ -45,7 +45,7 @@ static size_t count_digits(const char *text, size_t length)
     return count;
 }
 
-/* [+-]?digits(.digits)?([eE][+-]?digits)? in its parts. */
+/* [+-]?digits(.digits)? in its parts; of xs:double also .5, 5. and exponents. */
 struct decimal {
     bool negative;
     const char *whole, *fraction;
@@ -70,7 +70,7 @@ static bool take_exponent(const char *text, size_t length, long *out)
     return value <= EXPONENT_MAX;
 }
 
-static bool split_decimal(const char *text, size_t length, bool exponents, struct decimal *out)
+static bool split_decimal(const char *text, size_t length, bool is_double, struct decimal *out)
 {
     *out = (struct decimal){.negative = *text == '-'};
     if (*text == '-' || *text == '+') {
@@ -79,21 +79,23 @@ static bool split_decimal(const char *text, size_t length, bool exponents, struc
     }
     out->whole = text;
     out->whole_length = count_digits(text, length);
-    if (out->whole_length == 0)
+    if (out->whole_length == 0 && !is_double)
         return false;
     text += out->whole_length;
     length -= out->whole_length;
     if (length > 0 && *text == '.') {
         out->fraction = text + 1;
         out->fraction_length = count_digits(text + 1, length - 1);
-        if (out->fraction_length == 0)
+        if (out->fraction_length == 0 && !is_double)
             return false;
         text += 1 + out->fraction_length;
         length -= 1 + out->fraction_length;
     }
+    if (out->whole_length + out->fraction_length == 0)
+        return false;
     if (length == 0)
         return true;
-    return exponents && (*text == 'e' || *text == 'E') && take_exponent(text + 1, length - 1, &out->exponent);
+    return is_double && (*text == 'e' || *text == 'E') && take_exponent(text + 1, length - 1, &out->exponent);
 }
 
 static void append_zeros(struct buffer *buffer, size_t count)
@@ -107,7 +109,7 @@ static void append_scaled(struct hash_text *hash, const struct decimal *decimal)
 {
     struct buffer *row = &hash->scratch;
     buffer_clear(row);
-    size_t before = decimal->exponent < 0 ? (size_t)-decimal->exponent : 0;
+    size_t before = (decimal->exponent < 0 ? (size_t)-decimal->exponent : 0) + (decimal->whole_length == 0);
     append_zeros(row, before);
     buffer_append(row, decimal->whole, decimal->whole_length);
     buffer_append(row, decimal->fraction ? decimal->fraction : "", decimal->fraction_length);
@@ -133,12 +135,12 @@ static void append_scaled(struct hash_text *hash, const struct decimal *decimal)
     }
 }
 
-static bool append_number(struct hash_text *hash, const char *text, size_t length, bool exponents)
+static bool append_number(struct hash_text *hash, const char *text, size_t length, bool is_double)
 {
     struct decimal decimal;
-    if ((*text > '9' || *text < '0') && *text != '+' && *text != '-')
+    if ((*text > '9' || *text < '0') && *text != '+' && *text != '-' && *text != '.')
         return false;
-    if (!split_decimal(text, length, exponents, &decimal))
+    if (!split_decimal(text, length, is_double, &decimal))
         return false;
     append_scaled(hash, &decimal);
     return true;
@@ -156,26 +158,26 @@ static bool append_canonical(struct hash_text *hash, const char *text, size_t le
     return written > 0;
 }
 
-static void append_value(struct hash_text *hash, const char *text, size_t length, bool exponents)
+static void append_value(struct hash_text *hash, const char *text, size_t length, bool is_double)
 {
     size_t skip = 0;
     const char *uri = cbv_expand(text, length, &skip);
     if (uri) {
         buffer_append_text(&hash->text, uri);
         buffer_append(&hash->text, text + skip, length - skip);
-    } else if (!append_number(hash, text, length, exponents) && !append_canonical(hash, text, length)) {
+    } else if (!append_number(hash, text, length, is_double) && !append_canonical(hash, text, length)) {
         buffer_append(&hash->text, text, length);
     }
 }
 
-static void put_value(struct hash_text *hash, const char *key, const char *value, bool exponents)
+static void put_value(struct hash_text *hash, const char *key, const char *value, bool is_double)
 {
     size_t length = strlen(value);
     value = assembler_trim(value, &length);
     if (length == 0)
         return;
     put_key(hash, key);
-    append_value(hash, value, length, exponents);
+    append_value(hash, value, length, is_double);
 }
 
 void hash_value(struct hash_text *hash, const char *key, const char *value)

@@ -52,7 +52,7 @@ static void take_term(struct reader *reader, const char *prefix, const char *uri
 static void take_definitions(struct reader *reader, const struct json_value *object)
 {
     for (const struct json_value *member = object->first; member; member = member->next)
-        if (definition_uri(member))
+        if (member->key[0] != '@' && definition_uri(member)) /* @vocab, @base and the like are no prefixes */
             take_term(reader, member->key, definition_uri(member));
 }
 

@@ -137,6 +137,71 @@ static void give_value(struct giver *giver, const struct json_context *context,
     assembler_end(giver->assembler);
 }
 
+/* ---- kinds of values ---- */
+
+/* What the JSON schema has under a name that the grammar knows. */
+static enum json_kind schema_kind(enum grammar_name name)
+{
+    switch (name) {
+    case NAME_QUANTITY:
+    case NAME_VALUE:
+    case NAME_MIN_VALUE:
+    case NAME_MAX_VALUE:
+    case NAME_MEAN_VALUE:
+    case NAME_S_DEV:
+    case NAME_PERC_RANK:
+    case NAME_PERC_VALUE:
+        return JSON_NUMBER;
+    case NAME_BOOLEAN_VALUE:
+        return JSON_BOOLEAN;
+    case NAME_SENSOR_REPORT:
+    case NAME_SET:
+    case NAME_UNSET:
+        return JSON_ARRAY;
+    case NAME_READ_POINT:
+    case NAME_BIZ_LOCATION:
+    case NAME_ERROR_DECLARATION:
+    case NAME_PERSISTENT_DISPOSITION:
+    case NAME_SENSOR_METADATA:
+    case NAME_ILMD:
+        return JSON_OBJECT;
+    default:
+        return entry_name(name) == NAME_UNKNOWN ? JSON_STRING : JSON_ARRAY;
+    }
+}
+
+static enum json_kind schema_kind_of_entry(enum grammar_name list)
+{
+    enum grammar_name entry = entry_name(list);
+    bool text = entry == NAME_EPC || entry == NAME_CORRECTIVE_EVENT_ID || entry == NAME_ID ||
+                list == NAME_SET || list == NAME_UNSET || list == NAME_CERTIFICATION_INFO;
+    return text ? JSON_STRING : JSON_OBJECT;
+}
+
+/* Says where a known member, or an entry of one, is of another kind than the schema's. */
+static void check_kind(struct assembler *assembler, const struct assembler_name *name,
+                       const struct json_value *member)
+{
+    static const char *const kinds[] = {
+        [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",    [JSON_STRING] = "a text",
+        [JSON_NUMBER] = "a number",  [JSON_BOOLEAN] = "a boolean", [JSON_NULL] = "null"};
+    enum json_kind right = schema_kind(name->id);
+    if (name->id == NAME_CERTIFICATION_INFO && member->kind == JSON_ARRAY)
+        right = JSON_ARRAY;
+    if (member->kind != right) {
+        assembler_note(assembler, name, "%s is %s: %s would be right", name->local, kinds[member->kind],
+                       kinds[right]);
+        return;
+    }
+    if (right != JSON_ARRAY)
+        return;
+    enum json_kind right_entry = schema_kind_of_entry(name->id);
+    for (const struct json_value *entry = member->first; entry; entry = entry->next)
+        if (entry->kind != right_entry)
+            assembler_note(assembler, name, "an entry of %s is %s: %s would be right", name->local,
+                           kinds[entry->kind], kinds[right_entry]);
+}
+
 static void give_list(struct giver *giver, const struct json_context *context,
                       const struct assembler_name *name, enum grammar_name entry,
                       const struct json_value *value)
@@ -193,6 +258,8 @@ static void give_member(struct giver *giver, const struct json_context *context,
         return;
     if (id != NAME_UNKNOWN && assembler_knows(assembler, id)) {
         struct assembler_name name = home_name(id, member->key);
+        if (assembler->event)
+            check_kind(assembler, &name, member);
         if (member->kind == JSON_NULL)
             return;
         if (entry_name(id) != NAME_UNKNOWN)
@@ -215,6 +282,8 @@ static void give_member(struct giver *giver, const struct json_context *context,
     give_value(giver, context, &name, member, false);
 }
 
+/* ---- members ---- */
+
 static void give_members(struct giver *giver, const struct json_context *outer,
                          const struct json_value *object)
 {
@@ -230,13 +299,14 @@ static void give_members(struct giver *giver, const struct json_context *outer,
 
 enum grammar_name json_event_name(const struct json_names *names, const struct json_value *event)
 {
-    static const char prefix[] = "epcis:";
+    static const char *const prefixes[] = {"epcis:", "https://ref.gs1.org/epcis/"};
     const struct json_value *type = json_value_member(event, "type");
     if (!type || type->kind != JSON_STRING)
         return NAME_UNKNOWN;
     const char *text = type->text;
-    if (strncmp(text, prefix, sizeof prefix - 1) == 0)
-        text += sizeof prefix - 1;
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
+            text += strlen(prefixes[i]);
     enum grammar_name id = json_names_find(names, text, strlen(text));
     return id >= NAME_OBJECT_EVENT && id <= NAME_QUANTITY_EVENT ? id : NAME_UNKNOWN;
 }
@@ -249,7 +319,8 @@ void json_event_give(struct assembler *assembler, const struct json_names *names
     const struct json_value *type = json_value_member(event, "type");
     const char *local = id != NAME_UNKNOWN                  ? grammar_spellings[id]
                         : type && type->kind == JSON_STRING ? type->text
-                                                            : "an entry without type";
+                        : event->kind != JSON_OBJECT        ? "an entry that is no object"
+                                                            : "an entry whose type is no text, or missing,";
     struct assembler_name name = home_name(id, local);
     assembler_start(assembler, &name);
     if (event->kind == JSON_OBJECT)

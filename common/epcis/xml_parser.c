@@ -304,8 +304,9 @@ static void on_unparsed_entity(void *context, const xmlChar *name, const xmlChar
 
 static void on_start_document(void *context)
 {
-    static const char *const known[] = {"UTF-8",      "UTF-16",   "UTF-16LE", "UTF-16BE",
-                                        "ISO-8859-1", "US-ASCII", "ASCII",    "windows-1252"};
+    static const char *const known[] = {"UTF-8",    "UTF8",        "UTF-16",      "UTF-16LE",
+                                        "UTF-16BE", "US-ASCII",    "ASCII",       "ISO-8859-1",
+                                        "latin1",   "ISO-8859-15", "windows-1252"};
     struct xml_parser *parser = context;
     const char *declared = (const char *)parser->context->encoding;
     bool found = !declared;
@@ -421,7 +422,9 @@ static void *xml_open(struct assembler *assembler)
         xml_close(parser);
         return NULL;
     }
-    xmlCtxtUseOptions(parser->context, XML_PARSE_NONET);
+    /* NOENT: without it an "&amp;" in an attribute or namespace comes as "&#38;". There is no entity but the
+     * five. */
+    xmlCtxtUseOptions(parser->context, XML_PARSE_NONET | XML_PARSE_NOENT);
     xmlDictSetLimit(parser->context->dict, NAME_BYTES_MAX);
     assembler->locate = locate;
     assembler->locate_context = parser;

@@ -179,6 +179,22 @@ START_TEST(tells_elements_that_are_out_of_order)
 }
 END_TEST
 
+/* Where nothing is lost by reading them all the same. */
+START_TEST(tells_what_the_schemas_have_no_place_for)
+{
+    static const char certified[] =
+        "<ObjectEvent><certificationInfo>a</certificationInfo><certificationInfo>b"
+        "</certificationInfo></ObjectEvent>";
+    static const char extended[] =
+        "<ObjectEvent><quantityList><quantityElement><epcClass>a</epcClass><x:own/>"
+        "</quantityElement></quantityList></ObjectEvent>";
+    ck_assert_uint_eq(noted_in(HEAD("2"), certified), 1);
+    ck_assert_uint_eq(noted_in(HEAD("1"), certified), 0);
+    ck_assert_uint_eq(noted_in(HEAD("2"), extended), 1);
+    ck_assert_uint_eq(noted_in(HEAD("1"), extended), 1);
+}
+END_TEST
+
 #define EPC5  "<epc>1</epc><epc>2</epc><epc>3</epc><epc>4</epc><epc>5</epc>"
 #define NODE5 "<x:a/><x:a/><x:a/><x:a/><x:a/>"
 
@@ -549,16 +565,17 @@ START_TEST(reads_other_encodings)
 {
     static const char text[] =
         "<?xml version=\"1.0\" encoding=\"%s\"?>\n" OPEN OBJECT("<bizStep>a\xe4</bizStep>") CLOSE;
-    static const char *const names[] = {"ISO-8859-1", "UTF-16", "UTF-16"};
+    static const char *const names[] = {"ISO-8859-1",   "latin1", "ISO-8859-15",
+                                        "windows-1252", "UTF-16", "UTF-16"};
     struct parser_limits limits = PARSER_LIMITS_DEFAULT;
     struct buffer encoded = {0};
     struct reading reading = {0};
     char document[2000];
     snprintf(document, sizeof document, text, names[_i]);
-    if (_i == 0)
+    if (_i < 4)
         buffer_append_text(&encoded, document);
     else
-        append_utf16(&encoded, document, _i == 1);
+        append_utf16(&encoded, document, _i == 4);
     reading_run(&reading, &limits, encoded.data, encoded.length, encoded.length);
     ck_assert_msg(reading.err == ERR_OK, "%s", reading.error.data ? (char *)reading.error.data : "");
     ck_assert_str_eq(reading.last->biz_step, "a\xc3\xa4");
@@ -671,10 +688,10 @@ static const struct {
     const char *error;
 } json_refusals[] = {
     {"{\"type\":\"StrangeEvent\"}", "StrangeEvent is no event of EPCIS"},
-    {"{\"eventTime\":\"2022-01-01T00:00:00Z\"}", "an entry without type is no event"},
-    {"{}", "an entry without type is no event"},
-    {"7", "an entry without type is no event"},
-    {"[]", "an entry without type is no event"},
+    {"{\"eventTime\":\"2022-01-01T00:00:00Z\"}", "an entry whose type is no text, or missing, is no event"},
+    {"{\"type\":[\"ObjectEvent\"]}", "an entry whose type is no text, or missing, is no event"},
+    {"7", "an entry that is no object is no event"},
+    {"[]", "an entry that is no object is no event"},
     {J_EVENT("\"unknown\":[]"), "element unknown is not known in ObjectEvent"},
     {J_EVENT("\"unknown\":1"), "element unknown is not known in ObjectEvent"},
     {J_EVENT("\"readPoint\":{\"other\":1}"), "/epcisBody/eventList/1/readPoint/other"},
@@ -705,6 +722,38 @@ START_TEST(json_refuses_one_event_and_goes_on)
                   (char *)reading.error.data);
     reading_free(&reading);
     check_pieces(document, strlen(document), &limits);
+}
+END_TEST
+
+/* Valid by their first half, told by their second: the schema's kinds of values. */
+static const struct {
+    const char *right, *wrong;
+} json_kinds[] = {
+    {"\"bizStep\":\"a\"", "\"bizStep\":1"},
+    {"\"bizStep\":\"a\"", "\"bizStep\":null"},
+    {"\"bizStep\":\"a\"", "\"bizStep\":[\"a\"]"},
+    {"\"epcList\":[\"urn:a\"]", "\"epcList\":[\"urn:a\",1]"},
+    {"\"epcList\":[]", "\"epcList\":null"},
+    {"\"certificationInfo\":\"urn:a\"", "\"certificationInfo\":1"},
+    {"\"certificationInfo\":[\"urn:a\",\"urn:b\"]", "\"certificationInfo\":[\"urn:a\",true]"},
+    {"\"quantityList\":[{\"quantity\":1}]", "\"quantityList\":[{\"quantity\":\"1\"}]"},
+    {"\"quantityList\":[{\"epcClass\":\"urn:a\"}]", "\"quantityList\":[{\"x:y\":\"1\"}]"},
+    {"\"bizTransactionList\":[{\"bizTransaction\":\"urn:a\"}]", "\"bizTransactionList\":[\"urn:a\"]"},
+    {"\"readPoint\":{\"id\":\"urn:a\"}", "\"readPoint\":[{\"id\":\"urn:a\"}]"},
+    {"\"persistentDisposition\":{\"set\":[\"a\"]}", "\"persistentDisposition\":{\"set\":\"a\"}"},
+    {"\"sensorElementList\":[{\"sensorReport\":[{\"booleanValue\":true}]}]",
+     "\"sensorElementList\":[{\"sensorReport\":[{\"booleanValue\":\"true\"}]}]"},
+    {"\"sensorElementList\":[{\"sensorReport\":[{\"value\":1e3}]}]",
+     "\"sensorElementList\":[{\"sensorReport\":{\"value\":1e3}}]"},
+};
+
+START_TEST(json_tells_values_of_another_kind)
+{
+    char event[500];
+    snprintf(event, sizeof event, "{\"type\":\"ObjectEvent\",%s}", json_kinds[_i].right);
+    ck_assert_uint_eq(noted_between(J_OPEN, event, J_CLOSE), 0);
+    snprintf(event, sizeof event, "{\"type\":\"ObjectEvent\",%s}", json_kinds[_i].wrong);
+    ck_assert_uint_eq(noted_between(J_OPEN, event, J_CLOSE), 1);
 }
 END_TEST
 
@@ -877,6 +926,7 @@ int main(void)
     tcase_add_loop_test(tests, pieces_equal_the_whole, 0, ROWS(fixtures));
     tcase_add_test(tests, tells_where_events_stand);
     tcase_add_test(tests, tells_elements_that_are_out_of_order);
+    tcase_add_test(tests, tells_what_the_schemas_have_no_place_for);
     tcase_add_loop_test(tests, refuses_one_event_and_goes_on, 0, ROWS(refusals));
     tcase_add_loop_test(tests, caps_of_one_event, 0, ROWS(event_caps));
     tcase_add_test(tests, just_within_the_caps);
@@ -890,13 +940,14 @@ int main(void)
     tcase_add_test(tests, reads_header_and_master_data);
     tcase_add_test(tests, hands_on_vocabulary_elements);
     tcase_add_test(tests, reads_query_documents_and_bare_events);
-    tcase_add_loop_test(tests, reads_other_encodings, 0, 3);
+    tcase_add_loop_test(tests, reads_other_encodings, 0, 6);
     tcase_add_test(tests, byte_order_mark_of_utf8);
     tcase_add_test(tests, the_sink_can_stop_it);
     tcase_add_test(tests, many_attributes_end_quickly);
     tcase_add_test(tests, many_names_end_quickly);
     tcase_add_loop_test(tests, endless_markup_ends, 0, ROWS(endless));
     tcase_add_test(tests, json_reads_an_event_with_two_ids);
+    tcase_add_loop_test(tests, json_tells_values_of_another_kind, 0, ROWS(json_kinds));
     tcase_add_loop_test(tests, json_refuses_one_event_and_goes_on, 0, ROWS(json_refusals));
     tcase_add_loop_test(tests, json_breaks_end_the_document, 0, ROWS(json_breaks));
     tcase_add_loop_test(tests, json_caps, 0, ROWS(json_swellings));
