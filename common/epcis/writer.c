@@ -8,6 +8,7 @@
 enum { FLUSH_BYTES = 64 * 1024 };
 
 static const char xsi_uri[] = "http://www.w3.org/2001/XMLSchema-instance";
+const char writer_xml_uri[] = "http://www.w3.org/XML/1998/namespace";
 
 /* Declared by the official EPCIS context or by the standard's schemas: not to be given to another namespace.
  * Those with a URI are no more than usual in XML, where that URI must be declared like any other. */
@@ -52,7 +53,7 @@ const char *writer_prefix(const struct writer *writer, const char *uri)
     return NULL;
 }
 
-static bool is_json(const struct writer *writer)
+bool writer_is_json(const struct writer *writer)
 {
     return writer->format == WRITER_JSON_2;
 }
@@ -61,13 +62,20 @@ static bool is_reserved(const struct writer *writer, const char *prefix, const c
 {
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
         if (strcmp(prefix, reserved[i].prefix) == 0)
-            return is_json(writer) || !reserved[i].uri || strcmp(uri, reserved[i].uri) != 0;
+            return writer_is_json(writer) || !reserved[i].uri || strcmp(uri, reserved[i].uri) != 0;
     return false;
+}
+
+bool writer_is_xml_name(const char *name)
+{
+    return name[0] && !strpbrk(name, ": \t\r\n<>&\"'/@#$()[]{}*+,;=!?|\\^`~%") &&
+           !strchr("-.0123456789", name[0]);
 }
 
 static bool prefix_is_free(const struct writer *writer, const char *prefix, const char *uri)
 {
-    if (!*prefix || is_reserved(writer, prefix, uri))
+    if (!*prefix || is_reserved(writer, prefix, uri) ||
+        (!writer_is_json(writer) && !writer_is_xml_name(prefix)))
         return false;
     for (size_t i = 0; i < writer->namespace_count; i++)
         if (strcmp(prefix, writer->namespaces[i].prefix) == 0)
@@ -191,17 +199,40 @@ static enum err flush(struct writer *writer, size_t at_least)
     return err;
 }
 
+/* XML has no control characters, not even escaped, nor U+FFFE and U+FFFF. */
+static bool has_unwritable(const struct buffer *out, size_t from)
+{
+    for (size_t i = from; i < out->length; i++) {
+        const uint8_t *at = out->data + i;
+        if ((*at < ' ' && *at != '\n') ||
+            (*at == 0xef && out->length - i > 2 && at[1] == 0xbf && at[2] >= 0xbe))
+            return true;
+    }
+    return false;
+}
+
+/* Takes back what was written from `from` on where XML cannot have it. */
+static bool take_back(struct writer *writer, size_t from, const char **reason)
+{
+    if (writer_is_json(writer) || writer->out.failed || !has_unwritable(&writer->out, from))
+        return false;
+    writer->out.length = from;
+    *reason = "a control character in a text: XML has none";
+    return true;
+}
+
 enum err writer_document(struct writer *writer, const Epcis__V1__Document *document)
 {
     writer->bare_event = document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_EVENT;
     writer->query = document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_QUERY_DOCUMENT;
     for (size_t i = 0; i < document->n_namespaces; i++) {
         const Epcis__V1__Namespace *declared = document->namespaces[i];
-        if (prefix_is_free(writer, declared->prefix, declared->uri) && !writer_prefix(writer, declared->uri))
+        if (strcmp(declared->uri, writer_xml_uri) != 0 && !writer_prefix(writer, declared->uri) &&
+            prefix_is_free(writer, declared->prefix, declared->uri))
             writer_declare(writer, declared->prefix, declared->uri, 0);
     }
     writer->document_namespaces = writer->namespace_count;
-    if (is_json(writer))
+    if (writer_is_json(writer))
         writer_json_document(writer, document);
     else
         writer_xml_document(writer, document);
@@ -213,18 +244,23 @@ enum err writer_vocabulary_element(struct writer *writer, const Epcis__V1__Vocab
                                    const char **reason)
 {
     *reason = NULL;
-    if (writer->bare_event || (writer->query && is_json(writer)))
+    if (writer->bare_event || (writer->query && writer_is_json(writer)))
         *reason = "master data has no place in this kind of document";
     else if (writer->format == WRITER_XML_1 && !writer->header_open)
         *reason = "EPCISHeader: EPCIS 1.2 has no master data without a StandardBusinessDocumentHeader";
-    else if (is_json(writer) && element->n_extensions > 0)
+    else if (writer_is_json(writer) && element->n_extensions > 0)
         *reason = "foreign elements or attributes: JSON has no place for them in master data";
     if (*reason)
         return ERR_INPUT;
-    if (is_json(writer))
+    if (!writer_is_json(writer))
+        writer_xml_vocabulary(writer, element->type);
+    size_t from = writer->out.length;
+    if (writer_is_json(writer))
         writer_json_vocabulary_element(writer, element);
     else
         writer_xml_vocabulary_element(writer, element);
+    if (take_back(writer, from, reason))
+        return ERR_INPUT;
     return flush(writer, FLUSH_BYTES);
 }
 
@@ -232,7 +268,7 @@ static void start_events(struct writer *writer)
 {
     if (writer->place == WRITER_IN_EVENTS)
         return;
-    if (is_json(writer))
+    if (writer_is_json(writer))
         writer_json_vocabularies_end(writer);
     else
         writer_xml_vocabularies_end(writer);
@@ -240,143 +276,20 @@ static void start_events(struct writer *writer)
     writer->first = true;
 }
 
-/* Sensor metadata and reports have only attributes in XML. */
-static bool sensors_fit_attributes(const Epcis__V1__Event *event)
-{
-    for (size_t i = 0; i < event->n_sensor_element_list; i++) {
-        const Epcis__V1__SensorElement *element = event->sensor_element_list[i];
-        const Epcis__V1__SensorMetadata *metadata = element->sensor_metadata;
-        if (metadata && !writer_fits_attributes(metadata->extensions, metadata->n_extensions))
-            return false;
-        for (size_t j = 0; j < element->n_sensor_reports; j++)
-            if (!writer_fits_attributes(element->sensor_reports[j]->extensions,
-                                        element->sensor_reports[j]->n_extensions))
-                return false;
-    }
-    return true;
-}
-
-/* A JSON member may have any name, an XML element may not: most of all none with a prefix that nobody
- * declares. */
-static void check_names(void *context, Epcis__V1__Node *const *nodes, size_t count)
-{
-    bool *fit = context;
-    for (size_t i = 0; i < count; i++) {
-        const char *name = nodes[i]->local_name;
-        if (nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_TEXT)
-            continue;
-        *fit &= name[0] && !strpbrk(name, ": \t\r\n<>&\"'/@#$()[]{}*+,;=!?|\\^`~%") &&
-                !strchr("-.0123456789", name[0]);
-    }
-}
-
-static bool names_fit_xml(const Epcis__V1__Event *event)
-{
-    bool fit = true;
-    writer_each_tree(event, check_names, &fit);
-    return fit;
-}
-
-/* Text that its element begins with is a "#text" member; between elements JSON has no place for it. */
-static void check_mixed(void *context, Epcis__V1__Node *const *nodes, size_t count)
-{
-    bool *mixed = context;
-    for (size_t i = 0; i < count; i++) {
-        bool text = nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_TEXT;
-        *mixed |= text && (i == 0 || nodes[i - 1]->depth >= nodes[i]->depth);
-    }
-}
-
-static bool has_mixed_content(const Epcis__V1__Event *event)
-{
-    bool mixed = false;
-    writer_each_tree(event, check_mixed, &mixed);
-    return mixed;
-}
-
-/* Whether a node without a namespace stands at the top of a list; attributes count where `attributes`. A name
- * whose prefix is declared nowhere is not meant. */
-static bool has_local(Epcis__V1__Node *const *nodes, size_t count, bool attributes)
-{
-    for (size_t i = 0; i < count; i++)
-        if (nodes[i]->depth == 0 && !*nodes[i]->namespace_uri && !strchr(nodes[i]->local_name, ':') &&
-            (attributes || nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_ELEMENT))
-            return true;
-    return false;
-}
-
-static bool quantities_have_local(Epcis__V1__QuantityElement *const *list, size_t count, bool attributes)
-{
-    for (size_t i = 0; i < count; i++)
-        if (has_local(list[i]->extensions, list[i]->n_extensions, attributes))
-            return true;
-    return false;
-}
-
-static bool sensors_have_local(const struct writer *writer, const Epcis__V1__Event *event)
-{
-    bool json = is_json(writer), innermost = writer->format == WRITER_XML_1 && !writer->bare_event;
-    for (size_t i = 0; i < event->n_sensor_element_list; i++) {
-        const Epcis__V1__SensorElement *element = event->sensor_element_list[i];
-        const Epcis__V1__SensorMetadata *metadata = element->sensor_metadata;
-        if (!innermost && has_local(element->extensions, element->n_extensions, json))
-            return true;
-        if (json && metadata && has_local(metadata->extensions, metadata->n_extensions, json))
-            return true;
-    }
-    return false;
-}
-
-/* Names without a namespace are the standard's own, but in ILMD, in sensor reports and, in 1.2, in the
- * innermost <extension> of an event of its list. */
-static bool has_misplaced_local(const struct writer *writer, const Epcis__V1__Event *event)
-{
-    const Epcis__V1__ErrorDeclaration *declaration = event->error_declaration;
-    bool json = is_json(writer);
-    bool innermost = writer->format == WRITER_XML_1 && !writer->bare_event &&
-                     event->type != EPCIS__V1__EVENT_TYPE__EVENT_TYPE_QUANTITY;
-    return (!innermost && has_local(event->extensions, event->n_extensions, json)) ||
-           (event->read_point &&
-            has_local(event->read_point->extensions, event->read_point->n_extensions, json)) ||
-           (event->biz_location &&
-            has_local(event->biz_location->extensions, event->biz_location->n_extensions, json)) ||
-           (declaration && has_local(declaration->extensions, declaration->n_extensions, json)) ||
-           quantities_have_local(event->quantity_list, event->n_quantity_list, json) ||
-           quantities_have_local(event->child_quantity_list, event->n_child_quantity_list, json) ||
-           quantities_have_local(event->input_quantity_list, event->n_input_quantity_list, json) ||
-           quantities_have_local(event->output_quantity_list, event->n_output_quantity_list, json) ||
-           sensors_have_local(writer, event);
-}
-
-/* What the format has no words for. */
-static const char *unsayable(const struct writer *writer, const Epcis__V1__Event *event)
-{
-    if (!event_type_name(event->type)[0])
-        return "type: no event type of the standard";
-    if (event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_QUANTITY && writer->format != WRITER_XML_1)
-        return "QuantityEvent: EPCIS 2.0 has none; an ObjectEvent with a quantityList would be another event";
-    if (is_json(writer) && has_mixed_content(event))
-        return "an extension with text between its elements: JSON has no such thing";
-    if (has_misplaced_local(writer, event))
-        return "an extension without a namespace: the format has none at that place";
-    if (!is_json(writer) && !sensors_fit_attributes(event))
-        return "sensorMetadata or sensorReport: XML has attributes there, not structures or lists";
-    if (!is_json(writer) && !names_fit_xml(event))
-        return "an extension's name: XML has none like it, or its prefix is declared nowhere in the document";
-    return NULL;
-}
-
 enum err writer_event(struct writer *writer, const Epcis__V1__Event *event, const char **reason)
 {
-    *reason = unsayable(writer, event);
+    *reason = writer_unsayable(writer, event);
     if (*reason)
         return ERR_INPUT;
     start_events(writer);
-    if (is_json(writer))
+    size_t from = writer->out.length;
+    if (writer_is_json(writer))
         writer_json_event(writer, event);
     else
         writer_xml_event(writer, event);
     writer_forget(writer, 0);
+    if (take_back(writer, from, reason))
+        return ERR_INPUT;
     writer->first = false;
     return flush(writer, FLUSH_BYTES);
 }
@@ -384,7 +297,7 @@ enum err writer_event(struct writer *writer, const Epcis__V1__Event *event, cons
 enum err writer_finish(struct writer *writer)
 {
     start_events(writer);
-    if (is_json(writer))
+    if (writer_is_json(writer))
         writer_json_end(writer);
     else
         writer_xml_end(writer);

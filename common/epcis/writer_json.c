@@ -40,7 +40,6 @@ static void quantity_member(struct writer *writer, const char *name, Epcis__V1__
         writer_json_text_member(out, "epcClass", list[i]->epc_class);
         writer_json_number_member(out, "quantity", list[i]->quantity);
         writer_json_text_member(out, "uom", list[i]->uom);
-        writer_json_extension_members(writer, list[i]->extensions, list[i]->n_extensions);
         object_end(out, start);
     }
     buffer_append(out, "]", 1);

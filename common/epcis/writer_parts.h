@@ -60,6 +60,13 @@ struct writer {
     unsigned generated;         /* prefixes made up so far */
 };
 
+extern const char writer_xml_uri[]; /* of xml:lang and the like: in XML its prefix is xml, never declared */
+
+bool writer_is_json(const struct writer *writer);
+
+/* A JSON member, or a prefix of one, may have any name; in XML it may not. */
+bool writer_is_xml_name(const char *name);
+
 /* The prefix declared for `uri`, or NULL. */
 const char *writer_prefix(const struct writer *writer, const char *uri);
 
@@ -83,6 +90,9 @@ bool writer_fits_attributes(Epcis__V1__Node *const *nodes, size_t count);
 typedef void writer_visit_fn(void *context, Epcis__V1__Node *const *nodes, size_t count);
 void writer_each_tree(const Epcis__V1__Event *event, writer_visit_fn *visit, void *context);
 
+/* What of the event the writer's format cannot say, and why; NULL: it can say all of it. */
+const char *writer_unsayable(const struct writer *writer, const Epcis__V1__Event *event);
+
 void writer_json_document(struct writer *writer, const Epcis__V1__Document *document);
 void writer_json_vocabulary_element(struct writer *writer, const Epcis__V1__VocabularyElement *element);
 void writer_json_vocabularies_end(struct writer *writer);
@@ -90,6 +100,8 @@ void writer_json_event(struct writer *writer, const Epcis__V1__Event *event);
 void writer_json_end(struct writer *writer);
 
 void writer_xml_document(struct writer *writer, const Epcis__V1__Document *document);
+/* Begins a vocabulary where another one is open. */
+void writer_xml_vocabulary(struct writer *writer, const char *type);
 void writer_xml_vocabulary_element(struct writer *writer, const Epcis__V1__VocabularyElement *element);
 void writer_xml_vocabularies_end(struct writer *writer);
 void writer_xml_event(struct writer *writer, const Epcis__V1__Event *event);

@@ -134,20 +134,25 @@ static void vocabulary_attribute(struct writer *writer, const Epcis__V1__Vocabul
     writer_forget(writer, 2);
 }
 
+void writer_xml_vocabulary(struct writer *writer, const char *type)
+{
+    struct buffer *out = &writer->out;
+    if (writer->vocabulary && strcmp(writer->vocabulary, type) == 0)
+        return;
+    open_header(writer);
+    buffer_append_text(out, writer->vocabulary ? "</VocabularyElementList></Vocabulary>\n"
+                                               : "<extension><EPCISMasterData><VocabularyList>\n");
+    free(writer->vocabulary);
+    writer->vocabulary = strdup(type);
+    out->failed |= !writer->vocabulary;
+    buffer_append_text(out, "<Vocabulary");
+    writer_xml_text_attribute(out, "type", type);
+    buffer_append_text(out, "><VocabularyElementList>\n");
+}
+
 void writer_xml_vocabulary_element(struct writer *writer, const Epcis__V1__VocabularyElement *element)
 {
     struct buffer *out = &writer->out;
-    if (!writer->vocabulary || strcmp(writer->vocabulary, element->type) != 0) {
-        open_header(writer);
-        buffer_append_text(out, writer->vocabulary ? "</VocabularyElementList></Vocabulary>\n"
-                                                   : "<extension><EPCISMasterData><VocabularyList>\n");
-        free(writer->vocabulary);
-        writer->vocabulary = strdup(element->type);
-        out->failed |= !writer->vocabulary;
-        buffer_append_text(out, "<Vocabulary");
-        writer_xml_text_attribute(out, "type", element->type);
-        buffer_append_text(out, "><VocabularyElementList>\n");
-    }
     buffer_append_text(out, "<VocabularyElement");
     writer_xml_text_attribute(out, "id", element->id);
     writer_xml_node_attributes(writer, element->extensions, element->n_extensions);

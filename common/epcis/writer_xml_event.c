@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/epcis/event_text.h"
+#include "common/epcis/hash_text.h"
 
 /* The order that the schemas demand, by event type. */
 static const enum writer_field order_2[][24] = {
@@ -92,6 +93,19 @@ static void epc_list(struct writer *writer, const char *name, char *const *epcs,
     writer_xml_close_tag(&writer->out, name);
 }
 
+/* A decimal in 1.2, where 1e3 must be spelled out. */
+static void quantity_element(struct writer *writer, const char *quantity)
+{
+    struct hash_text number = {0};
+    if (writer->format == WRITER_XML_1 && strpbrk(quantity, "eE"))
+        hash_number(&number, "", quantity); /* puts a "=" before it */
+    buffer_append(&number.text, "", 1);
+    writer->out.failed |= number.text.failed;
+    writer_xml_text_element(&writer->out, "quantity",
+                            number.text.length > 1 ? (char *)number.text.data + 1 : quantity);
+    hash_text_free(&number);
+}
+
 static void quantity_list(struct writer *writer, const char *name, Epcis__V1__QuantityElement *const *list,
                           size_t count)
 {
@@ -102,9 +116,8 @@ static void quantity_list(struct writer *writer, const char *name, Epcis__V1__Qu
     for (size_t i = 0; i < count; i++) {
         writer_xml_open_tag(out, "quantityElement");
         writer_xml_text_element(out, "epcClass", list[i]->epc_class);
-        writer_xml_text_element(out, "quantity", list[i]->quantity);
+        quantity_element(writer, list[i]->quantity);
         writer_xml_text_element(out, "uom", list[i]->uom);
-        writer_xml_extension_elements(writer, list[i]->extensions, list[i]->n_extensions);
         writer_xml_close_tag(out, "quantityElement");
     }
     writer_xml_close_tag(out, name);

@@ -111,7 +111,7 @@ static void qualified_name(struct writer *writer, struct buffer *out, struct buf
                            const Epcis__V1__Node *node)
 {
     if (*node->namespace_uri) {
-        const char *prefix = strcmp(node->namespace_uri, "http://www.w3.org/XML/1998/namespace") == 0
+        const char *prefix = strcmp(node->namespace_uri, writer_xml_uri) == 0
                                  ? "xml"
                                  : writer_prefix(writer, node->namespace_uri);
         if (!prefix) {

@@ -231,6 +231,79 @@ START_TEST(names_without_namespace_stay_where_they_may_stand)
 }
 END_TEST
 
+#define XML_2_EVENT(inside)                                                                                  \
+    "<e:EPCISDocument xmlns:e='urn:epcglobal:epcis:xsd:2' xmlns:x='http://x.example.com/?a=1&amp;b=2' "      \
+    "schemaVersion='2.0' creationDate='2025-01-01T00:00:00Z'><EPCISBody><EventList><ObjectEvent>"            \
+    "<eventTime>2025-01-01T00:00:00Z</eventTime><eventTimeZoneOffset>+00:00</eventTimeZoneOffset><epcList/>" \
+    "<action>OBSERVE</action>" inside "</ObjectEvent></EventList></EPCISBody></e:EPCISDocument>"
+#define JSON_EVENT(context, members)                                                                         \
+    "{\"@context\":[\"https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld\"," context             \
+    "],\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\",\"epcisBody\":{\"eventList\":["                  \
+    "{\"type\":\"ObjectEvent\",\"eventTime\":\"2025-01-01T00:00:00Z\",\"eventTimeZoneOffset\":\"+00:00\","   \
+    "\"epcList\":[],\"action\":\"OBSERVE\"" members "}]}}"
+#define QUANTITY(value)                                                                                      \
+    "<quantityList><quantityElement><epcClass>urn:x:1</epcClass>" value "</quantityElement></quantityList>"
+
+/* What one syntax says and another has no words, or other words, for. `left_out` by format; `text` stands in
+ * what the format writes. */
+static const struct {
+    const char *document;
+    unsigned left_out[3];
+    enum writer_format format;
+    const char *text; /* NULL: any */
+} translations[] = {
+    {XML_2_EVENT(QUANTITY("<quantity>1.5e3</quantity>")),
+     {0, 0, 0},
+     WRITER_XML_1,
+     "<quantity>1500</quantity>"},
+    {XML_2_EVENT(QUANTITY("<quantity>1.5e3</quantity>")),
+     {0, 0, 0},
+     WRITER_XML_2,
+     "<quantity>1.5e3</quantity>"},
+    {XML_2_EVENT(QUANTITY("<quantity>.5</quantity>")), {0, 0, 0}, WRITER_JSON_2, "\"quantity\":0.5"},
+    {XML_2_EVENT(QUANTITY("<quantity>INF</quantity>")), {1, 0, 1}, WRITER_XML_2, "INF"},
+    {XML_2_EVENT(
+         "<sensorElementList><sensorElement><sensorReport sDev='NaN'/></sensorElement></sensorElementList>"),
+     {1, 0, 0},
+     WRITER_XML_1,
+     "NaN"},
+    {XML_2_EVENT(QUANTITY("<x:own/>")), {1, 1, 1}, WRITER_XML_2, NULL},
+    {XML_2_EVENT("<x:a b='&amp;amp;'/>"), {0, 0, 0}, WRITER_XML_2, "b=\"&amp;amp;\""},
+    {XML_2_EVENT("<x:a xml:lang='de'>1</x:a>"), {0, 0, 0}, WRITER_XML_2, "xml:lang=\"de\""},
+    {JSON_EVENT("{\"@vocab\":\"http://v.example.com/\",\"1 x\":\"http://x.example.com/\"}", ",\"1 x:a\":1"),
+     {0, 0, 0},
+     WRITER_XML_2,
+     "ns1:a"},
+    {JSON_EVENT("{\"l\":\"http://www.w3.org/XML/1998/namespace\"}", ",\"l:lang\":\"de\""),
+     {0, 0, 0},
+     WRITER_XML_2,
+     "<xml:lang>de"},
+    {JSON_EVENT("{\"x\":\"urn:x\"}", ",\"x:a\":\"a\\u0001b\""), {0, 1, 1}, WRITER_JSON_2, "\\u0001"},
+    {JSON_EVENT("{\"x\":\"urn:x\"}", ",\"x:a\":\"\\uffff\""), {0, 1, 1}, WRITER_JSON_2, NULL},
+    {JSON_EVENT("{\"x\":\"urn:x\"}", ",\"x:a\":\"\\t\\ud83d\\ude00\\ufffd.\""),
+     {0, 0, 0},
+     WRITER_XML_2,
+     NULL},
+    {JSON_EVENT("{}", ",\"certificationInfo\":[\"urn:a\",\"urn:b\"]"),
+     {0, 1, 0},
+     WRITER_XML_1,
+     "<certificationInfo>urn:b<"},
+};
+
+START_TEST(each_syntax_says_what_it_can)
+{
+    for (int format = WRITER_JSON_2; format <= WRITER_XML_1; format++) {
+        struct buffer written = {0};
+        ck_assert_uint_eq(rewrite(translations[_i].document, (enum writer_format)format, &written),
+                          translations[_i].left_out[format]);
+        if (format == (int)translations[_i].format && translations[_i].text)
+            ck_assert_msg(strstr((char *)written.data, translations[_i].text) != NULL, "%s",
+                          (char *)written.data);
+        buffer_free(&written);
+    }
+}
+END_TEST
+
 START_TEST(schema_attributes_are_kept)
 {
     static const struct {
@@ -358,6 +431,7 @@ int main(void)
     tcase_add_loop_test(tests, what_is_written_reads_back, 0, DOCUMENTS);
     tcase_add_test(tests, an_event_that_cannot_be_said_is_named);
     tcase_add_test(tests, names_without_namespace_stay_where_they_may_stand);
+    tcase_add_loop_test(tests, each_syntax_says_what_it_can, 0, sizeof translations / sizeof translations[0]);
     tcase_add_test(tests, schema_attributes_are_kept);
     tcase_add_test(tests, foreign_master_data_is_named);
     tcase_add_test(tests, text_before_elements_can_be_said_in_json);
