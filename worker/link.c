@@ -1,9 +1,11 @@
 #include "worker/link.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
@@ -19,6 +21,8 @@ struct link {
     struct buffer acks;
     struct queue_run *spare; /* empty, for the next run to come */
     int64_t beat_at_ms;
+    uint64_t turn; /* last looked at, and the process's time when it was first */
+    int64_t turn_cpu_ms;
     uint64_t batches, committed, duplicates, dead_letters; /* answered */
 };
 
@@ -83,6 +87,36 @@ static void publish_beat(struct link *link, bool last)
     link->beat_at_ms = clock_steady_ms() + BEAT_MS;
 }
 
+static int64_t cpu_ms(void)
+{
+    struct timespec spent;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+    return (int64_t)spent.tv_sec * 1000 + spent.tv_nsec / 1000000;
+}
+
+/* Once in a heartbeat. A core that the system keeps shows where the loop is. */
+static void end_if_endless(struct link *link)
+{
+    enum { BYTES_A_MS = 1 << 10 };
+    struct queue_turn turn;
+    int64_t now_ms = cpu_ms();
+    if (!queue_look_at_turn(link->config->queue, &turn))
+        return;
+    if (turn.number != link->turn) {
+        link->turn = turn.number;
+        link->turn_cpu_ms = now_ms;
+    }
+    if (now_ms - link->turn_cpu_ms <= link->config->turn_max_cpu_ms + (int64_t)(turn.bytes / BYTES_A_MS))
+        return;
+    log_error(
+        "worker_endless",
+        "partition=%" PRIu32 " batch=%" PRIu64 " bytes=%zu cpu_ms=%" PRId64
+        " detail=\"no transaction of so many bytes takes so long: this worker ends, and others find out "
+        "which event it is; please report it\"",
+        turn.partition, turn.sequence, turn.bytes, now_ms - link->turn_cpu_ms);
+    abort();
+}
+
 /* One run, if one waits. */
 static bool take_run(struct link *link)
 {
@@ -138,8 +172,10 @@ static void *link_main(void *argument)
             break;
         bool room = queue_has_room(queue);
         bool took = room && take_run(link);
-        if (took || clock_steady_ms() >= link->beat_at_ms)
+        if (took || clock_steady_ms() >= link->beat_at_ms) {
             publish_beat(link, false);
+            end_if_endless(link);
+        }
         if (!took)
             wait_for_more(link, room);
     }

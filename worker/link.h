@@ -1,4 +1,7 @@
-/* The thread that owns a worker's sockets: takes runs in, says what is under way, publishes results. */
+/* The thread that owns a worker's sockets: takes runs in, says what is under way, publishes results. It also
+ * ends the process where a transaction takes more processor time than any can: its heartbeats would let a
+ * loop without end keep its run for ever. The server then finds the event that does it, as for one that
+ * crashes workers. Time spent waiting, for a lock or a slow disk, does not count. */
 #ifndef EPCISD_WORKER_LINK_H
 #define EPCISD_WORKER_LINK_H
 
@@ -17,6 +20,7 @@ struct link_config {
     int64_t started_ms;
     Epcis__V1__ConfigOption **options;
     size_t option_count;
+    int64_t turn_max_cpu_ms; /* of a transaction, besides a second for each MiB that was taken for it */
     const atomic_bool *stop; /* set by a signal, which ends a wait as well: no further run is taken */
 };
 

@@ -37,12 +37,13 @@ enum { MIB = 1 << 20 };
 
 static struct {
     const char *work_endpoint, *ack_endpoint, *store, *log_format, *profile;
-    uint64_t map_bytes, transaction_max_bytes, memory_max_bytes;
+    uint64_t map_bytes, transaction_max_bytes, transaction_max_cpu_ms, memory_max_bytes;
     bool supervised, rules, json;
     struct option_list overrides;
 } settings = {.log_format = "text",
               .profile = "dscsa",
               .transaction_max_bytes = 16 * MIB,
+              .transaction_max_cpu_ms = 10000,
               .memory_max_bytes = 512 * (uint64_t)MIB};
 
 static const struct option_entry options[] = {
@@ -55,6 +56,8 @@ static const struct option_entry options[] = {
      "the most an LMDB store may grow to; 0: 1 TiB"},
     {"transaction-max-bytes", OPTION_NUMBER, &settings.transaction_max_bytes, 1, UINT64_C(1) << 32, "N",
      "bytes of waiting runs taken into one transaction"},
+    {"transaction-max-cpu-ms", OPTION_NUMBER, &settings.transaction_max_cpu_ms, 100, 86400000, "MS",
+     "one that takes more processor time, and a second for each MiB, never ends: the worker does"},
     {"memory-max-bytes", OPTION_NUMBER, &settings.memory_max_bytes, 16 * MIB, UINT64_C(1) << 40, "N",
      "the most one transaction's work may take in memory"},
     {"profile", OPTION_TEXT, &settings.profile, 0, 0, "NAME",
@@ -174,6 +177,7 @@ static enum err parts_run(struct parts *parts)
                                      .started_ms = clock_wall_ms(),
                                      .options = parts->options,
                                      .option_count = OPTIONS,
+                                     .turn_max_cpu_ms = (int64_t)settings.transaction_max_cpu_ms,
                                      .stop = &stop};
     const struct worker_config worker = {.queue = parts->queue,
                                          .commit = parts->commit,

@@ -15,6 +15,7 @@ struct queue {
     struct queue_run **end;
     size_t bytes;
     struct queue_run *taken; /* under way */
+    struct queue_turn turn;  /* of which they are */
     struct buffer acks;
     bool stopped;
     bool finished;
@@ -144,6 +145,15 @@ size_t queue_under_way(struct queue *queue, Epcis__Wire__V1__RunUnderWay *out, s
     return count;
 }
 
+bool queue_look_at_turn(struct queue *queue, struct queue_turn *out)
+{
+    pthread_mutex_lock(&queue->mutex);
+    bool taken = queue->taken != NULL;
+    *out = queue->turn;
+    pthread_mutex_unlock(&queue->mutex);
+    return taken;
+}
+
 void queue_take_acks(struct queue *queue, struct buffer *out)
 {
     pthread_mutex_lock(&queue->mutex);
@@ -197,6 +207,10 @@ struct queue_run *queue_take(struct queue *queue, size_t bytes_max)
         if (!queue->first)
             queue->end = &queue->first;
         queue->bytes -= bytes;
+        queue->turn = (struct queue_turn){.number = queue->turn.number + 1,
+                                          .partition = queue->taken->partition,
+                                          .sequence = queue->taken->sequence,
+                                          .bytes = bytes};
     }
     struct queue_run *taken = bytes > 0 ? queue->taken : NULL;
     pthread_cond_broadcast(&queue->changed);

@@ -46,6 +46,17 @@ void queue_put(struct queue *queue, struct queue_run **run);
 /* Runs received and not yet answered, at most `size` of them; returns their number. */
 size_t queue_under_way(struct queue *queue, Epcis__Wire__V1__RunUnderWay *out, size_t size);
 
+/* What the committing thread has taken for one transaction and not answered. */
+struct queue_turn {
+    uint64_t number; /* of such transactions so far, this one included */
+    uint32_t partition;
+    uint64_t sequence; /* of the first batch */
+    size_t bytes;
+};
+
+/* False: it has taken nothing. */
+bool queue_look_at_turn(struct queue *queue, struct queue_turn *out);
+
 /* The packed acknowledgments that wait to be published, one after another with their lengths; swaps them for
  * what `out` holds, which must be empty. */
 void queue_take_acks(struct queue *queue, struct buffer *out);

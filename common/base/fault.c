@@ -43,6 +43,7 @@ static struct {
 } armed[FAULT_POINT_COUNT];
 static const char *_Atomic once_dir; /* NULL: every process fails for itself */
 static const char *_Atomic poison;   /* NULL: none */
+static const char *_Atomic endless;
 
 static enum err complain(const char *what, const char *text)
 {
@@ -107,6 +108,7 @@ enum err fault_init(void)
         armed[i].first = 0;
     once_dir = getenv("EPCISD_FAULT_ONCE");
     poison = getenv("EPCISD_FAULT_POISON");
+    endless = getenv("EPCISD_FAULT_LOOP");
     if (!text)
         return ERR_OK;
     if (snprintf(words, sizeof words, "%s", text) >= (int)sizeof words)
@@ -148,9 +150,11 @@ void fault_end(enum fault_point point)
 
 void fault_poison(const char *text)
 {
-    const char *marker = poison;
+    const char *marker = poison, *loop = endless;
     if (marker && strstr(text, marker))
         kill(getpid(), SIGKILL);
+    while (loop && strstr(text, loop))
+        loop = endless;
 }
 
 #endif

@@ -86,8 +86,8 @@ bool fault_hit(enum fault_point point);
 /* Ends or halts the process at a passage that shall fail. Any thread. */
 void fault_end(enum fault_point point);
 
-/* Ends the process at every text that contains what EPCISD_FAULT_POISON says: an event that no worker
- * survives. Any thread. */
+/* Ends the process at every text that contains what EPCISD_FAULT_POISON says, and never comes back from one
+ * that contains what EPCISD_FAULT_LOOP says: events that no worker survives. Any thread. */
 void fault_poison(const char *text);
 
 #else

@@ -1,7 +1,9 @@
 """An event that ends every worker that looks at it is found and set aside; its neighbours are committed."""
 
+import signal
+
 from documents import make
-from harness import EndToEnd, main, wait_for
+from harness import PATIENCE, EndToEnd, main, wait_for
 from oracle import Oracle
 
 
@@ -56,6 +58,19 @@ class Poison(EndToEnd):
         for document, capture_id in zip(good, ids[1:]):
             self.assertEqual(self.expect(server, oracle, document, capture_id, marker), [])
         self.stop_cleanly(server)
+
+    def test_a_loop_without_end_ends(self):
+        """A worker that does not come back from an event sends heartbeats for it, and yet does not keep it."""
+        document = make(events=40, seed=76)
+        marker = self.marker_of(document, 1)
+        server = self.start(0, options=[*self.endpoints(), "--lease-ms", 700])
+        looping = self.start_worker(environment={"EPCISD_FAULT_LOOP": marker}, options=["--transaction-max-cpu-ms", 500])
+        capture_id = server.client.capture(document.data).capture_id
+        self.assertEqual(looping.wait(60 * PATIENCE), -signal.SIGABRT)
+        self.assertIn("event=worker_endless", (self.folder / "worker-0.log").read_text(encoding="utf-8"))
+        self.start_worker(options=["--transaction-max-cpu-ms", 500])
+        self.assert_outcome(server, capture_id, Oracle().document(document.partner, document.events))
+        self.assertEqual(server.terminate(), 0)
 
     def test_a_restart_remembers(self):
         """What was found out before the server was killed is not found out again."""
