@@ -1,6 +1,5 @@
 /* Identities in a journal on a real disk. */
 #include <check.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,10 +15,10 @@
 #include "server/identities.h"
 #include "server/journal.h"
 #include "server/token.h"
+#include "tests/component/folder.h"
 
 enum { HOUR_MS = 3600 * 1000 };
 
-static char dir[64];
 static struct journal *journal;
 static struct identities *identities;
 static struct arena arena;
@@ -40,16 +39,9 @@ static void reopen(void)
     open_all();
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
-{
-    (void)status, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 static void setup(void)
 {
-    strcpy(dir, "/tmp/epcisd-identities-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    folder_make();
     arena_init(&arena, 16 << 20);
     open_all();
 }
@@ -59,7 +51,7 @@ static void teardown(void)
     identities_close(&identities);
     journal_close(&journal);
     arena_free(&arena);
-    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove();
 }
 
 /* ---- short forms ------------------------------------------------------------------------------------- */

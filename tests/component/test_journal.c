@@ -1,7 +1,5 @@
 /* The journal on a real disk: what is done is there after reopening, what is not done is not. */
 #include <check.h>
-#include <ftw.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,87 +12,19 @@
 #include "common/base/log.h"
 #include "common/store/store.h"
 #include "server/capture_query.h"
-#include "server/ingest.h"
 #include "server/journal.h"
 #include "server/journal_check.h"
 #include "server/journal_news.h"
 #include "server/journal_prune.h"
+#include "server/journal_wait.h"
+#include "tests/component/folder.h"
+#include "tests/component/sending.h"
 
-static char dir[64];
 static const uint64_t map_bytes = 256 << 20;
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
-{
-    (void)status;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-static void setup(void)
-{
-    strcpy(dir, "/tmp/epcisd-journal-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-}
-
-static void teardown(void)
-{
-    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* One operation at a time, waited for. */
-struct waiter {
-    pthread_mutex_t mutex;
-    pthread_cond_t done_now;
-    bool done;
-    enum err err;
-    struct receipt receipt;
-};
-#define WAITER                                                                                               \
-    {                                                                                                        \
-        .mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER                             \
-    }
-
-static void waiter_set(struct waiter *waiter, enum err err)
-{
-    pthread_mutex_lock(&waiter->mutex);
-    waiter->done = true;
-    waiter->err = err;
-    pthread_cond_signal(&waiter->done_now);
-    pthread_mutex_unlock(&waiter->mutex);
-}
-
-static enum err waiter_wait(struct waiter *waiter)
-{
-    pthread_mutex_lock(&waiter->mutex);
-    while (!waiter->done)
-        pthread_cond_wait(&waiter->done_now, &waiter->mutex);
-    pthread_mutex_unlock(&waiter->mutex);
-    return waiter->err;
-}
 
 static void op_done(struct journal_op *op, enum err err)
 {
     waiter_set(op->context, err);
-}
-
-static enum err run_op(struct journal *journal, struct journal_op *op)
-{
-    struct waiter waiter = WAITER;
-    op->done = op_done;
-    op->context = &waiter;
-    journal_submit(journal, op);
-    return waiter_wait(&waiter);
-}
-
-static void receipt_done(void *context, enum err err, const struct receipt *receipt,
-                         const struct refusal *why)
-{
-    (void)why;
-    struct waiter *waiter = context;
-    if (receipt)
-        waiter->receipt = *receipt;
-    waiter_set(waiter, err);
 }
 
 static uint64_t received_count;
@@ -122,11 +52,7 @@ static enum err send_document(struct ingest *ingest, unsigned seed, size_t bytes
         ingest_abort(&document);
         return err;
     }
-    struct waiter waiter = WAITER;
-    ingest_finish(&document, receipt_done, &waiter);
-    err = waiter_wait(&waiter);
-    *receipt = waiter.receipt;
-    return err;
+    return finish(&document, receipt);
 }
 
 START_TEST(documents_survive_reopening)
@@ -260,7 +186,7 @@ static enum err acknowledge(struct journal *journal, uint64_t sequence, struct j
                             .decided_ms = 1700000000000 + (int64_t)sequence,
                             .rule_pack = "test"};
     buffer_append(&op.data, "\1\1\2\3", 4);
-    enum err err = run_op(journal, &op);
+    enum err err = journal_wait(journal, &op);
     buffer_free(&op.data);
     return err;
 }
@@ -294,7 +220,7 @@ START_TEST(acknowledgments_add_up_once)
     error.line = 99;
     struct journal_op op = {
         .kind = JOURNAL_CONVERTED, .number = 1, .events = 14, .items = 15, .error = &error};
-    ck_assert_int_eq(run_op(journal, &op), ERR_OK);
+    ck_assert_int_eq(journal_wait(journal, &op), ERR_OK);
     ck_assert_int_eq(capture_get(journal, receipt.capture_id, &arena, &capture), ERR_OK);
     ck_assert_int_eq(capture->state, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_FAILED);
     ck_assert_uint_eq(capture->error->line, 99);
@@ -361,7 +287,7 @@ START_TEST(news_come_once_and_go_with_the_documents)
     ck_assert_int_eq(acknowledge(journal, 1, (struct journal_span_result){8, 1, 1, 3}), ERR_OK);
     check_news(journal, &number, "2:0 ");
     struct journal_op converted = {.kind = JOURNAL_CONVERTED, .number = 1, .events = 15, .items = 15};
-    ck_assert_int_eq(run_op(journal, &converted), ERR_OK);
+    ck_assert_int_eq(journal_wait(journal, &converted), ERR_OK);
     check_news(journal, &number, "");
     ck_assert_int_eq(acknowledge(journal, 2, (struct journal_span_result){5, 0, 0, 0}), ERR_OK);
     check_news(journal, &number, "2:10 3:0 ");
@@ -369,7 +295,7 @@ START_TEST(news_come_once_and_go_with_the_documents)
     ck_assert_int_eq(send_document(ingest, 1, 100, &receipt), ERR_OK);
     Epcis__V1__CaptureCancellation cancellation = EPCIS__V1__CAPTURE_CANCELLATION__INIT;
     struct journal_op cancel = {.kind = JOURNAL_CANCEL, .number = 2, .cancellation = &cancellation};
-    ck_assert_int_eq(run_op(journal, &cancel), ERR_OK);
+    ck_assert_int_eq(journal_wait(journal, &cancel), ERR_OK);
     ingest_free(&ingest);
     journal_close(&journal);
     ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
@@ -379,10 +305,10 @@ START_TEST(news_come_once_and_go_with_the_documents)
 
     /* The last one stays, and with it the count. */
     struct journal_op prune = {.kind = JOURNAL_PRUNE, .number = 1, .before_ms = 1, .pruned_ms = 1};
-    ck_assert_int_eq(run_op(journal, &prune), ERR_OK);
+    ck_assert_int_eq(journal_wait(journal, &prune), ERR_OK);
     check_range(journal, 1, 4);
     prune.before_ms = INT64_MAX;
-    ck_assert_int_eq(run_op(journal, &prune), ERR_OK);
+    ck_assert_int_eq(journal_wait(journal, &prune), ERR_OK);
     check_range(journal, 4, 4);
     struct arena arena;
     struct buffer told = {0};
@@ -399,7 +325,7 @@ START_TEST(news_come_once_and_go_with_the_documents)
     ck_assert_int_eq(ingest_init(journal, NULL, count_received, NULL, &ingest), ERR_OK);
     ck_assert_int_eq(send_document(ingest, 2, 100, &receipt), ERR_OK);
     cancel.number = 3;
-    ck_assert_int_eq(run_op(journal, &cancel), ERR_OK);
+    ck_assert_int_eq(journal_wait(journal, &cancel), ERR_OK);
     check_range(journal, 4, 5);
     ingest_free(&ingest);
     journal_close(&journal);
@@ -431,14 +357,14 @@ START_TEST(a_long_document_goes_bit_by_bit)
     ck_assert_int_eq(send_document(ingest, 0, (size_t)70 * JOURNAL_PIECE_BYTES, &receipt), ERR_OK);
     ingest_free(&ingest);
     struct journal_op prune = {.kind = JOURNAL_PRUNE, .number = 1, .pruned_ms = 1};
-    ck_assert_int_eq(run_op(journal, &prune), ERR_OK);
+    ck_assert_int_eq(journal_wait(journal, &prune), ERR_OK);
     ck_assert_int_eq(journal_piece(journal, 1, 0, &bytes), ERR_OK); /* it is not finished */
     struct journal_op converted = {.kind = JOURNAL_CONVERTED, .number = 1};
-    ck_assert_int_eq(run_op(journal, &converted), ERR_OK);
+    ck_assert_int_eq(journal_wait(journal, &converted), ERR_OK);
 
     for (int steps = 0; steps < 2; steps++) {
         check_pruned(journal, 0);
-        ck_assert_int_eq(run_op(journal, &prune), ERR_OK);
+        ck_assert_int_eq(journal_wait(journal, &prune), ERR_OK);
         ck_assert_int_eq(journal_piece(journal, 1, 0, &bytes), ERR_NOT_FOUND);
         ck_assert_int_eq(journal_piece(journal, 1, 69, &bytes), steps ? ERR_NOT_FOUND : ERR_OK);
         ck_assert_int_eq(journal_check(journal, store, &report), ERR_OK);
@@ -566,7 +492,7 @@ int main(void)
     TCase *tests = tcase_create("journal");
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 60);
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, folder_make, folder_remove);
     tcase_add_test(tests, documents_survive_reopening);
     tcase_add_test(tests, cut_off_uploads_leave_nothing);
     tcase_add_test(tests, a_second_server_is_refused);

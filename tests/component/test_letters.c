@@ -1,8 +1,6 @@
 /* Dead letters that a person closes, over a real journal and store: what is closed stays closed, whoever asks
  * again and whatever crashes. */
 #include <check.h>
-#include <ftw.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,28 +13,18 @@
 #include "common/store/store_txn.h"
 #include "server/capture_query.h"
 #include "server/dead_letter.h"
-#include "server/ingest.h"
 #include "server/journal_letter.h"
+#include "tests/component/folder.h"
+#include "tests/component/sending.h"
 #include "tests/component/synthetic.h"
 
 enum { MAP_BYTES = 256 << 20, LETTERS = 70, UNREADABLE = 70 };
 
-static char dir[64], journal_dir[96], store_url[96];
+static char journal_dir[96], store_url[96];
 static struct dead_letters letters;
 static struct arena arena;
 static char why[DEAD_LETTER_WHY];
 static const struct dead_letter_deed deed = {"Ada", "the label was read wrong"};
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
-{
-    (void)status, (void)kind, (void)ftw;
-    return remove(path);
-}
-
-static void ignore_received(void *context, uint64_t number, uint32_t partition)
-{
-    (void)context, (void)number, (void)partition;
-}
 
 static void open_all(void)
 {
@@ -52,38 +40,11 @@ static void close_all(void)
     store_close(&letters.store);
 }
 
-struct waiter {
-    pthread_mutex_t mutex;
-    pthread_cond_t done_now;
-    bool done;
-    struct receipt receipt;
-};
-
-static void on_receipt(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
-{
-    (void)why;
-    struct waiter *waiter = context;
-    pthread_mutex_lock(&waiter->mutex);
-    if (!err)
-        waiter->receipt = *receipt;
-    waiter->done = true;
-    pthread_cond_signal(&waiter->done_now);
-    pthread_mutex_unlock(&waiter->mutex);
-}
-
 /* Any bytes: the converter is not here. */
 static void send_original(uint8_t capture_id[UUID_BYTES])
 {
-    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
-    struct ingest_document *document;
-    ck_assert_int_eq(ingest_open(letters.ingest, "0614141000005", &document), ERR_OK);
-    ck_assert_int_eq(ingest_append(document, "original", 8), ERR_OK);
-    ingest_finish(&document, on_receipt, &waiter);
-    pthread_mutex_lock(&waiter.mutex);
-    while (!waiter.done)
-        pthread_cond_wait(&waiter.done_now, &waiter.mutex);
-    pthread_mutex_unlock(&waiter.mutex);
-    memcpy(capture_id, waiter.receipt.capture_id, UUID_BYTES);
+    struct receipt receipt = send_bytes(letters.ingest, "original", 8, "0614141000005");
+    memcpy(capture_id, receipt.capture_id, UUID_BYTES);
 }
 
 /* Of LETTERS dead letters the last holds no event. */
@@ -117,8 +78,7 @@ static void refuse_events(const uint8_t capture_id[UUID_BYTES])
 static void setup(void)
 {
     uint8_t capture_id[UUID_BYTES];
-    strcpy(dir, "/tmp/epcisd-letters-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    folder_make();
     snprintf(journal_dir, sizeof journal_dir, "%s/journal", dir);
     snprintf(store_url, sizeof store_url, "lmdb:%s/store", dir);
     arena_init(&arena, 64 << 20);
@@ -131,7 +91,7 @@ static void teardown(void)
 {
     close_all();
     arena_free(&arena);
-    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove();
 }
 
 static const Epcis__V1__DeadLetter *get(const char *id)
@@ -233,7 +193,7 @@ START_TEST(a_race_is_won_once)
 {
     ck_assert_int_eq(dead_letter_discard(&letters, "5", &deed, &arena, why), ERR_OK);
     /* A document that says that it sends number 5 again, past all earlier checks. */
-    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
+    struct receipt receipt;
     struct journal_letter letter = {.number = 5,
                                     .state = EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_RESUBMITTED,
                                     .who = "Bob",
@@ -243,12 +203,8 @@ START_TEST(a_race_is_won_once)
     ck_assert_int_eq(ingest_open(letters.ingest, "", &document), ERR_OK);
     ck_assert_int_eq(ingest_append(document, "again", 5), ERR_OK);
     ingest_resubmit(document, &letter);
-    ingest_finish(&document, on_receipt, &waiter);
-    pthread_mutex_lock(&waiter.mutex);
-    while (!waiter.done)
-        pthread_cond_wait(&waiter.done_now, &waiter.mutex);
-    pthread_mutex_unlock(&waiter.mutex);
-    ck_assert_uint_eq(waiter.receipt.received_ms, 0); /* no receipt */
+    ck_assert_int_eq(finish(&document, &receipt), ERR_EXISTS);
+    ck_assert_uint_eq(receipt.received_ms, 0); /* there is none */
     ck_assert_int_eq(letter.state, EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_DISCARDED);
     ck_assert_uint_eq(count_documents(), before);
     ck_assert_str_eq(get("5")->changes[0]->who, deed.who);

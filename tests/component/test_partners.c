@@ -1,10 +1,8 @@
 /* Records of trading partners in a journal on a real disk. */
 #include <check.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -14,12 +12,12 @@
 #include "server/journal_partner.h"
 #include "server/partner_cache.h"
 #include "server/partner_change.h"
+#include "tests/component/folder.h"
 
 #define GLN_A "0614141000012"
 #define GLN_B "0614141000029"
 #define GLN_C "0614141000036"
 
-static char dir[64];
 static struct journal *journal;
 static struct arena arena;
 static char why[PARTNER_WHY];
@@ -35,18 +33,9 @@ static void reopen(void)
     open_journal();
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
-{
-    (void)status;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
 static void setup(void)
 {
-    strcpy(dir, "/tmp/epcisd-partners-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    folder_make();
     arena_init(&arena, 16 << 20);
     open_journal();
 }
@@ -55,7 +44,7 @@ static void teardown(void)
 {
     journal_close(&journal);
     arena_free(&arena);
-    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove();
 }
 
 /* ---- records ---------------------------------------------------------------------------------------- */

@@ -1,7 +1,6 @@
 /* Journal, converter and dispatcher together, with a worker made for the test that loses what it is told to
  * lose: nothing is skipped, doubled or reordered, and a restart rebuilds the same batches. */
 #include <check.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,30 +20,23 @@
 #include "server/journal.h"
 #include "server/partner.h"
 #include "server/routes.h"
+#include "tests/component/folder.h"
+#include "tests/component/sending.h"
 
 enum { DEADLINE_MS = 30000, LOG_MAX = 4096 };
 
-static char dir[64], work_endpoint[96], ack_endpoint[96];
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
-{
-    (void)status;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
+static char work_endpoint[96], ack_endpoint[96];
 
 static void setup(void)
 {
-    strcpy(dir, "/tmp/epcisd-pipeline-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    folder_make();
     snprintf(work_endpoint, sizeof work_endpoint, "ipc://%s/work", dir);
     snprintf(ack_endpoint, sizeof ack_endpoint, "ipc://%s/ack", dir);
 }
 
 static void teardown(void)
 {
-    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove();
 }
 
 /* ---- the worker ------------------------------------------------------------------------------------- */
@@ -335,42 +327,11 @@ static void core_close(void)
 
 /* ---- documents -------------------------------------------------------------------------------------- */
 
-struct sent {
-    pthread_mutex_t mutex;
-    pthread_cond_t done_now;
-    bool done;
-    enum err err;
-    struct receipt receipt;
-};
-
-static void sent_done(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
-{
-    (void)why;
-    struct sent *sent = context;
-    pthread_mutex_lock(&sent->mutex);
-    sent->done = true;
-    sent->err = err;
-    if (receipt)
-        sent->receipt = *receipt;
-    pthread_cond_signal(&sent->done_now);
-    pthread_mutex_unlock(&sent->mutex);
-}
-
 static const char strange_event[] = "<StrangeEvent>what is this?</StrangeEvent>";
 
 static struct receipt send_text(const char *partner, const struct buffer *text)
 {
-    struct ingest_document *document = NULL;
-    struct sent sent = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
-    ck_assert_int_eq(ingest_open(core.ingest, partner, &document), ERR_OK);
-    ck_assert_int_eq(ingest_append(document, text->data, text->length), ERR_OK);
-    ck_assert_int_eq(ingest_finish(&document, sent_done, &sent), ERR_OK);
-    pthread_mutex_lock(&sent.mutex);
-    while (!sent.done)
-        pthread_cond_wait(&sent.done_now, &sent.mutex);
-    pthread_mutex_unlock(&sent.mutex);
-    ck_assert_int_eq(sent.err, ERR_OK);
-    return sent.receipt;
+    return send_bytes(core.ingest, text->data, text->length, partner);
 }
 
 /* `events` object events, then `more`; cut off before its end where `whole` is false. */

@@ -1,6 +1,5 @@
 /* When documents are refused for want of room, and when they are taken again. */
 #include <check.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +11,9 @@
 #include "server/ingest.h"
 #include "server/journal.h"
 #include "server/pressure.h"
+#include "tests/component/folder.h"
 
-static char dir[64], journal_dir[80], store_url[80], disk[80];
+static char journal_dir[80], store_url[80], disk[80];
 static struct journal *journal;
 static struct store *store;
 static struct ingest *ingest;
@@ -23,12 +23,6 @@ static uint64_t last_number;
 /* TSan has no room for the map that is the default. */
 enum { MAP_BYTES = 256 << 20 };
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
-{
-    (void)status, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 static void on_received(void *context, uint64_t number, uint32_t partition)
 {
     (void)context, (void)partition;
@@ -37,8 +31,7 @@ static void on_received(void *context, uint64_t number, uint32_t partition)
 
 static void setup(void)
 {
-    strcpy(dir, "/tmp/epcisd-pressure-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    folder_make();
     snprintf(journal_dir, sizeof journal_dir, "%s/journal", dir);
     snprintf(store_url, sizeof store_url, "lmdb:%s/store", dir);
     snprintf(disk, sizeof disk, "%s/disk", dir);
@@ -66,7 +59,7 @@ static void teardown(void)
     journal_close(&journal);
     ingest_free(&ingest);
     store_close(&store);
-    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove();
 }
 
 /* ---- waiting ---------------------------------------------------------------------------------------- */

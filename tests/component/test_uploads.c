@@ -1,36 +1,21 @@
 /* Uploads that can be continued, on a real journal: over streams, over restarts, against each other. */
 #include <check.h>
-#include <ftw.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "server/ingest.h"
 #include "server/journal.h"
+#include "tests/component/folder.h"
+#include "tests/component/sending.h"
 
 enum { MAP_BYTES = 256 << 20, MIB = 1 << 20, DOCUMENT = 3 * MIB + 777 };
 
-static char dir[64];
 static struct journal *journal;
 static struct ingest *ingest;
 static char document[DOCUMENT];
 static uint8_t document_sha256[DIGEST_BYTES];
 static const uint8_t id[UUID_BYTES] = {1, 2, 3};
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
-{
-    (void)status, (void)kind, (void)ftw;
-    return remove(path);
-}
-
-static void ignore_received(void *context, uint64_t number, uint32_t partition)
-{
-    (void)context, (void)number, (void)partition;
-}
 
 static void open_all(void)
 {
@@ -52,8 +37,7 @@ static void reopen(void)
 
 static void setup(void)
 {
-    strcpy(dir, "/tmp/epcisd-uploads-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    folder_make();
     for (size_t i = 0; i < DOCUMENT; i++)
         document[i] = (char)('a' + (i * 31 + i / 977) % 26);
     digest_of(document, DOCUMENT, document_sha256);
@@ -63,36 +47,7 @@ static void setup(void)
 static void teardown(void)
 {
     close_all();
-    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* One answer, waited for. */
-struct waiter {
-    pthread_mutex_t mutex;
-    pthread_cond_t done_now;
-    bool done;
-    enum err err;
-    struct receipt receipt;
-    struct ingest_document *document;
-    uint64_t held_bytes;
-};
-
-static void waiter_set(struct waiter *waiter, enum err err)
-{
-    pthread_mutex_lock(&waiter->mutex);
-    waiter->done = true;
-    waiter->err = err;
-    pthread_cond_signal(&waiter->done_now);
-    pthread_mutex_unlock(&waiter->mutex);
-}
-
-static enum err waiter_wait(struct waiter *waiter)
-{
-    pthread_mutex_lock(&waiter->mutex);
-    while (!waiter->done)
-        pthread_cond_wait(&waiter->done_now, &waiter->mutex);
-    pthread_mutex_unlock(&waiter->mutex);
-    return waiter->err;
+    folder_remove();
 }
 
 static void claimed(void *context, enum err err, struct ingest_document *claimed_document,
@@ -108,29 +63,11 @@ static void claimed(void *context, enum err err, struct ingest_document *claimed
 static enum err claim(const char *partner, uint64_t offset, struct ingest_document **out,
                       uint64_t *held_bytes)
 {
-    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
+    struct waiter waiter = WAITER;
     ck_assert_int_eq(ingest_claim(ingest, id, partner, offset, claimed, &waiter), ERR_OK);
     enum err err = waiter_wait(&waiter);
     *out = waiter.document;
     *held_bytes = waiter.held_bytes;
-    return err;
-}
-
-static void sealed(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
-{
-    struct waiter *waiter = context;
-    (void)why;
-    if (receipt)
-        waiter->receipt = *receipt;
-    waiter_set(waiter, err);
-}
-
-static enum err finish(struct ingest_document **upload, struct receipt *receipt)
-{
-    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
-    ingest_finish(upload, sealed, &waiter);
-    enum err err = waiter_wait(&waiter);
-    *receipt = waiter.receipt;
     return err;
 }
 
@@ -250,7 +187,7 @@ static void op_done(struct journal_op *op, enum err err)
 
 static enum err run_op(struct journal_op op)
 {
-    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
+    struct waiter waiter = WAITER;
     op.done = op_done;
     op.context = &waiter;
     journal_submit(journal, &op);
