@@ -22,6 +22,7 @@ enum {
 struct reach {
     uint64_t first, last;
     uint64_t last_document;
+    uint64_t decided; /* the last one here whose outcome is; 0: there is none, or a checkpoint knows it */
 };
 
 /* What comes next. */
@@ -50,8 +51,10 @@ struct export
 
     uint64_t keys;                     /* written */
     char key_id[SIGNATURE_KEY_ID + 1]; /* of the last one */
-    uint64_t checkpoints;              /* written */
+    uint64_t checkpoint;               /* number of the next one */
     uint64_t number;                   /* of the next document */
+    bool bounded;                      /* by time, so that not all checkpoints belong here */
+    uint64_t first, last;              /* documents of the range; 0: there are none */
 
     struct reach reaches[PARTNER_PARTITIONS];
     uint32_t partition;
@@ -90,19 +93,56 @@ static enum err write_keys(struct export *export, struct buffer *out)
     return err;
 }
 
-static enum err write_checkpoints(struct export *export, struct buffer *out)
+/* Whether the checkpoint knows all that is here: then a bounded range needs none behind it. */
+static bool knows_all(struct export *export, const Epcis__V1__Checkpoint *checkpoint)
 {
-    Epcis__V1__ListCheckpointsResponse page = EPCIS__V1__LIST_CHECKPOINTS_RESPONSE__INIT;
-    uint64_t left = export->extent.last_checkpoint - export->checkpoints;
-    struct journal_audit_page wanted = {.from = export->checkpoints + 1,
-                                        .limit = left < AUDIT_PAGE ? (uint32_t)left : AUDIT_PAGE};
-    if (left == 0) {
+    bool all = checkpoint->last_document >= export->last;
+    for (size_t i = 0; i < checkpoint->n_partitions; i++) {
+        const Epcis__V1__PartitionHead *head = checkpoint->partitions[i];
+        if (head->partition < PARTNER_PARTITIONS &&
+            head->acknowledged_sequence >= export->reaches[head->partition].decided)
+            export->reaches[head->partition].decided = 0;
+    }
+    for (uint32_t i = 0; all && i < PARTNER_PARTITIONS; i++)
+        all = export->reaches[i].decided == 0;
+    return all;
+}
+
+static enum err write_checkpoint(struct export *export, struct buffer *out)
+{
+    Epcis__V1__SignedCheckpoint *checkpoint;
+    Epcis__V1__Checkpoint *unpacked;
+    if (export->checkpoint > export->extent.last_checkpoint) {
         export->step = STEP_LATE_KEYS;
         return ERR_OK;
     }
-    enum err err = journal_audit_checkpoints(export->journal, &wanted, &export->arena, &page);
-    for (size_t i = 0; !err && i < page.n_checkpoints; i++, export->checkpoints++)
-        export_line_checkpoint(out, page.checkpoints[i]);
+    enum err err = journal_audit_checkpoint(export->journal, export->checkpoint++, &export->arena,
+                                            &checkpoint, &unpacked);
+    if (err)
+        return err;
+    export_line_checkpoint(out, checkpoint);
+    if (export->bounded && knows_all(export, unpacked))
+        export->step = STEP_LATE_KEYS;
+    return ERR_OK;
+}
+
+/* The first checkpoint of a bounded range: each knows at least the documents that those before it know. */
+static enum err find_checkpoint(struct export *export)
+{
+    uint64_t high = export->extent.last_checkpoint + 1, low = export->first ? 1 : high;
+    enum err err = ERR_OK;
+    while (!err && low < high) {
+        Epcis__V1__SignedCheckpoint *checkpoint;
+        Epcis__V1__Checkpoint *unpacked;
+        uint64_t middle = low + (high - low) / 2;
+        arena_reset(&export->arena);
+        err = journal_audit_checkpoint(export->journal, middle, &export->arena, &checkpoint, &unpacked);
+        if (!err && unpacked->last_document < export->first)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    export->checkpoint = low;
     return err;
 }
 
@@ -153,7 +193,7 @@ static enum err write_rest(struct export *export, struct buffer *out)
     Epcis__Store__V1__CaptureRecord *record = NULL;
     if (export->number > export->extent.last_document) {
         export->step = STEP_CHECKPOINTS;
-        return ERR_OK;
+        return export->bounded ? find_checkpoint(export) : ERR_OK;
     }
     uint64_t number = export->number++;
     enum err err = read_document(export, number, &record);
@@ -176,7 +216,8 @@ static void reach_all(struct export *export)
 {
     for (uint32_t i = 0; i < PARTNER_PARTITIONS; i++)
         if (!export->range.one_partition || export->range.partition == i)
-            export->reaches[i] = (struct reach){1, export->extent.partitions[i].last_sequence, 0};
+            export->reaches[i] =
+                (struct reach){.first = 1, .last = export->extent.partitions[i].last_sequence};
 }
 
 /* Stretches its partition's reach over one document of the range. */
@@ -185,8 +226,12 @@ static enum err extend_reach(struct export *export)
     Epcis__Store__V1__CaptureRecord *record = NULL;
     uint64_t number = export->number++;
     enum err err = read_document(export, number, &record);
-    if (err || !has_batch(export, record) || !in_range(export, record))
+    if (err || !in_range(export, record))
         return err;
+    export->first = export->first ? export->first : number;
+    export->last = number;
+    if (!has_batch(export, record))
+        return ERR_OK;
     struct reach *reach = &export->reaches[record->partition];
     if (!reach->first || record->first_batch < reach->first)
         reach->first = record->first_batch;
@@ -199,10 +244,9 @@ static enum err extend_reach(struct export *export)
 
 static enum err find_reach(struct export *export)
 {
-    bool all = !export->range.from_ms && !export->range.to_ms;
-    if (!all && export->number <= export->extent.last_document)
+    if (export->bounded && export->number <= export->extent.last_document)
         return extend_reach(export);
-    if (all)
+    if (!export->bounded)
         reach_all(export);
     begin_partition(export, 0);
     export->number = 1;
@@ -250,7 +294,7 @@ static enum err write_batch(struct export *export, struct buffer *out)
         export->step = STEP_REST;
         return ERR_OK;
     }
-    const struct reach *reach = &export->reaches[export->partition];
+    struct reach *reach = &export->reaches[export->partition];
     const struct journal_extent_partition *extent = &export->extent.partitions[export->partition];
     Epcis__Store__V1__BatchRecord *batch = NULL;
     if (!export->sequence || export->sequence > extent->last_sequence) {
@@ -274,8 +318,10 @@ static enum err write_batch(struct export *export, struct buffer *out)
                                 export->decided ? export->outcome_id : NULL);
     if (err)
         return err;
-    if (export->decided)
+    if (export->decided) {
         memcpy(export->outcome_id, batch->outcome_id.data, DIGEST_BYTES);
+        reach->decided = export->sequence;
+    }
     export->batch = batch;
     export->next_item = 0;
     export->step = STEP_ITEMS;
@@ -322,7 +368,7 @@ static enum err write_step(struct export *export, struct buffer *out)
     case STEP_REST:
         return write_rest(export, out);
     case STEP_CHECKPOINTS:
-        return write_checkpoints(export, out);
+        return write_checkpoint(export, out);
     case STEP_TRAILER:
         return write_trailer(export, out);
     case STEP_END:
@@ -367,6 +413,8 @@ enum err export_open(struct journal *journal, struct signer *signer, const struc
     export->journal = journal;
     export->signer = signer;
     export->range = *range;
+    export->bounded = range->from_ms || range->to_ms;
+    export->checkpoint = 1;
     export->number = 1;
     arena_init(&export->arena, MEMORY_BYTES);
     export->digest = digest_new();

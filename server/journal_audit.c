@@ -149,29 +149,58 @@ enum err journal_audit_sign(const struct journal_trees *trees, struct journal_do
 
 /* ---- checkpoints ------------------------------------------------------------------------------------ */
 
-static enum err add_head(MDB_val key, MDB_val value, struct arena *arena, Epcis__V1__PartitionHead **out)
+/* The partitions that a checkpoint lists, and their records, which note that. */
+struct heads {
+    Epcis__V1__PartitionHead **listed;
+    Epcis__Store__V1__PartitionRecord **records;
+    size_t count, grown;
+};
+
+static uint32_t read_partition(const uint8_t key[4])
+{
+    return (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
+}
+
+static enum err add_head(uint32_t partition, Epcis__Store__V1__PartitionRecord *record, struct arena *arena,
+                         struct heads *heads)
 {
     Epcis__V1__PartitionHead *head = arena_alloc(arena, sizeof *head);
-    Epcis__Store__V1__PartitionRecord *record =
-        epcis__store__v1__partition_record__unpack(&arena->allocator, value.mv_size, value.mv_data);
-    const uint8_t *number = key.mv_data;
-    if (!head || !record)
-        return arena->exhausted ? ERR_LIMIT : ERR_CORRUPT;
-    if (key.mv_size != 4)
-        return ERR_CORRUPT;
+    if (!head)
+        return ERR_LIMIT;
     epcis__v1__partition_head__init(head);
-    for (size_t i = 0; i < key.mv_size; i++)
-        head->partition = head->partition << 8 | number[i];
+    head->partition = partition;
     head->last_sequence = record->last_sequence;
     head->last_batch_id = record->last_batch_id;
     head->acknowledged_sequence = record->acknowledged_sequence;
     head->outcome_id = record->outcome_id;
-    *out = head;
+    record->checkpoint_last_sequence = record->last_sequence;
+    record->checkpoint_acknowledged_sequence = record->acknowledged_sequence;
+    heads->listed[heads->count] = head;
+    heads->records[heads->count++] = record;
     return ERR_OK;
 }
 
-static enum err read_heads(const struct journal_trees *trees, MDB_txn *txn, struct arena *arena,
-                           Epcis__V1__Checkpoint *out)
+/* Counts one partition, and lists it where it has grown, or `all` are listed. */
+static enum err look_at_partition(MDB_val key, MDB_val value, bool all, struct arena *arena,
+                                  struct heads *heads, Epcis__V1__Checkpoint *out)
+{
+    Epcis__Store__V1__PartitionRecord *record =
+        epcis__store__v1__partition_record__unpack(&arena->allocator, value.mv_size, value.mv_data);
+    if (!record)
+        return arena->exhausted ? ERR_LIMIT : ERR_CORRUPT;
+    if (key.mv_size != 4)
+        return ERR_CORRUPT;
+    bool grown = record->last_sequence != record->checkpoint_last_sequence ||
+                 record->acknowledged_sequence != record->checkpoint_acknowledged_sequence;
+    heads->grown += grown;
+    out->partition_count++;
+    out->batches += record->last_sequence;
+    out->acknowledged += record->acknowledged_sequence;
+    return grown || all ? add_head(read_partition(key.mv_data), record, arena, heads) : ERR_OK;
+}
+
+static enum err read_heads(const struct journal_trees *trees, MDB_txn *txn, bool all, struct arena *arena,
+                           struct heads *heads, Epcis__V1__Checkpoint *out)
 {
     MDB_stat stat;
     MDB_cursor *cursor = NULL;
@@ -181,28 +210,27 @@ static enum err read_heads(const struct journal_trees *trees, MDB_txn *txn, stru
         code = mdb_cursor_open(txn, trees->dbi[TREE_PARTITION], &cursor);
     if (code)
         return journal_trees_error("read", code);
-    out->partitions = arena_alloc(arena, (stat.ms_entries + 1) * sizeof *out->partitions);
-    enum err err = out->partitions ? ERR_OK : ERR_LIMIT;
+    heads->listed = arena_alloc(arena, (stat.ms_entries + 1) * sizeof(Epcis__V1__PartitionHead *));
+    heads->records = arena_alloc(arena, (stat.ms_entries + 1) * sizeof(Epcis__Store__V1__PartitionRecord *));
+    enum err err = heads->listed && heads->records ? ERR_OK : ERR_LIMIT;
     while (!err && (code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
-        err = add_head(key, value, arena, &out->partitions[out->n_partitions++]);
+        err = look_at_partition(key, value, all, arena, heads, out);
     mdb_cursor_close(cursor);
+    out->partitions = heads->listed;
+    out->n_partitions = heads->count;
     return err ? err : code == MDB_NOTFOUND ? ERR_OK : journal_trees_error("read", code);
 }
 
-/* Whether both say the same but for when they were made. */
-static bool same_state(const Epcis__V1__Checkpoint *before, Epcis__V1__Checkpoint now, struct arena *arena)
+static enum err note_heads(struct journal_trees *trees, MDB_txn *txn, const struct heads *heads)
 {
-    now.number = before->number;
-    now.made_ms = before->made_ms;
-    now.previous_sha256 = before->previous_sha256;
-    size_t bytes = epcis__v1__checkpoint__get_packed_size(&now);
-    uint8_t *both =
-        bytes == epcis__v1__checkpoint__get_packed_size(before) ? arena_alloc(arena, 2 * bytes) : NULL;
-    if (!both)
-        return false;
-    epcis__v1__checkpoint__pack(before, both);
-    epcis__v1__checkpoint__pack(&now, both + bytes);
-    return memcmp(both, both + bytes, bytes) == 0;
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < heads->count; i++) {
+        uint8_t key[12];
+        journal_key_pair(heads->listed[i]->partition, 0, key); /* its first four bytes are the partition */
+        err = journal_trees_put_message(trees, txn, TREE_PARTITION, journal_val(key, 4),
+                                        &heads->records[i]->base);
+    }
+    return err;
 }
 
 enum err journal_audit_apply_checkpoint(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
@@ -210,6 +238,7 @@ enum err journal_audit_apply_checkpoint(struct journal_trees *trees, MDB_txn *tx
 {
     Epcis__V1__SignedCheckpoint *last = NULL, record = EPCIS__V1__SIGNED_CHECKPOINT__INIT;
     Epcis__V1__Checkpoint *before = NULL, now = EPCIS__V1__CHECKPOINT__INIT;
+    struct heads heads = {.count = 0};
     uint8_t previous[DIGEST_BYTES];
     uint64_t number = 0;
     if (!trees->key) {
@@ -232,12 +261,24 @@ enum err journal_audit_apply_checkpoint(struct journal_trees *trees, MDB_txn *tx
     now.made_ms = clock_wall_ms();
     now.key_id = (char *)(uintptr_t)signature_key_id(trees->key);
     now.last_document = trees->next_number - 1;
-    err = read_heads(trees, txn, scratch, &now);
-    if (err || (before && !op->always && same_state(before, now, scratch)))
+    err = read_heads(trees, txn, now.number % JOURNAL_AUDIT_ALL_EVERY == 0, scratch, &heads, &now);
+    bool same = before && heads.grown == 0 && now.last_document == before->last_document &&
+                strcmp(now.key_id, before->key_id) == 0;
+    if (err || (same && !op->always))
         return err;
     err = pack_and_sign(trees->key, SIGNER_CHECKPOINT, &now.base, scratch, &record.checkpoint,
                         &record.signature);
-    return err ? err : put_number(trees, txn, TREE_CHECKPOINT, now.number, &record.base);
+    if (!err)
+        err = put_number(trees, txn, TREE_CHECKPOINT, now.number, &record.base);
+    return err ? err : note_heads(trees, txn, &heads);
+}
+
+enum err journal_audit_heed_growth(struct journal_trees *trees, MDB_txn *txn,
+                                   const Epcis__Store__V1__PartitionRecord *record, struct arena *scratch)
+{
+    struct journal_op op = {.kind = JOURNAL_CHECKPOINT};
+    bool due = record->last_sequence - record->checkpoint_last_sequence >= JOURNAL_AUDIT_GROWTH_MAX;
+    return due && trees->key ? journal_audit_apply_checkpoint(trees, txn, &op, scratch) : ERR_OK;
 }
 
 /* ---- lists ------------------------------------------------------------------------------------------ */
@@ -285,4 +326,27 @@ enum err journal_audit_checkpoints(struct journal *journal, struct journal_audit
 {
     return read_page(journal, TREE_CHECKPOINT, &epcis__v1__signed_checkpoint__descriptor, page, arena,
                      &out->checkpoints, &out->n_checkpoints);
+}
+
+enum err journal_audit_checkpoint(struct journal *journal, uint64_t number, struct arena *arena,
+                                  Epcis__V1__SignedCheckpoint **out, Epcis__V1__Checkpoint **unpacked)
+{
+    uint8_t key[8];
+    journal_key_u64(number, key);
+    enum err err = journal_trees_read(journal_trees_of(journal), TREE_CHECKPOINT, key, sizeof key,
+                                      &epcis__v1__signed_checkpoint__descriptor, arena, out);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    *unpacked =
+        epcis__v1__checkpoint__unpack(&arena->allocator, (*out)->checkpoint.len, (*out)->checkpoint.data);
+    return *unpacked ? ERR_OK : ERR_LIMIT;
+}
+
+const Epcis__V1__PartitionHead *journal_audit_head(const Epcis__V1__Checkpoint *checkpoint,
+                                                   uint32_t partition)
+{
+    for (size_t i = 0; i < checkpoint->n_partitions; i++)
+        if (checkpoint->partitions[i]->partition == partition)
+            return checkpoint->partitions[i];
+    return NULL;
 }

@@ -15,6 +15,11 @@
 #include "epcis/v1/audit_service.pb-c.h"
 #include "server/journal.h"
 
+enum {
+    JOURNAL_AUDIT_ALL_EVERY = 256,    /* checkpoints whose number this divides list every partition */
+    JOURNAL_AUDIT_GROWTH_MAX = 10000, /* batches of a partition between two checkpoints, about */
+};
+
 /* The key that signs every receipt and checkpoint from this operation on. It is recorded where it is not the
  * last one known already, with the signature of the key that signed up to now where there is one. Borrowed
  * until another has taken its place, or the journal is closed. */
@@ -40,5 +45,13 @@ enum err journal_audit_keys(struct journal *journal, struct journal_audit_page *
                             Epcis__V1__ListKeysResponse *out);
 enum err journal_audit_checkpoints(struct journal *journal, struct journal_audit_page *page,
                                    struct arena *arena, Epcis__V1__ListCheckpointsResponse *out);
+
+/* Checkpoint `number`, and what was signed. ERR_CORRUPT where there is none. */
+enum err journal_audit_checkpoint(struct journal *journal, uint64_t number, struct arena *arena,
+                                  Epcis__V1__SignedCheckpoint **out, Epcis__V1__Checkpoint **unpacked);
+
+/* What the checkpoint says of the partition; NULL: it does not list it. */
+const Epcis__V1__PartitionHead *journal_audit_head(const Epcis__V1__Checkpoint *checkpoint,
+                                                   uint32_t partition);
 
 #endif

@@ -137,5 +137,5 @@ enum err journal_batch_acknowledge(struct journal_trees *trees, MDB_txn *txn, co
         err = partition_put(trees, txn, op->partition, partition);
     for (size_t i = 0; !err && i < batch->n_spans; i++)
         err = tally_span(trees, txn, op, batch->spans[i], &op->results[i], scratch);
-    return err;
+    return err ? err : journal_audit_heed_growth(trees, txn, partition, scratch);
 }

@@ -95,6 +95,11 @@ enum err journal_audit_apply_key(struct journal_trees *trees, MDB_txn *txn, stru
                                  struct arena *scratch);
 enum err journal_audit_apply_checkpoint(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op,
                                         struct arena *scratch);
+
+/* Makes a checkpoint where the partition, whose record this is, has grown by so much since the last one. */
+enum err journal_audit_heed_growth(struct journal_trees *trees, MDB_txn *txn,
+                                   const Epcis__Store__V1__PartitionRecord *record, struct arena *scratch);
+
 /* Applies JOURNAL_IDENTITY. */
 enum err journal_identity_apply(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op);
 

@@ -219,51 +219,45 @@ static enum err find_event(struct journal *journal, const Epcis__Store__V1__Capt
     }
 }
 
-static const Epcis__V1__PartitionHead *find_head(const Epcis__V1__Checkpoint *checkpoint, uint32_t partition)
+/* *knows: the checkpoint knows what became of the batch, and lists its partition. */
+static enum err look_at_checkpoint(struct journal *journal, const struct place *place, uint64_t number,
+                                   struct arena *scratch, bool *knows)
 {
-    for (size_t i = 0; i < checkpoint->n_partitions; i++)
-        if (checkpoint->partitions[i]->partition == partition)
-            return checkpoint->partitions[i];
-    return NULL;
+    Epcis__V1__SignedCheckpoint *checkpoint;
+    Epcis__V1__Checkpoint *unpacked;
+    arena_reset(scratch);
+    enum err err = journal_audit_checkpoint(journal, number, scratch, &checkpoint, &unpacked);
+    if (err)
+        return err;
+    const Epcis__V1__PartitionHead *head = journal_audit_head(unpacked, place->partition);
+    *knows = head && head->acknowledged_sequence >= place->sequence;
+    return ERR_OK;
 }
 
-/* Reads checkpoint `number`. */
-static enum err read_checkpoint(struct journal *journal, uint64_t number, struct arena *arena,
-                                Epcis__V1__SignedCheckpoint **out, Epcis__V1__Checkpoint **unpacked)
-{
-    struct journal_audit_page page = {.from = number, .limit = 1};
-    Epcis__V1__ListCheckpointsResponse found = EPCIS__V1__LIST_CHECKPOINTS_RESPONSE__INIT;
-    enum err err = journal_audit_checkpoints(journal, &page, arena, &found);
-    if (err || found.n_checkpoints != 1)
-        return err ? err : ERR_CORRUPT;
-    *out = found.checkpoints[0];
-    *unpacked =
-        epcis__v1__checkpoint__unpack(&arena->allocator, (*out)->checkpoint.len, (*out)->checkpoint.data);
-    return *unpacked ? ERR_OK : ERR_LIMIT;
-}
-
-/* The number of the first checkpoint that knows what became of the batch; one more than the last: none does.
- * Each knows at least what those before it know. */
+/* The number of the first checkpoint that knows what became of the batch, and so lists its partition; one
+ * more than the last: none does. Those that list every partition know at least what those before them know;
+ * behind the last of them that does not know it, one after the other is looked at. */
 static enum err find_checkpoint(struct journal *journal, const struct place *place, uint64_t last,
                                 struct arena *scratch, uint64_t *out)
 {
-    uint64_t low = 1, high = last + 1;
-    while (low < high) {
-        Epcis__V1__SignedCheckpoint *checkpoint;
-        Epcis__V1__Checkpoint *unpacked;
+    uint64_t low = 0, high = last / JOURNAL_AUDIT_ALL_EVERY + 1;
+    bool knows = false;
+    enum err err = ERR_OK;
+    while (!err && high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        arena_reset(scratch);
-        enum err err = read_checkpoint(journal, middle, scratch, &checkpoint, &unpacked);
-        if (err)
-            return err;
-        const Epcis__V1__PartitionHead *head = find_head(unpacked, place->partition);
-        if (head && head->acknowledged_sequence >= place->sequence)
+        err = look_at_checkpoint(journal, place, middle * JOURNAL_AUDIT_ALL_EVERY, scratch, &knows);
+        if (knows)
             high = middle;
         else
-            low = middle + 1;
+            low = middle;
     }
-    *out = low;
-    return ERR_OK;
+    *out = low * JOURNAL_AUDIT_ALL_EVERY + 1;
+    for (knows = false; !err && *out <= last; ++*out) {
+        err = look_at_checkpoint(journal, place, *out, scratch, &knows);
+        if (knows)
+            break;
+    }
+    return err;
 }
 
 static enum err copy_digest(struct arena *arena, const uint8_t *digest, ProtobufCBinaryData *out)
@@ -333,12 +327,12 @@ static enum err add_checkpoint(struct journal *journal, const struct place *plac
         err = find_checkpoint(journal, place, extent->last_checkpoint, scratch, &number);
     if (err || number > extent->last_checkpoint)
         return err;
-    err = read_checkpoint(journal, number, arena, &checkpoint, &unpacked);
+    err = journal_audit_checkpoint(journal, number, arena, &checkpoint, &unpacked);
     if (err)
         return err;
     out->checkpoint = checkpoint->checkpoint;
     out->checkpoint_signature = checkpoint->signature;
-    return build_links(journal, place, find_head(unpacked, place->partition), arena, scratch, out);
+    return build_links(journal, place, journal_audit_head(unpacked, place->partition), arena, scratch, out);
 }
 
 static enum err add_path(struct journal *journal, const struct place *place, struct arena *arena,

@@ -151,8 +151,10 @@ static void print_checkpoint(struct run *run, const Epcis__V1__SignedCheckpoint 
     if (!checkpoint)
         return;
     digest_of(signed_one->checkpoint.data, signed_one->checkpoint.len, digest);
-    uint64_t batches = 0, acknowledged = 0;
-    for (size_t i = 0; i < checkpoint->n_partitions; i++) {
+    uint64_t partitions = checkpoint->partition_count, batches = checkpoint->batches,
+             acknowledged = checkpoint->acknowledged;
+    for (size_t i = 0; !checkpoint->partition_count && i < checkpoint->n_partitions; i++) {
+        partitions++;
         batches += checkpoint->partitions[i]->last_sequence;
         acknowledged += checkpoint->partitions[i]->acknowledged_sequence;
     }
@@ -162,9 +164,9 @@ static void print_checkpoint(struct run *run, const Epcis__V1__SignedCheckpoint 
                       checkpoint->made_ms);
         json_append_string(out, checkpoint->key_id);
         buffer_printf(out,
-                      ", \"last_document\": %" PRIu64 ", \"partitions\": %zu, \"batches\": %" PRIu64
+                      ", \"last_document\": %" PRIu64 ", \"partitions\": %" PRIu64 ", \"batches\": %" PRIu64
                       ", \"acknowledged\": %" PRIu64 ", \"sha256\": \"",
-                      checkpoint->last_document, checkpoint->n_partitions, batches, acknowledged);
+                      checkpoint->last_document, partitions, batches, acknowledged);
         append_hex(out, (ProtobufCBinaryData){sizeof digest, digest});
         buffer_append_text(out, "\", \"checkpoint\": \"");
         append_hex(out, signed_one->checkpoint);
@@ -175,10 +177,9 @@ static void print_checkpoint(struct run *run, const Epcis__V1__SignedCheckpoint 
         buffer_printf(out, "checkpoint %" PRIu64 "  ", checkpoint->number);
         append_time(out, checkpoint->made_ms);
         buffer_printf(out,
-                      "  key %s  document %" PRIu64 ", %" PRIu64 " batches in %zu partitions, %" PRIu64
-                      " acknowledged\n  sha256  ",
-                      checkpoint->key_id, checkpoint->last_document, batches, checkpoint->n_partitions,
-                      acknowledged);
+                      "  key %s  document %" PRIu64 ", %" PRIu64 " batches in %" PRIu64
+                      " partitions, %" PRIu64 " acknowledged\n  sha256  ",
+                      checkpoint->key_id, checkpoint->last_document, batches, partitions, acknowledged);
         append_hex(out, (ProtobufCBinaryData){sizeof digest, digest});
         buffer_append_text(out, "\n");
     }

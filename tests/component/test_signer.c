@@ -2,8 +2,6 @@
  * unasked; and what they sign. */
 #include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,56 +14,17 @@
 #include "common/base/log.h"
 #include "common/epcis/receipt.h"
 #include "server/capture_query.h"
-#include "server/checkpointer.h"
-#include "server/ingest.h"
 #include "server/journal_audit.h"
-#include "server/journal_wait.h"
-#include "server/signer.h"
+#include "tests/component/signing.h"
 
-enum { ARENA_BYTES = 1 << 20 };
-static const uint64_t map_bytes = 64 << 20;
-static char dir[64], keys_dir[80], key_path[100], next_path[100], aside_path[100];
-static struct arena arena;
+static char key_path[100], next_path[100], aside_path[100];
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
+static void setup_paths(void)
 {
-    (void)status, (void)kind, (void)ftw;
-    return remove(path);
-}
-
-static void setup(void)
-{
-    strcpy(dir, "/tmp/epcisd-signer-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(keys_dir, sizeof keys_dir, "%s/keys", dir);
+    setup();
     snprintf(key_path, sizeof key_path, "%s/signing.pem", keys_dir);
     snprintf(next_path, sizeof next_path, "%s/next.pem", keys_dir);
     snprintf(aside_path, sizeof aside_path, "%s/aside.pem", keys_dir);
-    arena_init(&arena, ARENA_BYTES);
-}
-
-static void teardown(void)
-{
-    arena_free(&arena);
-    nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-struct server {
-    struct journal *journal;
-    struct signer *signer;
-};
-
-static enum err server_open(struct server *server, bool replace_lost)
-{
-    *server = (struct server){0};
-    enum err err = journal_open(dir, map_bytes, &server->journal);
-    return err ? err : signer_open(keys_dir, server->journal, replace_lost, &server->signer);
-}
-
-static void server_close(struct server *server)
-{
-    journal_close(&server->journal);
-    signer_close(&server->signer);
 }
 
 static enum err try_open(bool replace_lost)
@@ -227,7 +186,7 @@ START_TEST(a_crash_in_the_first_start_is_made_good)
     ck_assert_int_eq(access(next_path, F_OK), 0);
     has_keys(1);
     teardown();
-    setup();
+    setup_paths();
     ck_assert(WIFSIGNALED(with_fault("key.recorded", open_alone)));
     ck_assert_int_ne(access(key_path, F_OK), 0);
     has_keys(1);
@@ -308,50 +267,6 @@ END_TEST
 
 /* ---- receipts --------------------------------------------------------------------------------------- */
 
-struct sending {
-    pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t done_now;
-    bool done;
-    enum err err;
-    struct receipt receipt;
-};
-
-static void on_done(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
-{
-    (void)why;
-    struct sending *sending = context;
-    pthread_mutex_lock(&sending->mutex);
-    sending->done = true;
-    sending->err = err;
-    if (receipt)
-        sending->receipt = *receipt;
-    pthread_cond_signal(&sending->done_now);
-    pthread_mutex_unlock(&sending->mutex);
-}
-
-static void on_received(void *context, uint64_t number, uint32_t partition)
-{
-    (void)context, (void)number, (void)partition;
-}
-
-static struct receipt send(struct server *server, const char *text, const char *partner)
-{
-    struct ingest *ingest = NULL;
-    struct ingest_document *document = NULL;
-    struct sending sending = {.mutex = PTHREAD_MUTEX_INITIALIZER, .done_now = PTHREAD_COND_INITIALIZER};
-    ck_assert_int_eq(ingest_init(server->journal, NULL, on_received, NULL, &ingest), ERR_OK);
-    ck_assert_int_eq(ingest_open(ingest, partner, &document), ERR_OK);
-    ck_assert_int_eq(ingest_append(document, text, strlen(text)), ERR_OK);
-    ingest_finish(&document, on_done, &sending);
-    pthread_mutex_lock(&sending.mutex);
-    while (!sending.done)
-        pthread_cond_wait(&sending.done_now, &sending.mutex);
-    pthread_mutex_unlock(&sending.mutex);
-    ck_assert_int_eq(sending.err, ERR_OK);
-    ingest_free(&ingest);
-    return sending.receipt;
-}
-
 /* As GetCapture tells it. It is as it was sent, and the key it names signed it. */
 static Epcis__V1__Receipt *stored(struct server *server, const struct receipt *sent)
 {
@@ -423,128 +338,6 @@ START_TEST(any_changed_field_of_a_receipt_is_found)
 }
 END_TEST
 
-/* ---- checkpoints ------------------------------------------------------------------------------------ */
-
-static void checkpoint(struct server *server, bool always)
-{
-    struct journal_op op = {.kind = JOURNAL_CHECKPOINT, .always = always};
-    ck_assert_int_eq(journal_wait(server->journal, &op), ERR_OK);
-}
-
-/* All checkpoints, in the arena. Each is signed by the last key, and names the one before. */
-static size_t known_checkpoints(struct server *server, Epcis__V1__Checkpoint *out[], size_t room)
-{
-    struct journal_audit_page page = {.limit = 100};
-    Epcis__V1__ListCheckpointsResponse response = EPCIS__V1__LIST_CHECKPOINTS_RESPONSE__INIT;
-    Epcis__V1__SigningKey *key = NULL;
-    arena_reset(&arena);
-    ck_assert_int_eq(journal_audit_last_key(server->journal, &arena, &key), ERR_OK);
-    ck_assert_int_eq(journal_audit_checkpoints(server->journal, &page, &arena, &response), ERR_OK);
-    ck_assert_uint_le(response.n_checkpoints, room);
-    for (size_t i = 0; i < response.n_checkpoints; i++) {
-        uint8_t digest[DIGEST_BYTES];
-        const ProtobufCBinaryData bytes = response.checkpoints[i]->checkpoint,
-                                  signature = response.checkpoints[i]->signature;
-        ck_assert(signature_ok(key->public_key.data, SIGNER_CHECKPOINT, bytes.data, bytes.len, signature.data,
-                               signature.len));
-        out[i] = epcis__v1__checkpoint__unpack(&arena.allocator, bytes.len, bytes.data);
-        ck_assert_ptr_nonnull(out[i]);
-        ck_assert_uint_eq(out[i]->number, i + 1);
-        ck_assert_uint_eq(out[i]->previous_sha256.len, i ? DIGEST_BYTES : 0);
-        if (i) {
-            digest_of(response.checkpoints[i - 1]->checkpoint.data,
-                      response.checkpoints[i - 1]->checkpoint.len, digest);
-            ck_assert_mem_eq(out[i]->previous_sha256.data, digest, DIGEST_BYTES);
-        }
-    }
-    return response.n_checkpoints;
-}
-
-/* A batch that holds the document, or what became of it. */
-static void record_batch(struct server *server, bool acknowledged)
-{
-    uint8_t id[DIGEST_BYTES] = {7}, parent[DIGEST_BYTES] = {0};
-    Epcis__Store__V1__BatchSpan span = EPCIS__STORE__V1__BATCH_SPAN__INIT, *spans[] = {&span};
-    Epcis__Store__V1__BatchRecord record = EPCIS__STORE__V1__BATCH_RECORD__INIT;
-    const struct journal_span_result result = {.committed = 1};
-    const struct buffer leaves = {.data = id, .length = sizeof id};
-    struct journal_op op = {.kind = acknowledged ? JOURNAL_ACKNOWLEDGED : JOURNAL_BATCH,
-                            .partition = 300,
-                            .sequence = 1,
-                            .results = &result,
-                            .result_count = 1,
-                            .leaves = &leaves,
-                            .rule_pack = "test"};
-    span.document_number = 1;
-    span.count = span.events = 1;
-    record.batch_id = (ProtobufCBinaryData){sizeof id, id};
-    record.parent_batch_id = (ProtobufCBinaryData){sizeof parent, parent};
-    record.spans = spans;
-    record.n_spans = 1;
-    if (acknowledged)
-        buffer_append(&op.data, "\1", 1);
-    else
-        buffer_append_message(&op.data, &record.base);
-    ck_assert_int_eq(journal_wait(server->journal, &op), ERR_OK);
-    buffer_free(&op.data);
-}
-
-START_TEST(checkpoints_are_a_signed_chain)
-{
-    struct server server;
-    Epcis__V1__Checkpoint *all[8];
-    ck_assert_int_eq(server_open(&server, false), ERR_OK);
-    checkpoint(&server, false);
-    checkpoint(&server, false); /* changes nothing */
-    send(&server, "one", "");
-    checkpoint(&server, false);
-    record_batch(&server, false);
-    checkpoint(&server, false);
-    record_batch(&server, true);
-    server_close(&server);
-    ck_assert_int_eq(server_open(&server, false), ERR_OK);
-    checkpoint(&server, true);
-    checkpoint(&server, true);
-    ck_assert_uint_eq(known_checkpoints(&server, all, 8), 5);
-    ck_assert_uint_eq(all[0]->last_document, 0);
-    ck_assert_uint_eq(all[1]->last_document, 1);
-    ck_assert_uint_eq(all[1]->n_partitions, 0);
-    ck_assert_uint_eq(all[2]->n_partitions, 1);
-    ck_assert_uint_eq(all[2]->partitions[0]->partition, 300);
-    ck_assert_uint_eq(all[2]->partitions[0]->last_sequence, 1);
-    ck_assert_uint_eq(all[2]->partitions[0]->acknowledged_sequence, 0);
-    ck_assert_uint_eq(all[2]->partitions[0]->last_batch_id.data[0], 7);
-    ck_assert_uint_eq(all[2]->partitions[0]->outcome_id.len, 0);
-    ck_assert_uint_eq(all[3]->partitions[0]->acknowledged_sequence, 1);
-    ck_assert_uint_eq(all[3]->partitions[0]->outcome_id.len, DIGEST_BYTES);
-    server_close(&server);
-}
-END_TEST
-
-START_TEST(a_checkpointer_makes_the_first_those_between_and_the_last)
-{
-    struct server server;
-    struct checkpointer *checkpointer = NULL;
-    Epcis__V1__Checkpoint *all[8];
-    ck_assert_int_eq(server_open(&server, false), ERR_OK);
-    ck_assert_int_eq(checkpointer_open(server.journal, 5, &checkpointer), ERR_OK);
-    while (known_checkpoints(&server, all, 8) < 1)
-        usleep(1000);
-    send(&server, "one", "");
-    while (known_checkpoints(&server, all, 8) < 2)
-        usleep(1000);
-    checkpointer_close(&checkpointer);
-    ck_assert_int_eq(checkpointer_open(server.journal, 3600000, &checkpointer), ERR_OK);
-    while (known_checkpoints(&server, all, 8) < 3)
-        usleep(1000);
-    send(&server, "two", "");
-    checkpointer_close(&checkpointer);
-    ck_assert_uint_eq(known_checkpoints(&server, all, 8), 4);
-    ck_assert_uint_eq(all[3]->last_document, 2);
-    server_close(&server);
-}
-END_TEST
-
 int main(void)
 {
     log_init("test", LOG_AS_TEXT);
@@ -552,7 +345,7 @@ int main(void)
     TCase *tests = tcase_create("signer");
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 60);
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, setup_paths, teardown);
     tcase_add_test(tests, the_first_start_makes_a_key_and_the_next_finds_it);
     tcase_add_test(tests, rotation_makes_a_chain);
     tcase_add_test(tests, pages_go_both_ways);
@@ -564,8 +357,6 @@ int main(void)
     tcase_add_test(tests, the_key_of_another_journal_stops_the_start);
     tcase_add_test(tests, receipts_are_signed_and_stay_the_same);
     tcase_add_test(tests, any_changed_field_of_a_receipt_is_found);
-    tcase_add_test(tests, checkpoints_are_a_signed_chain);
-    tcase_add_test(tests, a_checkpointer_makes_the_first_those_between_and_the_last);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -189,6 +189,13 @@ class Ledger(EndToEnd):
         def drop_checkpoint(forger):
             del forger.lines[forger.find("checkpoint")]
 
+        def leave_partition_out(forger):
+            line = forger.lines[forger.find("checkpoint", -1)]
+            checkpoint = pb.Checkpoint.FromString(bytes.fromhex(line["checkpoint"]))
+            del checkpoint.partitions[0]
+            data = checkpoint.SerializeToString(deterministic=True)
+            line.update(checkpoint=data.hex(), signature=forger.key.sign(b"epcisd checkpoint 1\n" + data).hex())
+
         def drop_last_document(forger):
             at = forger.find("document", -1)
             forger.lines = [line for i, line in enumerate(forger.lines) if i < at or line["type"] not in
@@ -196,7 +203,7 @@ class Ledger(EndToEnd):
 
         for change in (drop_batch, drop_last_batch, swap_batches, swap_leaves, change_outcome, change_time,
                        change_rules, drop_document, change_receipt, change_counts, move_span, change_key,
-                       drop_checkpoint, drop_last_document):
+                       drop_checkpoint, leave_partition_out, drop_last_document):
             forger = Forger(text, pem)
             self.assertIsNone(fault(forger.text()), "as good as the server's own")
             change(forger)
@@ -229,6 +236,25 @@ class Ledger(EndToEnd):
         server.client.wait(second.capture_id)
         self.assertIsNone(fault(self.export()))
         worker.terminate()
+        self.stop_cleanly(server)
+
+    def test_a_range_has_the_checkpoints_that_it_needs(self):
+        server = self.begin(workers=1, options=["--checkpoint-interval-ms", 20])
+        receipts = []
+        for n in range(6):
+            receipts.append(server.client.capture(make(events=5, seed=9050 + n, company=91 + n % 2).data))
+            server.client.wait(receipts[-1].capture_id)
+            self.wait_covered()
+        everything = verifier.check_export(io.BytesIO(self.export()))
+        self.assertGreaterEqual(everything.count["checkpoints"], 6)
+        for receipt in receipts:
+            one = verifier.check_export(io.BytesIO(self.export(from_ms=receipt.received_ms,
+                                                               to_ms=receipt.received_ms + 1)))
+            self.assertEqual(one.numbers, {receipt.journal_position})
+            self.assertEqual(one.covered(), one.count["batches"])
+            self.assertLess(one.count["checkpoints"], 4)
+        none = verifier.check_export(io.BytesIO(self.export(from_ms=receipts[-1].received_ms + 10**6)))
+        self.assertEqual(none.count["checkpoints"], 0)
         self.stop_cleanly(server)
 
     def test_kills_leave_no_trace(self):
