@@ -228,7 +228,8 @@ static enum err begin(struct commit *commit, struct store_txn **txn)
 static enum err finish(struct commit *commit, struct store_txn **txn, bool trial)
 {
     struct work *work = &commit->work;
-    enum err err = store_write(*txn, work->items, work->item_count, work->rows, work->row_count);
+    enum err err =
+        store_write(*txn, work->items, work->item_count, work->rows, work->row_count, &work->arena);
     if (!err)
         err = store_event_ids_write(*txn, work->event_ids, work->event_id_count);
     if (!err)

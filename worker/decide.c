@@ -97,7 +97,7 @@ static enum err find_counterpart(const struct work *work, struct store_txn *txn,
     memcpy(key, ref->key, ref->key_length);
     store_row_counterpart(key, ref->item_length);
     *out = ledger_row(work, key, ref->key_length);
-    return *out ? ERR_OK : store_row_get(txn, key, ref->key_length, out);
+    return *out ? ERR_OK : store_row_get(txn, work_item(work, ref), key, ref->key_length, out);
 }
 
 static enum err warn_of_orphan(struct work *work, struct work_event *event)

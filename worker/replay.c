@@ -111,7 +111,7 @@ static enum err read_histories(struct work *work, struct store_txn *txn, const s
         struct store_item *item = work_item(work, &work_refs(work, declaration)[i]);
         if (item->stateless || !item->known) /* else it stood in the event before */
             continue;
-        *item = (struct store_item){.key = item->key, .key_length = item->key_length};
+        *item = (struct store_item){.key = item->key, .key_length = item->key_length, .rows = item->rows};
         out->item = (size_t)(item - work->items);
         err = store_item_rows(txn, item->key, item->key_length, note_naming, out);
     }
@@ -170,6 +170,6 @@ enum err replay_without(struct work *work, struct store_txn *txn, const struct w
     if (!err)
         err = release_lots(work, txn, declaration, wrong);
     if (!err) /* what this work has decided so far has to be found in the histories */
-        err = store_write(txn, work->items, work->item_count, work->rows, work->row_count);
+        err = store_write(txn, work->items, work->item_count, work->rows, work->row_count, &work->arena);
     return err ? err : replay_items(work, txn, declaration);
 }

@@ -15,7 +15,7 @@
 #include "common/store/map_space.h"
 #include "common/store/trees.h"
 
-static const uint32_t schema_version = 1;
+static const uint32_t schema_version = 2; /* 1: no rows in states, which is as good */
 static const uint64_t map_bytes_default = UINT64_C(1) << 40;
 
 static const struct {
@@ -50,10 +50,12 @@ static int check_version(MDB_txn *txn, MDB_dbi meta)
         if (value.mv_size != sizeof version)
             return MDB_CORRUPTED;
         memcpy(&version, value.mv_data, sizeof version);
-        return version > schema_version ? MDB_VERSION_MISMATCH : MDB_SUCCESS;
-    }
-    if (rc != MDB_NOTFOUND)
+        if (version >= schema_version)
+            return version > schema_version ? MDB_VERSION_MISMATCH : MDB_SUCCESS;
+        version = schema_version; /* an older program must not write it from here on */
+    } else if (rc != MDB_NOTFOUND) {
         return rc;
+    }
     value = (MDB_val){sizeof version, &version};
     return mdb_put(txn, meta, &key, &value, 0);
 }

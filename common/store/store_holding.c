@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/store/rows.h"
+
 enum err store_holding_init(struct store_holding *holding, struct store *store, MDB_txn *txn,
                             const int64_t *at_us)
 {
@@ -58,30 +60,20 @@ store_holding_rows(struct store_holding *holding, MDB_cursor *cursor, const uint
                    enum err (*use)(void *context, int64_t time_us, const struct store_history *entry),
                    void *context)
 {
-    uint8_t bytes[STORE_ROW_KEY_MAX];
-    memcpy(bytes, key, length);
-    bytes[length] = 0;
-    bytes[length + 1] = ITEM_ROW;
-    MDB_val at = {length + 2, bytes}, value;
-    int rc = mdb_cursor_get(cursor, &at, &value, MDB_SET_RANGE);
-    for (; !rc && trees_is_row(&at, key, length); rc = mdb_cursor_get(cursor, &at, &value, MDB_NEXT)) {
-        const uint8_t *suffix = (const uint8_t *)at.mv_data + length;
+    struct rows rows;
+    enum err err = rows_begin(&rows, cursor, key, length, NULL, 0);
+    while (!err && !(err = rows_next(&rows))) {
         struct store_history entry;
-        int64_t time_us = trees_row_time(suffix);
+        int64_t time_us = trees_row_time(rows.suffix);
         if (time_us > holding->at_us)
             return ERR_OK;
-        if (value.mv_size != 8)
-            return ERR_CORRUPT;
-        trees_row_decode(suffix, trees_get_number(value.mv_data, 8), &entry);
+        trees_row_decode(rows.suffix, rows.sequence, &entry);
         bool moves =
             entry.action == EPCIS__V1__ACTION__ACTION_ADD || entry.action == EPCIS__V1__ACTION__ACTION_DELETE;
-        if (entry.type != EPCIS__V1__EVENT_TYPE__EVENT_TYPE_AGGREGATION || !moves || entry.error_declaration)
-            continue;
-        enum err err = use(context, time_us, &entry);
-        if (err)
-            return err;
+        if (entry.type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_AGGREGATION && moves && !entry.error_declaration)
+            err = use(context, time_us, &entry);
     }
-    return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 /* ---- at a moment ---- */

@@ -5,6 +5,7 @@
 
 #include "common/base/log.h"
 #include "common/epcis/event_hash.h"
+#include "common/store/rows.h"
 #include "common/store/store_read.h"
 
 enum { PAGE_MAX = 1000 };
@@ -306,7 +307,7 @@ enum err store_read_entry(struct store *store, MDB_txn *txn, uint64_t sequence, 
     return store_read_declared(store, txn, sequence, &entry->declared_wrong_by);
 }
 
-/* A history token is the row's suffix in hexadecimal digits. Appends it to the key. */
+/* A history token is the row's suffix in hexadecimal digits. */
 static enum err token_decode(const char *token, uint8_t *out, size_t *length)
 {
     size_t digits = strlen(token), bytes = digits / 2;
@@ -335,67 +336,63 @@ struct history_page {
     char *token; /* in: where to start; out: where the next page starts */
 };
 
-/* To the first row that is told, from where `op` leads, or to the last of too many that are not.
- * ERR_NOT_FOUND: there is none. */
-static enum err find_told(struct history_page *page, MDB_val *key, MDB_val *value, MDB_cursor_op op)
+/* To the next row that is told, or to the last of too many that are not. ERR_NOT_FOUND: there is none. */
+static enum err find_told(struct history_page *page, struct rows *rows)
 {
-    int rc;
-    while (!(rc = mdb_cursor_get(page->cursor, key, value, op)) &&
-           trees_is_row(key, page->item, page->item_length)) {
-        if (value->mv_size != 8)
-            return ERR_CORRUPT;
-        enum err err = store_read_sees(page->store, page->txn, page->sight,
-                                       trees_get_number(value->mv_data, 8), &page->unseen);
+    enum err err;
+    while (!(err = rows_next(rows))) {
+        err = store_read_sees(page->store, page->txn, page->sight, rows->sequence, &page->unseen);
         if (err != ERR_NOT_FOUND)
             return err;
         if (page->unseen == STORE_UNSEEN_MAX)
             return ERR_OK;
-        op = MDB_NEXT;
     }
-    return rc ? trees_error(rc) : ERR_NOT_FOUND;
+    return err;
+}
+
+static enum err begin_rows(struct history_page *page, const uint8_t *from, size_t from_length,
+                           struct rows *out)
+{
+    return rows_begin(out, page->cursor, page->item, page->item_length, from_length ? from : NULL,
+                      from_length);
 }
 
 /* Whether any row is told, wherever the page starts; otherwise tokens would tell what is not. */
-static enum err check_told(struct history_page *page, const uint8_t *start, size_t length)
+static enum err check_told(struct history_page *page)
 {
-    MDB_val key = {length, (void *)start}, value;
-    enum err err = page->sight ? find_told(page, &key, &value, MDB_SET_RANGE) : ERR_OK;
+    struct rows rows;
+    enum err err = page->sight ? begin_rows(page, NULL, 0, &rows) : ERR_OK;
+    if (!err && page->sight)
+        err = find_told(page, &rows);
     page->unseen = 0;
     return err;
 }
 
 static enum err history_read(struct history_page *page, Epcis__V1__GetItemHistoryResponse *out)
 {
-    uint8_t bytes[STORE_ROW_KEY_MAX];
-    size_t suffix = 2;
-    memcpy(bytes, page->item, page->item_length);
-    bytes[page->item_length] = 0;
-    bytes[page->item_length + 1] = ITEM_ROW;
-    enum err err = check_told(page, bytes, page->item_length + suffix);
-    if (!err && *page->token)
-        err = token_decode(page->token, bytes + page->item_length, &suffix);
+    uint8_t from[STORE_SUFFIX_MAX];
+    size_t from_length = 0;
+    struct rows rows;
+    enum err err = check_told(page);
+    if (!err)
+        err = token_decode(page->token, from, &from_length);
     *page->token = '\0';
     if (err)
         return err;
     out->history = arena_alloc(page->arena, page->limit * sizeof(Epcis__V1__HistoryEntry *));
     if (!out->history)
         return ERR_LIMIT;
-    MDB_val key = {page->item_length + suffix, bytes}, value;
-    err = find_told(page, &key, &value, MDB_SET_RANGE);
-    while (!err) {
+    err = begin_rows(page, from, from_length, &rows);
+    while (!err && !(err = find_told(page, &rows))) {
         bool full = out->n_history == page->limit || page->unseen == STORE_UNSEEN_MAX;
         if (!full)
-            err = store_read_entry(page->store, page->txn, trees_get_number(value.mv_data, 8), &page->scratch,
-                                   page->arena, &out->history[out->n_history]);
+            err = store_read_entry(page->store, page->txn, rows.sequence, &page->scratch, page->arena,
+                                   &out->history[out->n_history]);
         if (full || (err == ERR_LIMIT && out->n_history > 0)) { /* a page may end early */
-            digest_hex((const uint8_t *)key.mv_data + page->item_length, key.mv_size - page->item_length,
-                       page->token);
+            digest_hex(rows.suffix, rows.suffix_length, page->token);
             return ERR_OK;
         }
-        if (err)
-            return err;
-        out->n_history++;
-        err = find_told(page, &key, &value, MDB_NEXT);
+        out->n_history += !err;
     }
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }

@@ -9,15 +9,6 @@
 #include "common/base/log.h"
 #include "common/store/trees.h"
 
-struct store_txn {
-    struct store *store;
-    MDB_txn *mdb;
-    MDB_cursor *items;
-    MDB_cursor *events;
-    uint64_t next_sequence;
-    uint64_t next_dead_letter;
-};
-
 MDB_txn *trees_txn(const struct store_txn *txn, struct store **store)
 {
     *store = txn->store;
@@ -184,125 +175,7 @@ enum err store_batch_put(struct store_txn *txn, uint32_t partition, uint64_t seq
     return trees_error(mdb_put(txn->mdb, txn->store->trees[TREE_PARTITION], &key, &value, 0));
 }
 
-/* ---- items ---- */
-
-static enum err state_get(struct store_txn *txn, const uint8_t *item, size_t length, MDB_val *out)
-{
-    uint8_t bytes[STORE_ROW_KEY_MAX];
-    MDB_val key = {trees_state_key(item, length, bytes), bytes};
-    return trees_error(mdb_cursor_get(txn->items, &key, out, MDB_SET));
-}
-
-static enum err load_state(struct store_txn *txn, struct store_item *item, struct arena *arena)
-{
-    MDB_val value;
-    enum err err = state_get(txn, item->key, item->key_length, &value);
-    if (err)
-        return err == ERR_NOT_FOUND ? ERR_OK : err;
-    /* LMDB's own memory moves when the pages around it are written. */
-    const char *copy = arena_copy(arena, value.mv_data, value.mv_size);
-    return copy ? trees_state_decode((const uint8_t *)copy, value.mv_size, item) : ERR_LIMIT;
-}
-
-enum err store_item_get(struct store_txn *txn, const uint8_t *key, size_t length, struct store_item *out)
-{
-    MDB_val value;
-    *out = (struct store_item){.key = key, .key_length = (uint16_t)length};
-    enum err err = state_get(txn, key, length, &value);
-    return err ? err : trees_state_decode(value.mv_data, value.mv_size, out);
-}
-
-enum err store_item_rows(struct store_txn *txn, const uint8_t *key, size_t length,
-                         enum err (*use)(void *context, const struct store_history *entry), void *context)
-{
-    uint8_t bytes[STORE_ROW_KEY_MAX];
-    memcpy(bytes, key, length);
-    bytes[length] = 0;
-    bytes[length + 1] = ITEM_ROW;
-    MDB_val at = {length + 2, bytes}, value;
-    int rc = mdb_cursor_get(txn->items, &at, &value, MDB_SET_RANGE);
-    for (; !rc && trees_is_row(&at, key, length); rc = mdb_cursor_get(txn->items, &at, &value, MDB_NEXT)) {
-        struct store_history entry;
-        if (value.mv_size != 8)
-            return ERR_CORRUPT;
-        trees_row_decode((const uint8_t *)at.mv_data + length, trees_get_number(value.mv_data, 8), &entry);
-        enum err err = use(context, &entry);
-        if (err)
-            return err;
-    }
-    return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
-}
-
-enum err store_row_get(struct store_txn *txn, const uint8_t *key, size_t length, uint64_t *sequence)
-{
-    MDB_val at = {length, (void *)key}, value;
-    int rc = mdb_cursor_get(txn->items, &at, &value, MDB_SET);
-    *sequence = 0;
-    if (rc)
-        return rc == MDB_NOTFOUND ? ERR_OK : trees_error(rc);
-    if (value.mv_size != 8)
-        return ERR_CORRUPT;
-    *sequence = trees_get_number(value.mv_data, 8);
-    return *sequence ? ERR_OK : ERR_CORRUPT;
-}
-
-static enum err load_row(struct store_txn *txn, const struct store_item *item, struct store_row *row)
-{
-    /* Most rows are new: the item is, or the event follows all that is known of it. */
-    if (!item->stateless && (!item->known || trees_row_time(row->key + item->key_length) > item->latest_us))
-        return ERR_OK;
-    return store_row_get(txn, row->key, row->key_length, &row->sequence);
-}
-
-enum err store_load(struct store_txn *txn, struct store_item *items, size_t item_count,
-                    struct store_row *rows, size_t row_count, struct arena *arena)
-{
-    size_t row = 0;
-    for (size_t i = 0; i < item_count; i++) {
-        enum err err = items[i].stateless ? ERR_OK : load_state(txn, &items[i], arena);
-        for (; !err && row < row_count && rows[row].item == i; row++)
-            err = load_row(txn, &items[i], &rows[row]);
-        if (err)
-            return err;
-    }
-    return ERR_OK;
-}
-
-static int write_state(struct store_txn *txn, const struct store_item *item)
-{
-    uint8_t bytes[STORE_ROW_KEY_MAX];
-    MDB_val key = {trees_state_key(item->key, item->key_length, bytes), bytes};
-    MDB_val value = {trees_state_size(item), NULL};
-    int rc = mdb_cursor_put(txn->items, &key, &value, MDB_RESERVE);
-    if (!rc)
-        trees_state_encode(item, value.mv_data);
-    return rc;
-}
-
-static int write_row(struct store_txn *txn, const struct store_row *row)
-{
-    uint8_t sequence[8];
-    trees_put_number(sequence, row->sequence, sizeof sequence);
-    MDB_val key = {row->key_length, (void *)row->key}, value = {sizeof sequence, sequence};
-    return mdb_cursor_put(txn->items, &key, &value, MDB_NOOVERWRITE);
-}
-
-enum err store_write(struct store_txn *txn, struct store_item *items, size_t item_count,
-                     struct store_row *rows, size_t row_count)
-{
-    size_t row = 0;
-    for (size_t i = 0; i < item_count; i++) {
-        int rc = items[i].dirty ? write_state(txn, &items[i]) : 0;
-        items[i].dirty = false;
-        for (; !rc && row < row_count && rows[row].item == i; row++) {
-            rc = rows[row].fresh ? write_row(txn, &rows[row]) : 0;
-            rows[row].fresh = false;
-        }
-        if (rc)
-            return trees_error(rc);
-    }
-    return ERR_OK;
-}
+/* ---- lots ---- */
 
 enum err store_lot_get(struct store_txn *txn, uint64_t gtin, struct store_text lot, struct store_lot *out)
 {

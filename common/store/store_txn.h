@@ -113,6 +113,8 @@ struct store_item {
                                                    of items put into it before are void */
     struct store_text lot;                      /* empty: none */
     struct store_text disposition;              /* the last one given; empty: none */
+    struct store_text
+        rows; /* the first ones of its history, as written; of no concern outside of the store */
 };
 
 /* What makes an event of an item the same event: the idempotency key without the item. */
@@ -152,12 +154,14 @@ struct store_row {
 enum err store_load(struct store_txn *txn, struct store_item *items, size_t item_count,
                     struct store_row *rows, size_t row_count, struct arena *arena);
 
-/* The event that holds a row's key, as last written; 0: none does. */
-enum err store_row_get(struct store_txn *txn, const uint8_t *key, size_t length, uint64_t *sequence);
+/* The event that holds the key of one of the item's rows, as last written; 0: none does. */
+enum err store_row_get(struct store_txn *txn, const struct store_item *item, const uint8_t *key,
+                       size_t length, uint64_t *sequence);
 
-/* Writes dirty items and fresh rows, and marks them clean. */
+/* Writes dirty items and fresh rows, and marks them clean. What becomes of an item's `rows` goes to `arena`.
+ * ERR_LIMIT, ERR_DISK. */
 enum err store_write(struct store_txn *txn, struct store_item *items, size_t item_count,
-                     struct store_row *rows, size_t row_count);
+                     struct store_row *rows, size_t row_count, struct arena *arena);
 
 /* The state of one item as last written. Texts borrow from the store until the transaction writes.
  * ERR_NOT_FOUND, ERR_CORRUPT. */

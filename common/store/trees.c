@@ -170,6 +170,7 @@ enum {
     HAS_PARENT = 1 << 5,  /* and the next bit, for the other relation */
     HAS_EMPTIED = 1 << 7, /* the same */
     HAS_MOVED = 1 << 9,   /* unless it is the latest time */
+    HAS_ROWS = 1 << 10,   /* at the end */
 };
 enum { STATE_FIXED = 1 + 1 + 2 + 6 + 8 };
 
@@ -178,7 +179,8 @@ static unsigned state_parts(const struct store_item *item)
     unsigned parts = (item->expiry ? HAS_EXPIRY : 0U) | (item->lot.length ? HAS_LOT : 0U) |
                      (item->commissioned_sequence ? HAS_COMMISSIONED : 0U) | (item->place ? HAS_PLACE : 0U) |
                      (item->disposition.length ? HAS_DISPOSITION : 0U) |
-                     (item->moved_us != item->latest_us ? HAS_MOVED : 0U);
+                     (item->moved_us != item->latest_us ? HAS_MOVED : 0U) |
+                     (item->rows.length ? HAS_ROWS : 0U);
     for (int i = 0; i < STORE_RELATIONS; i++)
         parts |= (item->links[i].parent.length ? (unsigned)HAS_PARENT << i : 0U) |
                  (item->emptied_sequence[i] ? (unsigned)HAS_EMPTIED << i : 0U);
@@ -190,7 +192,8 @@ size_t trees_state_size(const struct store_item *item)
     size_t size = STATE_FIXED + (item->expiry ? 4 : 0) + (item->lot.length ? 1 + item->lot.length : 0) +
                   (item->commissioned_sequence ? 6 : 0) + (item->place ? 6 : 0) +
                   (item->disposition.length ? 2 + item->disposition.length : 0) +
-                  (item->moved_us != item->latest_us ? 8 : 0);
+                  (item->moved_us != item->latest_us ? 8 : 0) +
+                  (item->rows.length ? 1 + item->rows.length : 0);
     for (int i = 0; i < STORE_RELATIONS; i++)
         size += (item->links[i].parent.length ? 6 + 2 + item->links[i].parent.length : 0) +
                 (item->emptied_sequence[i] ? 6 : 0);
@@ -231,7 +234,9 @@ void trees_state_encode(const struct store_item *item, uint8_t *out)
             out = trees_put_number(out, item->emptied_sequence[i], 6);
     }
     if (parts & HAS_MOVED)
-        trees_put_number(out, (uint64_t)item->moved_us, 8);
+        out = trees_put_number(out, (uint64_t)item->moved_us, 8);
+    if (parts & HAS_ROWS)
+        put_text(out, item->rows, 1);
 }
 
 /* Bytes still to be read; a read past the end gives zeros and sets `broken`. */
@@ -294,6 +299,8 @@ enum err trees_state_decode(const uint8_t *bytes, size_t length, struct store_it
             state.emptied_sequence[i] = take_number(&reader, 6);
     }
     state.moved_us = parts & HAS_MOVED ? (int64_t)take_number(&reader, 8) : state.latest_us;
+    if (parts & HAS_ROWS)
+        state.rows = take_text(&reader, 1);
     *item = state;
     return reader.broken ? ERR_CORRUPT : ERR_OK;
 }

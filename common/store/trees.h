@@ -16,7 +16,7 @@
 enum tree {
     TREE_META,                /* "schema" -> u32 */
     TREE_EVENT,               /* sequence -> struct event_head as bytes, packed event */
-    TREE_ITEM,                /* item key, NUL, kind byte … -> state or row */
+    TREE_ITEM,                /* item key, NUL, kind byte … -> state or row: see rows.h */
     TREE_LOT,                 /* GTIN (6 bytes), lot -> expiry u32, events u64 */
     TREE_LOT_EVENT,           /* GTIN (6 bytes), lot, NUL, sequence (6) -> nothing */
     TREE_EVENT_ID,            /* STORE_EVENT_ID_KEY bytes -> sequence u64 */
@@ -38,6 +38,15 @@ struct store {
     int lock_file;             /* says that it is open */
     int64_t readers_looked_ms; /* steady clock; the writing thread's */
     MDB_dbi trees[TREES];
+};
+
+struct store_txn {
+    struct store *store;
+    MDB_txn *mdb;
+    MDB_cursor *items;
+    MDB_cursor *events;
+    uint64_t next_sequence;
+    uint64_t next_dead_letter;
 };
 
 /* LMDB's side of a transaction, for what other files of this folder write in it. */

@@ -36,6 +36,8 @@ static void teardown(void)
     nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+static bool rows_behind; /* write them as records of their own, as version 1 did */
+
 /* Keeps one event of one item, as a worker would. */
 static void keep(struct store_txn *txn, const char *epc, int64_t time_us, const char *partner)
 {
@@ -67,7 +69,9 @@ static void keep(struct store_txn *txn, const char *epc, int64_t time_us, const 
     item.last_sequence = row.sequence = store_next_sequence(txn);
     item.latest_us = item.latest_us > time_us ? item.latest_us : time_us;
     ck_assert_int_eq(store_event_append(txn, &record), ERR_OK);
-    ck_assert_int_eq(store_write(txn, &item, 1, &row, 1), ERR_OK);
+    if (rows_behind)
+        ck_assert_int_eq(store_write(txn, &item, 1, NULL, 0, &arena), ERR_OK);
+    ck_assert_int_eq(store_write(txn, &item, 1, &row, 1, &arena), ERR_OK);
 }
 
 static void put_batch(struct store_txn *txn)
@@ -152,7 +156,7 @@ START_TEST(rows_are_found_again)
     item.emptied_sequence[STORE_AGGREGATION] = 71;
     item.disposition = (struct store_text){(const uint8_t *)"active", 6};
     ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
-    ck_assert_int_eq(store_write(txn, &item, 1, &row, 1), ERR_OK);
+    ck_assert_int_eq(store_write(txn, &item, 1, &row, 1, &arena), ERR_OK);
     ck_assert_int_eq(store_commit(&txn), ERR_OK);
 
     struct store_item back = {.key = key, .key_length = (uint16_t)length};
@@ -341,13 +345,13 @@ START_TEST(lists_end_early_where_the_arena_does)
 }
 END_TEST
 
-START_TEST(a_newer_store_is_left_alone)
+/* Puts another version into the closed store. Returns the one that was there. */
+static uint32_t change_version(uint32_t version)
 {
-    store_close(&store);
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi meta;
-    uint32_t version = 99;
+    uint32_t before;
     char path[128];
     snprintf(path, sizeof path, "%s/store", folder);
     ck_assert_int_eq(mdb_env_create(&env), 0);
@@ -356,10 +360,87 @@ START_TEST(a_newer_store_is_left_alone)
     ck_assert_int_eq(mdb_env_open(env, path, 0, 0600), 0);
     ck_assert_int_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
     ck_assert_int_eq(mdb_dbi_open(txn, "meta", 0, &meta), 0);
-    MDB_val key = {6, "schema"}, value = {sizeof version, &version};
+    MDB_val key = {6, "schema"}, value;
+    ck_assert_int_eq(mdb_get(txn, meta, &key, &value), 0);
+    ck_assert_uint_eq(value.mv_size, sizeof before);
+    memcpy(&before, value.mv_data, sizeof before);
+    value.mv_data = &version;
     ck_assert_int_eq(mdb_put(txn, meta, &key, &value, 0), 0);
     ck_assert_int_eq(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
+    return before;
+}
+
+START_TEST(an_older_store_is_read_and_raised)
+{
+    struct store_txn *txn;
+    char *epc = synthetic_sgtin(&arena, 10001, "a");
+    rows_behind = true;
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    put_batch(txn);
+    for (int64_t i = 0; i < 12; i++)
+        keep(txn, epc, (i * 7 % 25 - 5) * 1000000, "");
+    ck_assert_int_eq(store_commit(&txn), ERR_OK);
+    store_close(&store);
+    uint32_t known = change_version(1);
+    ck_assert_uint_gt(known, 1);
+    ck_assert_int_eq(store_open(url, MAP_BYTES, &store), ERR_OK);
+    store_close(&store);
+    ck_assert_uint_eq(change_version(known), known);
+
+    rows_behind = false;
+    ck_assert_int_eq(store_open(url, MAP_BYTES, &store), ERR_OK);
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    for (int64_t i = 12; i < 25; i++)
+        keep(txn, epc, (i * 7 % 25 - 5) * 1000000, "");
+    ck_assert_int_eq(store_commit(&txn), ERR_OK);
+    struct arena large;
+    arena_init(&large, 1 << 20);
+    ck_assert_uint_eq(check_history(epc, 10, &large), 3);
+    arena_free(&large);
+}
+END_TEST
+
+/* A row that is there is found, wherever it stands, and never taken twice. */
+START_TEST(a_row_is_taken_once)
+{
+    struct store_txn *txn;
+    uint8_t key[STORE_ROW_KEY_MAX];
+    struct store_event_key event_key = {.partner = "", .biz_step = ""};
+    char *epc = synthetic_sgtin(&arena, 10001, "a");
+    size_t length = epc_key(epc, strlen(epc), key);
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    for (uint64_t i = 1; i <= 20; i++) {
+        event_key.time_us = (int64_t)(i * 7 % 20);
+        size_t row_length = length + store_row_suffix(&event_key, key + length);
+        struct store_item item = {.key = key, .key_length = (uint16_t)length};
+        struct store_row row = {.key = key, .key_length = (uint16_t)row_length};
+        ck_assert_int_eq(store_load(txn, &item, 1, &row, 1, &arena), ERR_OK);
+        ck_assert_uint_eq(row.sequence, 0);
+        row.sequence = i;
+        row.fresh = item.dirty = true;
+        item.latest_us = 20;
+        ck_assert_int_eq(store_write(txn, &item, 1, &row, 1, &arena), ERR_OK);
+    }
+    for (uint64_t i = 1; i <= 20; i++) {
+        event_key.time_us = (int64_t)(i * 7 % 20);
+        size_t row_length = length + store_row_suffix(&event_key, key + length);
+        struct store_item item = {.key = key, .key_length = (uint16_t)length};
+        struct store_row row = {.key = key, .key_length = (uint16_t)row_length};
+        ck_assert_int_eq(store_load(txn, &item, 1, &row, 1, &arena), ERR_OK);
+        ck_assert_uint_eq(row.sequence, i);
+        row.fresh = item.dirty = true;
+        if (i == 1)
+            ck_assert_int_eq(store_write(txn, &item, 1, &row, 1, &arena), ERR_EXISTS);
+    }
+    store_abort(&txn);
+}
+END_TEST
+
+START_TEST(a_newer_store_is_left_alone)
+{
+    store_close(&store);
+    change_version(99);
     ck_assert_int_eq(store_open(url, MAP_BYTES, &store), ERR_VERSION);
     ck_assert_ptr_null(store);
     ck_assert_int_eq(store_open("pg:host=x", 0, &store), ERR_INPUT);
@@ -416,6 +497,8 @@ int main(void)
     tcase_add_test(tests, dead_letters_fit_all_filters_at_once);
     tcase_add_test(tests, a_page_passes_over_so_many_and_no_more);
     tcase_add_test(tests, lists_end_early_where_the_arena_does);
+    tcase_add_test(tests, a_row_is_taken_once);
+    tcase_add_test(tests, an_older_store_is_read_and_raised);
     tcase_add_test(tests, a_newer_store_is_left_alone);
     tcase_add_test(tests, a_data_folder_names_its_store);
     tcase_add_test(tests, an_abort_leaves_nothing);
