@@ -57,6 +57,22 @@ enum { EPC_KEY_MAX = 256 };
  * prefix of another item's key followed by a NUL. Returns the length, at most EPC_KEY_MAX. */
 size_t epc_key(const char *text, size_t length, uint8_t out[EPC_KEY_MAX]);
 
+/* What SGTINs met of late have before the serial, each in the one place that it can have. All zero: none
+ * yet. */
+struct epc_key_stems {
+    struct epc_key_stem {
+        char text[64];
+        char digits[15];
+        uint8_t text_length; /* 0: none */
+        uint8_t key[7];
+    } slots[64];
+};
+
+/* epc_parse and epc_key in one. EPCs mostly differ from one before them in their serial alone: that is quick
+ * here, where all are read with the same `stems`. */
+size_t epc_key_next(struct epc_key_stems *stems, const char *text, size_t length, struct epc *epc,
+                    uint8_t out[EPC_KEY_MAX]);
+
 /* The text of a key: canonical Digital Link URI, or the text the key holds. Writes at most `size` bytes
  * with a NUL; returns the length needed without the NUL. */
 size_t epc_key_text(const uint8_t *key, size_t length, char *out, size_t size);

@@ -84,21 +84,79 @@ static size_t other_key(const struct epc *epc, const char *text, size_t length, 
     return text_key(text, length, out);
 }
 
+static size_t key_of(const struct epc *epc, const char *text, size_t length, uint8_t out[EPC_KEY_MAX])
+{
+    if (epc->kind == EPC_SGTIN && epc->fault == EPC_FAULT_NONE) {
+        out[0] = KEY_SGTIN;
+        put_number(out + 1, GTIN_BYTES, epc->digits);
+        return 1 + GTIN_BYTES + decode_suffix(epc, (char *)out + 1 + GTIN_BYTES);
+    }
+    if (epc->kind == EPC_SSCC && epc->fault == EPC_FAULT_NONE) {
+        out[0] = KEY_SSCC;
+        put_number(out + 1, SSCC_BYTES, epc->digits);
+        return 1 + SSCC_BYTES;
+    }
+    return other_key(epc, text, length, out);
+}
+
 size_t epc_key(const char *text, size_t length, uint8_t out[EPC_KEY_MAX])
 {
     struct epc epc;
     epc_parse(text, length, &epc);
-    if (epc.kind == EPC_SGTIN && epc.fault == EPC_FAULT_NONE) {
-        out[0] = KEY_SGTIN;
-        put_number(out + 1, GTIN_BYTES, epc.digits);
-        return 1 + GTIN_BYTES + decode_suffix(&epc, (char *)out + 1 + GTIN_BYTES);
+    return key_of(&epc, text, length, out);
+}
+
+/* ---- by stems ---- */
+
+enum { STEM_LEAST = 8 }; /* its last bytes tell its place */
+
+/* Where the last part of a URN or link begins; 0: at no place for which there is a stem. */
+static size_t stem_length(const char *text, size_t length)
+{
+    const char *last = length > 0 ? memrchr(text, text[0] == 'u' ? '.' : '/', length) : NULL;
+    size_t stem = last ? (size_t)(last + 1 - text) : 0;
+    return stem >= STEM_LEAST && stem <= sizeof((struct epc_key_stem *)0)->text ? stem : 0;
+}
+
+static struct epc_key_stem *slot_of(struct epc_key_stems *stems, const char *text, size_t stem)
+{
+    enum { SLOTS = sizeof stems->slots / sizeof stems->slots[0] };
+    uint64_t end;
+    memcpy(&end, text + stem - STEM_LEAST, sizeof end);
+    return &stems->slots[(end * 0x9e3779b97f4a7c15U >> 32) % SLOTS];
+}
+
+/* Keeps the stem of a faultless SGTIN whose serial is its last part. */
+static void keep_stem(struct epc_key_stem *slot, const char *text, size_t stem, const struct epc *epc,
+                      const uint8_t *key)
+{
+    if (epc->kind != EPC_SGTIN || epc->fault != EPC_FAULT_NONE || epc->suffix != text + stem)
+        return;
+    slot->text_length = (uint8_t)stem;
+    memcpy(slot->text, text, stem);
+    memcpy(slot->digits, epc->digits, sizeof slot->digits);
+    memcpy(slot->key, key, sizeof slot->key);
+}
+
+size_t epc_key_next(struct epc_key_stems *stems, const char *text, size_t length, struct epc *epc,
+                    uint8_t out[EPC_KEY_MAX])
+{
+    size_t stem = stem_length(text, length), rest = length - stem;
+    struct epc_key_stem *slot = stem ? slot_of(stems, text, stem) : NULL;
+    /* Characters that stand for themselves cannot begin another part. */
+    if (slot && slot->text_length == stem && memcmp(slot->text, text, stem) == 0 &&
+        set82_plain(text + stem, rest)) {
+        *epc = (struct epc){.kind = EPC_SGTIN, .suffix = text + stem, .suffix_length = rest};
+        memcpy(epc->digits, slot->digits, sizeof slot->digits);
+        memcpy(out, slot->key, sizeof slot->key);
+        memcpy(out + sizeof slot->key, text + stem, rest);
+        return sizeof slot->key + rest;
     }
-    if (epc.kind == EPC_SSCC && epc.fault == EPC_FAULT_NONE) {
-        out[0] = KEY_SSCC;
-        put_number(out + 1, SSCC_BYTES, epc.digits);
-        return 1 + SSCC_BYTES;
-    }
-    return other_key(&epc, text, length, out);
+    epc_parse(text, length, epc);
+    size_t key_length = key_of(epc, text, length, out);
+    if (slot)
+        keep_stem(slot, text, stem, epc, out);
+    return key_length;
 }
 
 /* Copies what fits, with a NUL. */

@@ -122,6 +122,40 @@ START_TEST(parses_kinds_and_faults)
 }
 END_TEST
 
+static void check_key_next(struct epc_key_stems *stems, const char *text)
+{
+    struct epc epc, expected;
+    uint8_t key[EPC_KEY_MAX], expected_key[EPC_KEY_MAX];
+    size_t length = strlen(text), expected_length = epc_key(text, length, expected_key);
+    epc_parse(text, length, &expected);
+    ck_assert_uint_eq(epc_key_next(stems, text, length, &epc, key), expected_length);
+    ck_assert_mem_eq(key, expected_key, expected_length);
+    ck_assert_int_eq(epc.kind, expected.kind);
+    ck_assert_int_eq(epc.fault, expected.fault);
+    ck_assert_str_eq(epc.digits, expected.digits);
+    ck_assert_ptr_eq(epc.suffix, expected.suffix);
+    ck_assert_uint_eq(epc.suffix_length, expected.suffix_length);
+}
+
+/* What was read before, be it alike or not, changes nothing. */
+START_TEST(keys_after_one_another)
+{
+    static const char *const ends[] = {"",           "0", "7A", "%2F",   "(",   "*",
+                                       SERIAL20 "1", " ", ".",  "/10/x", "?a=b"};
+    struct epc_key_stems stems = {0};
+    char text[128];
+    for (size_t i = 0; i < sizeof parses / sizeof parses[0]; i++) {
+        check_key_next(&stems, parses[_i].text);
+        size_t length = strlen(parses[i].text);
+        for (size_t end = 0; end < sizeof ends / sizeof ends[0]; end++)
+            for (size_t cut = 0; cut < 2; cut++) {
+                snprintf(text, sizeof text, "%.*s%s", (int)(length - cut), parses[i].text, ends[end]);
+                check_key_next(&stems, text);
+            }
+    }
+}
+END_TEST
+
 START_TEST(parses_what_no_string_can_hold)
 {
     struct epc epc;
@@ -464,6 +498,7 @@ int main(void)
     TCase *tests = tcase_create("gs1");
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, parses_kinds_and_faults, 0, ROWS(parses));
+    tcase_add_loop_test(tests, keys_after_one_another, 0, ROWS(parses));
     tcase_add_test(tests, parses_what_no_string_can_hold);
     tcase_add_test(tests, names_every_fault);
     tcase_add_loop_test(tests, canonical_form_of_the_hash, 0, ROWS(canonicals));

@@ -13,6 +13,7 @@ struct rules {
     struct rules_epc *epcs;
     size_t epc_capacity;
     struct repetition repetition;
+    struct epc_key_stems stems;
 };
 
 struct rules *rules_new(const struct rules_severities *severities)
@@ -56,14 +57,13 @@ const char *rules_list_name(enum rules_list list)
 
 /* ---- the subject ---- */
 
-static enum err add_epc(struct rules_subject *subject, enum rules_list list, size_t index, const char *text,
-                        struct arena *arena, size_t key_room)
+static enum err add_epc(struct rules *rules, struct rules_subject *subject, enum rules_list list,
+                        size_t index, const char *text, struct arena *arena, size_t key_room)
 {
     struct rules_epc *epc = &subject->epcs[subject->epc_count++];
     struct epc parsed;
     uint8_t key[EPC_KEY_MAX];
-    size_t length = strlen(text), key_length = epc_key(text, length, key);
-    epc_parse(text, length, &parsed);
+    size_t key_length = epc_key_next(&rules->stems, text, strlen(text), &parsed, key);
     *epc = (struct rules_epc){.text = text,
                               .list = list,
                               .index = (uint32_t)index,
@@ -79,12 +79,12 @@ static enum err add_epc(struct rules_subject *subject, enum rules_list list, siz
     return ERR_OK;
 }
 
-static enum err add_epcs(struct rules_subject *subject, enum rules_list list, char *const *texts,
-                         size_t count, struct arena *arena, size_t key_room)
+static enum err add_epcs(struct rules *rules, struct rules_subject *subject, enum rules_list list,
+                         char *const *texts, size_t count, struct arena *arena, size_t key_room)
 {
     enum err err = ERR_OK;
     for (size_t i = 0; i < count && !err; i++)
-        err = add_epc(subject, list, i, texts[i], arena, key_room);
+        err = add_epc(rules, subject, list, i, texts[i], arena, key_room);
     return err;
 }
 
@@ -106,17 +106,18 @@ static enum err collect_epcs(struct rules *rules, struct rules_subject *subject,
     subject->epc_count = 0;
     enum err err = ERR_OK;
     if (*event->parent_id)
-        err = add_epc(subject, RULES_PARENT_ID, 0, event->parent_id, arena, key_room);
+        err = add_epc(rules, subject, RULES_PARENT_ID, 0, event->parent_id, arena, key_room);
     if (!err)
-        err = add_epcs(subject, RULES_EPC_LIST, event->epc_list, event->n_epc_list, arena, key_room);
+        err = add_epcs(rules, subject, RULES_EPC_LIST, event->epc_list, event->n_epc_list, arena, key_room);
     if (!err)
-        err = add_epcs(subject, RULES_CHILD_EPCS, event->child_epcs, event->n_child_epcs, arena, key_room);
-    if (!err)
-        err = add_epcs(subject, RULES_INPUT_EPCS, event->input_epc_list, event->n_input_epc_list, arena,
+        err = add_epcs(rules, subject, RULES_CHILD_EPCS, event->child_epcs, event->n_child_epcs, arena,
                        key_room);
     if (!err)
-        err = add_epcs(subject, RULES_OUTPUT_EPCS, event->output_epc_list, event->n_output_epc_list, arena,
-                       key_room);
+        err = add_epcs(rules, subject, RULES_INPUT_EPCS, event->input_epc_list, event->n_input_epc_list,
+                       arena, key_room);
+    if (!err)
+        err = add_epcs(rules, subject, RULES_OUTPUT_EPCS, event->output_epc_list, event->n_output_epc_list,
+                       arena, key_room);
     return err;
 }
 
