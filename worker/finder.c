@@ -14,8 +14,7 @@ enum err finder_unpack(struct finder *finder)
     if (finder->unpacked)
         return ERR_OK;
     arena_reset(&finder->work->scratch);
-    finder->unpacked =
-        epcis__v1__event__unpack(&finder->work->scratch.allocator, item->content_bytes, item->event);
+    finder->unpacked = work_unpack(&finder->work->scratch, item->event, item->content_bytes);
     return finder->unpacked ? ERR_OK : ERR_MEMORY;
 }
 

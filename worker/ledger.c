@@ -181,7 +181,7 @@ static enum err unpack_event(struct work *work, struct store_txn *txn, uint64_t 
     if (err)
         return err;
     arena_reset(&work->expansion);
-    *out = epcis__v1__event__unpack(&work->expansion.allocator, packed.packed_bytes, packed.packed);
+    *out = work_unpack(&work->expansion, packed.packed, packed.packed_bytes);
     return *out ? ERR_OK : ERR_LIMIT;
 }
 

@@ -112,8 +112,7 @@ static enum err check_event(struct work *work, struct work_event *event, const s
     rules_report_init(&report, &work->arena);
     rules_begin(work->rules, context);
     arena_reset(&work->scratch);
-    Epcis__V1__Event *unpacked =
-        epcis__v1__event__unpack(&work->scratch.allocator, event->item->content_bytes, event->item->event);
+    Epcis__V1__Event *unpacked = work_unpack(&work->scratch, event->item->event, event->item->content_bytes);
     if (!unpacked)
         return refuse_unreadable(work, event, "event", &report);
     fault_poison(unpacked->n_epc_list > 0 ? unpacked->epc_list[0] : "");

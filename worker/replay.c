@@ -22,8 +22,7 @@ static enum err read_event(struct work *work, struct store_txn *txn, uint64_t se
     if (err)
         return err;
     arena_reset(&work->expansion);
-    Epcis__V1__Event *event =
-        epcis__v1__event__unpack(&work->expansion.allocator, packed.packed_bytes, packed.packed);
+    Epcis__V1__Event *event = work_unpack(&work->expansion, packed.packed, packed.packed_bytes);
     if (!event)
         return ERR_LIMIT;
     rules_report_init(&unused, &work->expansion);

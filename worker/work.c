@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/unpack.h"
+
 enum err work_reserve(void *array, size_t *capacity, size_t count, size_t size)
 {
     void *memory;
@@ -16,6 +18,11 @@ enum err work_reserve(void *array, size_t *capacity, size_t count, size_t size)
     memcpy(array, &memory, sizeof memory);
     *capacity = wanted;
     return ERR_OK;
+}
+
+Epcis__V1__Event *work_unpack(struct arena *arena, const uint8_t *packed, size_t bytes)
+{
+    return (Epcis__V1__Event *)unpack_message(&epcis__v1__event__descriptor, arena, packed, bytes);
 }
 
 static enum err add_findings(struct work *work, Epcis__V1__Finding *const *findings, size_t count,

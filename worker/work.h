@@ -112,6 +112,9 @@ enum {
 /* Room for `count` elements of `size` bytes in *array. ERR_MEMORY. */
 enum err work_reserve(void *array, size_t *capacity, size_t count, size_t size);
 
+/* An event as it was packed, in `arena`. NULL: it is none, or the arena's budget or memory is spent. */
+Epcis__V1__Event *work_unpack(struct arena *arena, const uint8_t *packed, size_t bytes);
+
 /* Adds what was found in one event to what was found before. ERR_LIMIT. */
 enum err work_keep(struct work *work, struct work_event *event, const struct rules_report *report);
 

@@ -6,6 +6,7 @@
 #include "common/base/arena.h"
 #include "common/base/buffer.h"
 #include "common/base/pack.h"
+#include "common/base/unpack.h"
 #include "epcis/v1/document.pb-c.h"
 #include "epcis/v1/event.pb-c.h"
 #include "epcis/wire/v1/wire.pb-c.h"
@@ -119,6 +120,85 @@ static void compare(const ProtobufCMessageDescriptor *type)
     arena_free(&arena);
 }
 
+/* Both make the same of the bytes, or nothing. */
+static void check_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t bytes,
+                         struct buffer *scratch)
+{
+    struct arena ours, theirs;
+    arena_init(&ours, 4 << 20);
+    arena_init(&theirs, 4 << 20);
+    ProtobufCMessage *mine = unpack_message(type, &ours, data, bytes);
+    ProtobufCMessage *expected = protobuf_c_message_unpack(type, &theirs.allocator, bytes, data);
+    ck_assert_int_eq(mine != NULL, expected != NULL);
+    if (mine) {
+        buffer_clear(scratch);
+        size_t length = buffer_append_message(scratch, expected);
+        ck_assert_uint_eq(buffer_append_message(scratch, mine), length);
+        ck_assert(length == 0 || memcmp(scratch->data, scratch->data + length, length) == 0);
+    }
+    arena_free(&ours);
+    arena_free(&theirs);
+}
+
+/* As they were packed; cut off; damaged; twice, so that fields come again. */
+static void compare_unpacked(const ProtobufCMessageDescriptor *type)
+{
+    struct buffer packed = {0}, scratch = {0};
+    arena_init(&arena, 64 << 20);
+    random_state = 2;
+    for (int round = 0; round < ROUNDS; round++) {
+        arena_reset(&arena);
+        buffer_clear(&packed);
+        buffer_append_message(&packed, random_message(type));
+        check_unpack(type, packed.data, packed.length, &scratch);
+        for (int i = 0; i < 10 && packed.length > 0; i++) {
+            check_unpack(type, packed.data, next_random() % packed.length, &scratch);
+            uint8_t *byte = &packed.data[next_random() % packed.length], before = *byte;
+            *byte = (uint8_t)next_random();
+            check_unpack(type, packed.data, packed.length, &scratch);
+            *byte = before;
+        }
+        buffer_append_message(&packed, random_message(type));
+        check_unpack(type, packed.data, packed.length, &scratch);
+    }
+    buffer_free(&packed);
+    buffer_free(&scratch);
+    arena_free(&arena);
+}
+
+START_TEST(events_are_unpacked_as_protobuf_does)
+{
+    compare_unpacked(&epcis__v1__event__descriptor);
+}
+END_TEST
+
+START_TEST(items_with_any_content_are_unpacked_as_protobuf_does)
+{
+    compare_unpacked(&epcis__wire__v1__batch_item__descriptor);
+}
+END_TEST
+
+START_TEST(what_takes_more_than_the_budget_is_not_unpacked)
+{
+    struct buffer packed = {0};
+    struct arena small;
+    arena_init(&arena, 64 << 20);
+    random_state = 3;
+    do {
+        buffer_clear(&packed);
+        buffer_append_message(&packed, random_message(&epcis__v1__event__descriptor));
+    } while (packed.length < 2000);
+    for (size_t budget = 64; budget < 2000; budget += 100) {
+        arena_init(&small, budget);
+        ck_assert_ptr_null(unpack_message(&epcis__v1__event__descriptor, &small, packed.data, packed.length));
+        ck_assert(small.over_budget);
+        arena_free(&small);
+    }
+    buffer_free(&packed);
+    arena_free(&arena);
+}
+END_TEST
+
 START_TEST(events_are_packed_as_protobuf_does)
 {
     compare(&epcis__v1__event__descriptor);
@@ -174,6 +254,9 @@ int main(void)
     tcase_add_test(tests, vocabulary_elements_are_packed_as_protobuf_does);
     tcase_add_test(tests, items_with_any_content_are_packed_as_protobuf_does);
     tcase_add_test(tests, a_message_can_be_put_inside_another);
+    tcase_add_test(tests, events_are_unpacked_as_protobuf_does);
+    tcase_add_test(tests, items_with_any_content_are_unpacked_as_protobuf_does);
+    tcase_add_test(tests, what_takes_more_than_the_budget_is_not_unpacked);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
