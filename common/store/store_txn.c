@@ -61,6 +61,10 @@ enum err store_begin(struct store *store, struct store_txn **out)
     if (!rc)
         rc = mdb_cursor_open(txn->mdb, store->trees[TREE_EVENT], &txn->events);
     if (!rc)
+        rc = mdb_cursor_open(txn->mdb, store->trees[TREE_EVENT_ID], &txn->event_ids);
+    if (!rc)
+        rc = mdb_cursor_open(txn->mdb, store->trees[TREE_WARNING], &txn->warnings);
+    if (!rc)
         rc = next_number(txn, TREE_EVENT, &txn->next_sequence);
     if (!rc)
         rc = next_number(txn, TREE_DEAD_LETTER, &txn->next_dead_letter);
@@ -226,7 +230,7 @@ enum err store_event_ids_load(struct store_txn *txn, struct store_event_id *ids,
 {
     for (size_t i = 0; i < count; i++) {
         MDB_val key = {sizeof ids[i].key, ids[i].key}, value;
-        int rc = mdb_get(txn->mdb, txn->store->trees[TREE_EVENT_ID], &key, &value);
+        int rc = mdb_cursor_get(txn->event_ids, &key, &value, MDB_SET);
         if (rc == MDB_NOTFOUND)
             continue;
         if (rc || value.mv_size != 8)
@@ -236,29 +240,25 @@ enum err store_event_ids_load(struct store_txn *txn, struct store_event_id *ids,
     return ERR_OK;
 }
 
-static enum err put_number(struct store_txn *txn, enum tree tree, MDB_val key, uint64_t number)
-{
-    uint8_t bytes[8];
-    trees_put_number(bytes, number, sizeof bytes);
-    MDB_val value = {sizeof bytes, bytes};
-    return trees_error(mdb_put(txn->mdb, txn->store->trees[tree], &key, &value, 0));
-}
-
 enum err store_event_ids_write(struct store_txn *txn, const struct store_event_id *ids, size_t count)
 {
-    enum err err = ERR_OK;
-    for (size_t i = 0; i < count && !err; i++)
-        if (ids[i].fresh)
-            err = put_number(txn, TREE_EVENT_ID, (MDB_val){sizeof ids[i].key, (void *)ids[i].key},
-                             ids[i].sequence);
-    return err;
+    int rc = 0;
+    for (size_t i = 0; i < count && !rc; i++) {
+        uint8_t bytes[8];
+        trees_put_number(bytes, ids[i].sequence, sizeof bytes);
+        MDB_val key = {sizeof ids[i].key, (void *)ids[i].key}, value = {sizeof bytes, bytes};
+        rc = ids[i].fresh ? mdb_cursor_put(txn->event_ids, &key, &value, 0) : 0;
+    }
+    return trees_error(rc);
 }
 
 enum err store_declared_put(struct store_txn *txn, uint64_t wrong, uint64_t declaration)
 {
-    uint8_t bytes[8];
+    uint8_t bytes[8], number[8];
     trees_put_number(bytes, wrong, sizeof bytes);
-    return put_number(txn, TREE_DECLARED, (MDB_val){sizeof bytes, bytes}, declaration);
+    trees_put_number(number, declaration, sizeof number);
+    MDB_val key = {sizeof bytes, bytes}, value = {sizeof number, number};
+    return trees_error(mdb_put(txn->mdb, txn->store->trees[TREE_DECLARED], &key, &value, 0));
 }
 
 enum err store_declared_get(struct store_txn *txn, uint64_t wrong, uint64_t *declaration)
@@ -324,7 +324,11 @@ enum err store_warning_put(struct store_txn *txn, uint64_t sequence,
                            const Epcis__Store__V1__WarningRecord *record)
 {
     MDB_val key = {sizeof sequence, &sequence};
-    return trees_error(put_message(txn, TREE_WARNING, &key, &record->base, MDB_APPEND));
+    MDB_val value = {protobuf_c_message_get_packed_size(&record->base), NULL};
+    int rc = mdb_cursor_put(txn->warnings, &key, &value, MDB_APPEND | MDB_RESERVE);
+    if (!rc)
+        protobuf_c_message_pack(&record->base, value.mv_data);
+    return trees_error(rc);
 }
 
 enum err store_dead_letter_append(struct store_txn *txn, const uint8_t capture_id[UUID_BYTES],

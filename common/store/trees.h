@@ -45,6 +45,8 @@ struct store_txn {
     MDB_txn *mdb;
     MDB_cursor *items;
     MDB_cursor *events;
+    MDB_cursor *event_ids;
+    MDB_cursor *warnings;
     uint64_t next_sequence;
     uint64_t next_dead_letter;
 };
