@@ -1,5 +1,6 @@
 #include "server/front/call.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,8 +39,6 @@ static void link_call(struct call *call)
         loop->calls->previous = call;
     loop->calls = call;
     loop->call_count++;
-    loop->stream_count += is_stream(call);
-    loop->public_count += is_public_stream(call);
 }
 
 static void unlink_call(struct call *call)
@@ -51,8 +50,20 @@ static void unlink_call(struct call *call)
     if (call->following)
         call->following->previous = call->previous;
     call->loop->call_count--;
-    call->loop->stream_count -= is_stream(call);
-    call->loop->public_count -= is_public_stream(call);
+}
+
+/* Of what there is so much only, what the call holds from its first moment to its last. */
+static void give_back(struct call *call)
+{
+    struct shares *shares = &call->loop->shares;
+    if (!call->share)
+        return;
+    share_give(shares, call->share, SHARE_CALLS, 1);
+    if (is_stream(call))
+        share_give(shares, call->share, SHARE_STREAMS, 1);
+    if (is_public_stream(call))
+        share_give(shares, call->share, SHARE_PUBLIC_STREAMS, 1);
+    share_drop(shares, &call->share);
 }
 
 static void free_call(struct call *call)
@@ -72,6 +83,7 @@ void call_release(struct call *call)
         return;
     CHECK(call->answered && !call->state);
     unlink_call(call);
+    give_back(call);
     free_call(call);
 }
 
@@ -282,26 +294,69 @@ void call_end(struct call *call)
 
 /* ---- beginning --------------------------------------------------------------------------------------- */
 
+/* Several things at once, or nothing. */
+static bool take_share(struct call *call, struct share *share)
+{
+    struct shares *shares = &call->loop->shares;
+    const struct front_limits *limits = &call->loop->limits;
+    struct reply *reply = &call->reply;
+    if (!share_take(shares, share, SHARE_CALLS, 1, limits->calls)) {
+        reply_refuse(reply, REASON_CALLS_FULL, "%" PRIu64 " calls are under way, %" PRIu64 " of them yours",
+                     shares->held[SHARE_CALLS], share->held[SHARE_CALLS]);
+        return false;
+    }
+    if (is_stream(call) && !share_take(shares, share, SHARE_STREAMS, 1, limits->streams)) {
+        reply_refuse(reply, REASON_CALLS_FULL, "%" PRIu64 " streams are open, %" PRIu64 " of them yours",
+                     shares->held[SHARE_STREAMS], share->held[SHARE_STREAMS]);
+        share_give(shares, share, SHARE_CALLS, 1);
+        return false;
+    }
+    if (is_public_stream(call) &&
+        !share_take(shares, share, SHARE_PUBLIC_STREAMS, 1, limits->public_streams)) {
+        reply_refuse(reply, REASON_CALLS_FULL,
+                     "%" PRIu64 " streams that need no identity are open, %" PRIu64 " of them yours",
+                     shares->held[SHARE_PUBLIC_STREAMS], share->held[SHARE_PUBLIC_STREAMS]);
+        share_give(shares, share, SHARE_STREAMS, 1);
+        share_give(shares, share, SHARE_CALLS, 1);
+        return false;
+    }
+    call->share = share;
+    return true;
+}
+
+/* Calls that are refused hold no places, so nobody can fill those with them. */
+static bool admit_share(struct call *call)
+{
+    struct shares *shares = &call->loop->shares;
+    char *peer = call->caller.name[0] ? NULL : grpc_call_get_peer(call->grpc);
+    struct share *share = share_find(shares, peer ? peer : call->caller.name);
+    gpr_free(peer);
+    if (!share)
+        reply_err(&call->reply, ERR_MEMORY, "a call");
+    else if (!take_share(call, share))
+        share_drop(shares, &share);
+    return call->share != NULL;
+}
+
+static bool check_metadata(struct call *call)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < call->metadata.count; i++)
+        bytes += GRPC_SLICE_LENGTH(call->metadata.metadata[i].key) +
+                 GRPC_SLICE_LENGTH(call->metadata.metadata[i].value);
+    if (bytes <= FRONT_METADATA_MAX)
+        return true;
+    reply_refuse(&call->reply, REASON_METADATA_TOO_LONG, "the call's metadata has %zu bytes; %d are taken",
+                 bytes, FRONT_METADATA_MAX);
+    return false;
+}
+
 /* True: it may be received, now or when its turn comes. False: the reply says why not. */
 static bool admit(struct call *call)
 {
     struct reply *reply = &call->reply;
-    const struct front_limits *limits = &call->loop->limits;
     if (atomic_load(&call->services->stopping)) {
         reply_refuse(reply, REASON_SERVER_STOPPING, "no call is taken");
-        return false;
-    }
-    if (call->loop->call_count > limits->calls) {
-        reply_refuse(reply, REASON_CALLS_FULL, "%u calls are under way", limits->calls);
-        return false;
-    }
-    if (is_stream(call) && call->loop->stream_count > limits->streams) {
-        reply_refuse(reply, REASON_CALLS_FULL, "%u streams are open", limits->streams);
-        return false;
-    }
-    if (is_public_stream(call) && call->loop->public_count > limits->public_streams) {
-        reply_refuse(reply, REASON_CALLS_FULL, "%u streams that need no identity are open",
-                     limits->public_streams);
         return false;
     }
     if (!call->method) {
@@ -310,7 +365,8 @@ static bool admit(struct call *call)
         gpr_free(path);
         return false;
     }
-    return access_admit(call) && (!call->method->admit || call->method->admit(call));
+    return check_metadata(call) && access_admit(call) &&
+           (!call->method->admit || call->method->admit(call)) && admit_share(call);
 }
 
 /* Asks for a message once there is room for it. */

@@ -102,7 +102,8 @@ struct call {
     struct call_event offered, received, woken, sent, closed, begun, written, notified;
     grpc_metadata trailers[2];
     struct pool_job job;
-    struct room *room; /* that it waits in or holds room in; NULL: neither */
+    struct share *share; /* its caller's; NULL: not admitted */
+    struct room *room;   /* that it waits in or holds room in; NULL: neither */
     bool room_waits;
     uint64_t room_bytes;
     struct call *room_next;

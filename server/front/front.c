@@ -95,14 +95,17 @@ static grpc_server *create_server(const struct front_limits *limits)
         integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, FRONT_MESSAGE_MAX),
         integer(GRPC_ARG_MAX_CONCURRENT_STREAMS, 256),
         integer(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10000),
+        /* Who wants nothing for so long can connect again: descriptors are for those who do. */
+        integer(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 600000),
         integer(GRPC_ARG_KEEPALIVE_TIME_MS, 60000),
         integer(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20000),
         integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1),
         integer(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10000),
         /* Windows that grow with the bandwidth would let one connection park 180 MB here. */
         integer(GRPC_ARG_HTTP2_BDP_PROBE, 0),
-        /* Beyond gRPC's 8 KB every other call on the connection fails too. */
-        integer(GRPC_ARG_MAX_METADATA_SIZE, 64 << 10),
+        /* Beyond this every other call on the connection fails too, so we refuse what is shorter ourselves.
+         * gRPC looks at one frame at a time only. */
+        integer(GRPC_ARG_MAX_METADATA_SIZE, 4 * FRONT_METADATA_MAX),
     };
     grpc_channel_args all = {.num_args = sizeof args / sizeof args[0], .args = args};
     grpc_server *server = grpc_server_create(&all, NULL);
@@ -161,12 +164,14 @@ static enum err register_all(struct loop *loop)
 static void init_rooms(struct loop *loop)
 {
     const struct front_limits *limits = &loop->limits;
-    room_init(&loop->rooms[ROOM_DOCUMENTS], POOL_DOCUMENT, limits->document_bytes, FRONT_MESSAGE_MAX,
-              WAITING_MAX);
-    room_init(&loop->rooms[ROOM_QUERIES], POOL_QUERY, limits->query_bytes, FRONT_MESSAGE_MAX, WAITING_MAX);
+    struct room *rooms = loop->rooms;
+    room_init(&rooms[ROOM_DOCUMENTS], ROOM_DOCUMENTS, &loop->shares, POOL_DOCUMENT, limits->document_bytes,
+              FRONT_MESSAGE_MAX, WAITING_MAX);
+    room_init(&rooms[ROOM_QUERIES], ROOM_QUERIES, &loop->shares, POOL_QUERY, limits->query_bytes,
+              FRONT_MESSAGE_MAX, WAITING_MAX);
     /* An upload may take hours, so nobody waits for one to end. */
-    room_init(&loop->rooms[ROOM_UPLOADS], POOL_DOCUMENT, (uint64_t)limits->uploads * FRONT_PIECE_MAX,
-              FRONT_PIECE_MAX, 0);
+    room_init(&rooms[ROOM_UPLOADS], ROOM_UPLOADS, &loop->shares, POOL_DOCUMENT,
+              (uint64_t)limits->uploads * FRONT_PIECE_MAX, FRONT_PIECE_MAX, 0);
 }
 
 static void free_front(struct front *front)

@@ -12,8 +12,10 @@ enum {
     FRONT_MESSAGE_MAX = FRONT_DOCUMENT_MAX + 65536, /* bytes in any one message */
     FRONT_PIECE_MAX = 1 << 20,                      /* bytes in a piece of CaptureStream */
     FRONT_QUERY_MAX = 16384,                        /* bytes in a request that carries no document */
+    FRONT_METADATA_MAX = 16384,                     /* bytes of names and values that come with a call */
 };
 
+/* Of what is told here without a time, no caller gets more than its share: share.h. */
 struct front_limits {
     uint32_t calls;          /* under way at once, of all kinds */
     uint32_t streams;        /* of these, calls that send several messages */

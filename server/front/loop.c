@@ -1,11 +1,14 @@
 #include "server/front/loop.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "server/front/tidy.h"
 
 enum {
     STOP_SWEEP_MS = 20,
+    TIDY_MS = 10000,
     SEND_AFTER_GRACE_MS = 1000, /* for the last statuses to reach clients that read */
     SEND_LAST_MS = 200,         /* the same where all calls are done: clients that do not read keep no one */
 };
@@ -76,12 +79,34 @@ static void sweep(struct loop *loop, int64_t now_ms, bool stopping)
         grpc_server_cancel_all_calls(loop->server);
 }
 
+static void run_tidy(struct pool_job *job, struct arena *arena)
+{
+    (void)arena;
+    struct loop *loop = (struct loop *)((char *)job - offsetof(struct loop, tidying));
+    tidy_memory();
+    atomic_store(&loop->tidy_runs, false);
+}
+
+/* Once after a while with calls, and every so often as long as they come. */
+static void tidy(struct loop *loop, int64_t now_ms)
+{
+    if (!loop->tidy_due_ms && loop->call_count)
+        loop->tidy_due_ms = now_ms + TIDY_MS;
+    if (!loop->tidy_due_ms || now_ms < loop->tidy_due_ms)
+        return;
+    loop->tidy_due_ms = 0;
+    if (atomic_exchange(&loop->tidy_runs, true))
+        return;
+    loop->tidying = (struct pool_job){.run = run_tidy, .kind = POOL_QUERY};
+    pool_submit(loop->pool, &loop->tidying);
+}
+
 static gpr_timespec deadline_in(int64_t ms)
 {
     return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(ms, GPR_TIMESPAN));
 }
 
-/* An idle loop sleeps for good: only calls under way need looking after. */
+/* An idle loop sleeps for good: only calls under way need looking after, and what they leave. */
 static grpc_event next_event(struct loop *loop, bool stopping)
 {
     gpr_timespec deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
@@ -89,6 +114,8 @@ static grpc_event next_event(struct loop *loop, bool stopping)
         deadline = deadline_in(STOP_SWEEP_MS);
     else if (loop->call_count || loop->offer_failed)
         deadline = deadline_in(loop->limits.sweep_ms);
+    else if (loop->tidy_due_ms)
+        deadline = deadline_in(loop->tidy_due_ms - clock_steady_ms());
     return grpc_completion_queue_next(loop->queue, deadline, NULL);
 }
 
@@ -113,6 +140,8 @@ static void *loop_thread(void *context)
         int64_t now_ms = clock_steady_ms();
         if (loop->call_count || !stopping)
             loop->busy_ms = now_ms;
+        if (!stopping)
+            tidy(loop, now_ms);
         int64_t interval_ms = stopping ? STOP_SWEEP_MS : loop->limits.sweep_ms;
         if (!draining && now_ms - swept_ms >= interval_ms) {
             sweep(loop, now_ms, stopping);

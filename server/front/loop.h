@@ -13,6 +13,7 @@
 #include "server/front/call.h"
 #include "server/front/limits.h"
 #include "server/front/room.h"
+#include "server/front/share.h"
 
 enum { LOOP_METHODS_MAX = 128 };
 
@@ -34,11 +35,13 @@ struct loop {
     size_t method_count; /* without the last entry */
     struct call *calls;  /* under way */
     uint32_t call_count;
-    uint32_t stream_count; /* those of sending methods */
-    uint32_t public_count; /* and of these, those of methods that need no identity */
-    int64_t busy_ms;       /* when a call was last under way; the loop thread alone */
-    bool offer_failed;     /* some method is not offered for want of memory */
-    bool server_done;      /* gRPC has shut the server down */
+    struct shares shares; /* in what those under way hold */
+    int64_t busy_ms;      /* when a call was last under way; the loop thread alone */
+    struct pool_job tidying;
+    atomic_bool tidy_runs;
+    int64_t tidy_due_ms; /* 0: no call has come since the last time */
+    bool offer_failed;   /* some method is not offered for want of memory */
+    bool server_done;    /* gRPC has shut the server down */
     struct call_event shutdown;
     atomic_llong grace_until_ms; /* of clock_steady_ms; set before services.stopping */
     pthread_t thread;

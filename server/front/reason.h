@@ -38,7 +38,10 @@
       "try again after retry-after-ms; the server's operator must make room")                                \
     X(STORE_SPACE, RESOURCE_EXHAUSTED, 500, "the store's map has only its reserve left",                     \
       "try again after retry-after-ms; the server's operator must make room")                                \
-    X(CALLS_FULL, RESOURCE_EXHAUSTED, 1000, "as many calls are under way as the server takes",               \
+    X(METADATA_TOO_LONG, RESOURCE_EXHAUSTED, 0, "the call's metadata is longer than is taken",               \
+      "send less of it")                                                                                     \
+    X(CALLS_FULL, RESOURCE_EXHAUSTED, 1000,                                                                  \
+      "as many calls are under way as the server takes, of all or of one caller",                            \
       "try again after retry-after-ms")                                                                      \
     X(NOT_READ, RESOURCE_EXHAUSTED, 0, "a stream's messages were not read for too long",                     \
       "call again, read faster, and go on after what you have")                                              \

@@ -189,7 +189,8 @@ static void begin(struct front_limits limits)
     loop->server = grpc_server_create(NULL, NULL);
     grpc_server_register_completion_queue(loop->server, loop->queue, NULL);
     for (int i = 0; i < ROOM_KINDS; i++)
-        room_init(&loop->rooms[i], POOL_QUERY, limits.query_bytes, FRONT_MESSAGE_MAX, 1000);
+        room_init(&loop->rooms[i], (enum room_kind)i, &loop->shares, POOL_QUERY, limits.query_bytes,
+                  FRONT_MESSAGE_MAX, 1000);
     ck_assert_int_eq(pool_init(3, 1 << 20, &loop->pool), ERR_OK);
     ck_assert_int_eq(loop_register(loop, methods, sizeof methods / sizeof methods[0]), ERR_OK);
     grpc_server_credentials *credentials = grpc_insecure_server_credentials_create();
@@ -203,9 +204,10 @@ static void stop_loop(void)
 {
     loop_stop(loop, 2000);
     ck_assert_uint_eq(loop->call_count, 0);
-    ck_assert_uint_eq(loop->stream_count, 0);
-    for (int i = 0; i < ROOM_KINDS; i++)
-        ck_assert_uint_eq(loop->rooms[i].used_bytes, 0);
+    for (int i = 0; i < SHARE_KINDS; i++)
+        ck_assert_uint_eq(loop->shares.held[i], 0);
+    for (int i = 0; i < SHARE_BUCKETS; i++)
+        ck_assert_ptr_null(loop->shares.buckets[i]);
     pool_free(&loop->pool);
     grpc_server_destroy(loop->server);
     grpc_completion_queue_destroy(loop->queue);
