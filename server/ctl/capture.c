@@ -1,7 +1,10 @@
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "server/ctl/client.h"
@@ -58,6 +61,8 @@ enum {
 /* One document: where it comes from, and what is known of it. */
 struct job {
     const char *file;
+    uint64_t bytes;
+    bool endless;                              /* how long it is, is not known before its end */
     Epcis__V1__CaptureStreamResponse *receipt; /* NULL: it was not received */
     Epcis__V1__GetCaptureResponse *last;       /* the last answer to GetCapture, or NULL */
     struct progress progress;
@@ -83,10 +88,8 @@ struct sending {
     size_t count;
     pthread_mutex_t mutex; /* guards what follows, and what is printed */
     size_t next;           /* job */
-    size_t done;
-    uint64_t done_bytes;
     int code;
-    struct progress progress; /* of all, where several are sent at once */
+    struct progress_all progress; /* where there is more than one */
 };
 
 /* An error outweighs a refusal, a refusal outweighs success. */
@@ -98,25 +101,27 @@ static int worse(int a, int b)
 }
 
 /* The job is the calling thread's; so is `client`. */
-static int send_job(const struct command *command, struct client *client, struct job *job)
+static int send_job(struct sending *sending, struct client *client, struct job *job)
 {
+    const struct command *command = sending->command;
     struct client_status status;
     Epcis__V1__CaptureStart start = EPCIS__V1__CAPTURE_START__INIT;
     start.partner = (char *)(uintptr_t)command->partner;
     if (command->rollback)
         start.error_behaviour = EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK;
     start.validate_only = command->validate_only;
-    progress_init(&job->progress, job->file);
-    if (command->jobs > 1)
-        job->progress.terminal = false; /* one line for all */
     enum err err =
         upload_file(client, job->file, &start, command->deadline_ms, &job->progress, &job->receipt, &status);
     progress_clear(&job->progress);
     if (err == ERR_MEMORY)
-        fprintf(stderr, "epcisctl: out of memory\n");
-    if (err)
-        return CTL_ERROR;
-    return job->receipt ? CTL_OK : ctl_call_failed(&command->common, job->file, &status);
+        progress_complain(&job->progress, "epcisctl: out of memory");
+    if (err || job->receipt)
+        return err ? CTL_ERROR : CTL_OK;
+    pthread_mutex_lock(&sending->mutex);
+    progress_clear(&sending->progress.line);
+    int code = ctl_call_failed(&command->common, job->file, &status);
+    pthread_mutex_unlock(&sending->mutex);
+    return code;
 }
 
 /* Asks once; a new answer replaces the last. */
@@ -245,15 +250,14 @@ static void settle_job(struct sending *sending, struct job *job, int code)
 {
     const struct command *command = sending->command;
     pthread_mutex_lock(&sending->mutex);
-    progress_clear(&sending->progress);
+    if (job->progress.all)
+        progress_done(&job->progress, job->bytes);
+    job->progress.all = NULL;
     sending->code = worse(sending->code, code);
-    if (job->receipt && !command->wait)
+    if (job->receipt && !command->wait) {
+        progress_clear(&sending->progress.line);
         sending->code = worse(sending->code, finish_job(command, job));
-    sending->done++;
-    if (job->receipt)
-        sending->done_bytes += job->receipt->receipt->document_bytes;
-    if (command->jobs > 1)
-        progress_files(&sending->progress, sending->done, sending->count, sending->done_bytes);
+    }
     pthread_mutex_unlock(&sending->mutex);
 }
 
@@ -265,7 +269,7 @@ static void *sender_main(void *context)
     struct job *job;
     bool connected = !ctl_connect(&sending->command->common, &client);
     while ((job = take_job(sending)))
-        settle_job(sending, job, connected ? send_job(sending->command, client, job) : CTL_ERROR);
+        settle_job(sending, job, connected ? send_job(sending, client, job) : CTL_ERROR);
     client_close(&client);
     return NULL;
 }
@@ -283,14 +287,55 @@ static void send_all(struct sending *sending)
     sender_main(sending);
     while (started > 0)
         pthread_join(threads[--started], NULL);
-    progress_clear(&sending->progress);
+    progress_clear(&sending->progress.line);
+}
+
+/* Ends the program, as Control-C does, but says what that means. */
+static void on_interrupt(int signal)
+{
+    static const char clear[] = "\r\033[K";
+    static const char text[] =
+        "epcisctl: interrupted: what was received stays so (see 'epcisctl captures'), and is not "
+        "taken twice when it is sent again\n";
+    if (isatty(STDERR_FILENO))
+        (void)!write(STDERR_FILENO, clear, sizeof clear - 1);
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    raise(signal); /* which is as it was before */
+}
+
+static void heed_interrupt(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* Several documents have one line for all. */
+static void init_progress(struct sending *sending)
+{
+    struct progress_all *all = &sending->progress;
+    progress_init(&all->line, "all");
+    all->mutex = &sending->mutex;
+    all->count = sending->count;
+    bool known = true;
+    for (size_t i = 0; i < sending->count; i++) {
+        struct job *job = &sending->jobs[i];
+        progress_init(&job->progress, job->file);
+        job->progress.all = sending->count > 1 ? all : NULL;
+        all->total_bytes += job->bytes;
+        known = known && !job->endless;
+    }
+    if (!known)
+        all->total_bytes = 0;
 }
 
 static int run(struct command *command, struct job *jobs, size_t count)
 {
     struct sending sending = {.command = command, .jobs = jobs, .count = count};
     pthread_mutex_init(&sending.mutex, NULL);
-    progress_init(&sending.progress, "all");
+    init_progress(&sending);
+    if (!command->validate_only)
+        heed_interrupt();
     send_all(&sending);
     pthread_mutex_destroy(&sending.mutex);
     int code = sending.code;
@@ -313,8 +358,15 @@ static enum err make_jobs(int argc, char **argv, struct files *files, struct job
         err = ERR_MEMORY;
     if (err == ERR_MEMORY)
         fprintf(stderr, "epcisctl: out of memory\n");
-    for (size_t i = 0; !err && i < files->count; i++)
+    for (size_t i = 0; !err && i < files->count; i++) {
+        struct stat about;
         (*jobs)[i].file = files->names[i];
+        bool found = strcmp(files->names[i], "-") ? stat(files->names[i], &about) == 0
+                                                  : fstat(STDIN_FILENO, &about) == 0;
+        (*jobs)[i].endless = found && !S_ISREG(about.st_mode);
+        if (found && S_ISREG(about.st_mode))
+            (*jobs)[i].bytes = (uint64_t)about.st_size;
+    }
     return err;
 }
 

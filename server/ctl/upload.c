@@ -22,6 +22,7 @@ enum {
  * second overwrites it: a server that refuses at once can be asked again. */
 struct source {
     const char *name;
+    struct progress *progress;
     int fd;
     off_t start;
     uint64_t total_bytes;          /* 0: unknown */
@@ -32,7 +33,7 @@ struct source {
     uint8_t piece[PIECE_BYTES];
 };
 
-static enum err source_open(const char *file, struct source **out)
+static enum err source_open(const char *file, struct progress *progress, struct source **out)
 {
     struct stat about;
     struct source *source = malloc(sizeof *source);
@@ -41,6 +42,7 @@ static enum err source_open(const char *file, struct source **out)
         return ERR_MEMORY;
     bool standard = strcmp(file, "-") == 0;
     source->name = standard ? "standard input" : file;
+    source->progress = progress;
     source->fd = standard ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
     source->total_bytes = 0;
     source->pieces = 0;
@@ -48,7 +50,7 @@ static enum err source_open(const char *file, struct source **out)
     source->replay = false;
     source->upload_id[0] = '\0';
     if (source->fd < 0 || fstat(source->fd, &about)) {
-        fprintf(stderr, "epcisctl: %s: %s\n", source->name, strerror(errno));
+        progress_complain(source->progress, "epcisctl: %s: %s", source->name, strerror(errno));
         return ERR_SYSTEM;
     }
     source->start = lseek(source->fd, 0, SEEK_CUR);
@@ -78,7 +80,7 @@ static enum err source_next(struct source *source)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
-            fprintf(stderr, "epcisctl: %s: %s\n", source->name, strerror(errno));
+            progress_complain(source->progress, "epcisctl: %s: %s", source->name, strerror(errno));
             return ERR_SYSTEM;
         }
         if (got == 0)
@@ -258,7 +260,7 @@ enum err upload_file(struct client *client, const char *file, const Epcis__V1__C
 {
     struct source *source = NULL;
     *response = NULL;
-    enum err err = source_open(file, &source);
+    enum err err = source_open(file, progress, &source);
     if (!err)
         source_name_upload(source, start);
     struct attempt attempt = {
