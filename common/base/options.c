@@ -20,21 +20,40 @@ _Noreturn void options_fail(const char *program, const char *format, ...)
     exit(EXIT_USAGE);
 }
 
+/* Words, on lines of at most LINE columns; those behind the first begin at column LEFT. */
+static void print_wrapped(const char *text)
+{
+    enum { LEFT = 35, LINE = 100 };
+    for (size_t at = LEFT; *text;) {
+        size_t length = strcspn(text, " ");
+        if (at > LEFT && at + 1 + length > LINE) {
+            printf("\n%*s", LEFT - 1, "");
+            at = LEFT;
+        }
+        printf(" %.*s", (int)length, text);
+        at += 1 + length;
+        text += length + strspn(text + length, " ");
+    }
+    printf("\n");
+}
+
 static void print_help(const struct option_entry *entries, int count, const char *usage)
 {
     printf("%s\nOptions:\n", usage);
     for (int i = 0; i < count; i++) {
         const struct option_entry *entry = &entries[i];
-        char left[64];
+        char left[64], text[512];
         snprintf(left, sizeof left, "--%s%s%s", entry->name, entry->value ? " " : "",
                  entry->value ? entry->value : "");
-        printf("  %-32s %s", left, entry->help);
         if (entry->kind == OPTION_NUMBER)
-            printf(" [%" PRIu64 "]", *(uint64_t *)entry->target);
+            snprintf(text, sizeof text, "%s [%" PRIu64 "]", entry->help, *(uint64_t *)entry->target);
         else if (entry->kind == OPTION_TEXT && *(const char **)entry->target &&
                  **(const char **)entry->target)
-            printf(" [%s]", *(const char **)entry->target);
-        printf("\n");
+            snprintf(text, sizeof text, "%s [%s]", entry->help, *(const char **)entry->target);
+        else
+            snprintf(text, sizeof text, "%s", entry->help);
+        printf("  %-32s", left);
+        print_wrapped(text);
     }
     printf("  %-32s %s\n", "--help", "print this and exit");
 }

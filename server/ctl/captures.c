@@ -20,7 +20,10 @@ static const char usage[] =
     "Examples:\n"
     "  epcisctl captures --partner 0614141000005 --state failed\n"
     "  epcisctl captures --from 2026-01-31T00:00:00Z --json\n"
-    "  epcisctl captures --events 0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10 --refused\n";
+    "  epcisctl captures --events 0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10 --refused\n"
+    "\n"
+    "Exit codes: 0 listed (even where there are none), 1 error (also: no such document), 2 wrong\n"
+    "usage.\n";
 
 struct command {
     struct ctl_common common;
@@ -52,9 +55,7 @@ static void print_capture(struct command *command, const Epcis__V1__Capture *cap
     time_t seconds = (time_t)(capture->receipt->received_ms / 1000);
     struct tm tm;
     strftime(received, sizeof received, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &tm));
-    buffer_printf(&command->out,
-                  "%s  %s  %-13s  %-9s  %8" PRIu64 " events  %8" PRIu64 " committed  %6" PRIu64
-                  " duplicates  %6" PRIu64 " dead letters\n",
+    buffer_printf(&command->out, "%s %s %-13s %-9s %7" PRIu64 " %9" PRIu64 " %9" PRIu64 " %7" PRIu64 "\n",
                   capture->receipt->capture_id, received, capture->receipt->partner,
                   output_state_name(capture->state), capture->events, capture->committed, capture->duplicates,
                   capture->dead_letters);
@@ -75,6 +76,7 @@ static const char *outcome_name(Epcis__V1__ItemOutcome outcome)
 static void print_event(struct command *command, const Epcis__V1__CaptureEvent *event)
 {
     struct buffer *out = &command->out;
+    enum { EVENT_ID_WIDTH = 60 };
     bool json = command->common.json;
     buffer_printf(out,
                   json ? "{\"event_index\": %" PRIu64
@@ -87,7 +89,7 @@ static void print_event(struct command *command, const Epcis__V1__CaptureEvent *
         buffer_printf(out, ", \"dead_letter_id\": \"%s\", \"codes\": [", event->dead_letter_id);
     } else if (event->event_id[0]) {
         buffer_append_text(out, "  ");
-        output_foreign_text(out, event->event_id);
+        output_short_text(out, event->event_id, EVENT_ID_WIDTH);
     }
     if (!json && event->dead_letter_id[0])
         buffer_printf(out, "  dead letter %s:", event->dead_letter_id);
@@ -116,6 +118,9 @@ static int list_captures(struct command *command, Epcis__V1__ListCapturesRequest
 {
     char *token = NULL;
     int code = CTL_OK;
+    if (!command->common.json)
+        buffer_printf(&command->out, "%-36s %-20s %-13s %-9s %7s %9s %9s %7s\n", "CAPTURE ID", "RECEIVED",
+                      "PARTNER", "STATE", "EVENTS", "COMMITTED", "DUPLICATE", "REFUSED");
     do {
         ProtobufCMessage *message;
         struct client_status status;

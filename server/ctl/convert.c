@@ -24,10 +24,11 @@ static const char usage[] =
     "type, event_time, action, epcs, event_hash, error. With --to, prints the document in another syntax;\n"
     "elements that stand in a wrong order are put right, and standard error says so.\n"
     "\n"
-    "Exit codes: 0 all was read; 1 the document is malformed, and what stands before the break was\n"
-    "printed; 2 usage; 3 (--to) an event was left out, and standard error says which and why.\n"
+    "Example:\n"
+    "  epcisctl convert shipment.xml --to json >shipment.json\n"
     "\n"
-    "Example: epcisctl convert shipment.xml --to json >shipment.json\n";
+    "Exit codes: 0 all was read, 3 (--to) an event was left out, and standard error says which and\n"
+    "why, 1 the document is malformed, and what stands before the break was printed, 2 wrong usage.\n";
 
 struct conversion {
     const char *name; /* of the input, for messages */

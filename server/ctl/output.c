@@ -240,6 +240,18 @@ void output_foreign_text(struct buffer *out, const char *text)
     }
 }
 
+void output_short_text(struct buffer *out, const char *text, size_t most)
+{
+    size_t start = out->length;
+    output_foreign_text(out, text);
+    if (out->failed || out->length - start <= most)
+        return;
+    out->length = start + most - strlen("...");
+    while (out->length > start && (out->data[out->length] & 0xc0) == 0x80) /* whole characters */
+        out->length--;
+    buffer_append_text(out, "...");
+}
+
 void output_complain(const char *format, ...)
 {
     enum { LINE_BYTES = 4096 };
@@ -387,6 +399,7 @@ void output_history_heading_text(struct buffer *out)
 
 void output_history_entry_text(struct buffer *out, const Epcis__V1__HistoryEntry *entry)
 {
+    enum { EVENT_ID_WIDTH = 36 };
     char time[EVENT_TIME_TEXT], sequence[24];
     event_time_text(entry->event_time, time);
     snprintf(sequence, sizeof sequence, "%" PRIu64, entry->sequence);
@@ -395,7 +408,7 @@ void output_history_entry_text(struct buffer *out, const Epcis__V1__HistoryEntry
     cell(out, entry->action ? event_action_name(entry->action) : "-", 8);
     cell(out, entry->biz_step[0] ? entry->biz_step : "-", 20);
     cell(out, sequence, 10);
-    output_foreign_text(out, entry->event_id[0] ? entry->event_id : "-");
+    output_short_text(out, entry->event_id[0] ? entry->event_id : "-", EVENT_ID_WIDTH);
     if (entry->declared_wrong_by)
         buffer_printf(out, "  (declared wrong by %" PRIu64 ")", entry->declared_wrong_by);
     buffer_append_text(out, entry->error_declaration ? "  (error declaration)\n" : "\n");

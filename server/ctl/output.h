@@ -38,6 +38,9 @@ const char *output_letter_state_name(Epcis__V1__DeadLetterState state);
 /* Appends text that came from outside; control characters, which a terminal might obey, become "?". */
 void output_foreign_text(struct buffer *out, const char *text);
 
+/* As output_foreign_text; of more than `most` bytes the first, and "...". For the last column of a table. */
+void output_short_text(struct buffer *out, const char *text, size_t most);
+
 /* Prints a line to standard error, in which text from outside may stand, as above. */
 void output_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

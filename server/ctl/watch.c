@@ -52,9 +52,7 @@ static void print(struct watching *watching, const Epcis__V1__Acknowledgment *to
                       told->events, told->committed, told->duplicates, told->dead_letters, told->warnings,
                       told->cursor);
     else
-        buffer_printf(out,
-                      "%s  %-9s  %8" PRIu64 " events  %8" PRIu64 " committed  %6" PRIu64
-                      " duplicates  %6" PRIu64 " dead letters  %s\n",
+        buffer_printf(out, "%s %-9s %7" PRIu64 " %9" PRIu64 " %9" PRIu64 " %7" PRIu64 "  %s\n",
                       told->capture_id, capture ? output_state_name(told->state) : "batch", told->events,
                       told->committed, told->duplicates, told->dead_letters, told->cursor);
     if (!capture || !watching->until_done)
@@ -68,6 +66,9 @@ static void print(struct watching *watching, const Epcis__V1__Acknowledgment *to
 /* Keeps the cursor only of what was printed. */
 static enum err take(struct watching *watching, const Epcis__V1__WatchAcknowledgmentsResponse *response)
 {
+    if (!watching->heard && !watching->common.json)
+        buffer_printf(&watching->out, "%-36s %-9s %7s %9s %9s %7s  %s\n", "CAPTURE ID", "STATE", "EVENTS",
+                      "COMMITTED", "DUPLICATE", "REFUSED", "CURSOR");
     watching->heard = true;
     watching->pause_ms = PAUSE_MIN_MS;
     for (size_t i = 0; i < response->n_acknowledgments && !watching->done; i++)

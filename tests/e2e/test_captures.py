@@ -90,6 +90,17 @@ class Captures(EndToEnd):
         self.assertIn("no document", self.epcisctl(server, "capture", self.folder / "empty", check=1).stderr)
         self.stop_cleanly(server)
 
+    def check_tables(self, server, capture_id):
+        """For people they fit 120 columns, for programs each line is an object."""
+        for command in (["captures"], ["captures", "--events", capture_id], ["events", "--capture", capture_id],
+                        ["watch", "--until-done", "--capture", capture_id], ["partners"], ["tokens"],
+                        ["audit", "batches"], ["audit", "checkpoints"], ["replay"], ["config"], ["server"]):
+            with self.subTest(command=command):
+                shown = self.epcisctl(server, *command).stdout.splitlines()
+                self.assertLessEqual(max(map(len, shown)), 120, shown)
+                for line in self.epcisctl(server, *command, "--json").stdout.splitlines():
+                    self.assertIsInstance(json.loads(line), dict)
+
     def test_events(self):
         server = self.start(options=["--batch-max-events", 37])
         document = documents.make(EVENTS, defects=0.1, redelivered=0.1, seed=11)
@@ -115,6 +126,7 @@ class Captures(EndToEnd):
                          [event.dead_letter_id for event in refused])
         table = self.epcisctl(server, "captures", "--events", capture_id, check=0).stdout.splitlines()
         self.assertEqual(table[0].split(), ["EVENT", "OUTCOME", "BATCH", "SEQUENCE", "DETAIL"])
+        self.check_tables(server, capture_id)
         self.assertEqual(len(table), 1 + capture.events)
         self.assertIn("committed", " ".join(table))
         self.assertEqual([line for line in table if line != line.rstrip()], [])

@@ -10,6 +10,7 @@ from harness import BIN, EndToEnd, main, wait_for
 def help_of(program):
     """{option: (default as --help prints it, help)}"""
     text = subprocess.run([BIN / program, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
+    text = re.sub(r"\n {35}", " ", text)  # which are wrapped
     lines = re.findall(r"^  --([a-z-]+)(?: \S+)? +(.+?)(?: \[([^\]]+)\])?$", text, re.MULTILINE)
     return {name: (default, meaning) for name, meaning, default in lines if name != "help"}
 

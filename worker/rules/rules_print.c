@@ -50,12 +50,12 @@ void rules_print(struct buffer *out, bool json)
     }
     for (int i = 0; i < RULES; i++) {
         if (json) {
-            buffer_append_text(out, i == 0 ? "\n" : ",\n");
+            buffer_append_text(out, i == 0 ? "" : ", ");
             print_json(out, &rules_table[i]);
         } else {
             print_text(out, &rules_table[i]);
         }
     }
     if (json)
-        buffer_append_text(out, "\n]}\n");
+        buffer_append_text(out, "]}\n");
 }
