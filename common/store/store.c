@@ -132,6 +132,22 @@ enum err store_lock_alone(const char *folder, int *out)
     return lock_file(folder, LOCK_EX, out);
 }
 
+/* No read-ahead: items are touched at random. No thread-local readers: a reading call may come from any
+ * thread of a pool. 0, or what LMDB answers. */
+static int open_env(struct store *store, const char *folder, uint64_t map_bytes, unsigned flags)
+{
+    int dead, rc = mdb_env_create(&store->env);
+    if (!rc)
+        rc = mdb_env_set_maxdbs(store->env, TREES);
+    if (!rc)
+        rc = mdb_env_set_mapsize(store->env, map_bytes ? map_bytes : map_bytes_default);
+    if (!rc)
+        rc = mdb_env_open(store->env, folder, MDB_NORDAHEAD | MDB_NOTLS | flags, 0600);
+    if (!rc)
+        rc = mdb_reader_check(store->env, &dead); /* slots of processes that were killed */
+    return rc ? rc : open_trees(store);
+}
+
 enum err store_open(const char *url, uint64_t map_bytes, struct store **out)
 {
     static const char scheme[] = "lmdb:";
@@ -147,31 +163,49 @@ enum err store_open(const char *url, uint64_t map_bytes, struct store **out)
     if (!store)
         return ERR_MEMORY;
     store->lock_file = -1;
-    int dead, rc = make_folder(folder);
+    int rc = make_folder(folder);
     enum err err = rc ? ERR_OK : lock_file(folder, LOCK_SH, &store->lock_file);
     if (err) {
         store_close(&store);
         return err;
     }
     if (!rc)
-        rc = mdb_env_create(&store->env);
-    if (!rc)
-        rc = mdb_env_set_maxdbs(store->env, TREES);
-    if (!rc)
-        rc = mdb_env_set_mapsize(store->env, map_bytes ? map_bytes : map_bytes_default);
-    /* No read-ahead: items are touched at random. No thread-local readers: a reading call may come from
-     * any thread of a pool. */
-    if (!rc)
-        rc = mdb_env_open(store->env, folder, MDB_NORDAHEAD | MDB_NOTLS, 0600);
-    if (!rc)
-        rc = mdb_reader_check(store->env, &dead); /* slots of processes that were killed */
-    if (!rc)
-        rc = open_trees(store);
+        rc = open_env(store, folder, map_bytes, 0);
     if (rc) {
         log_error("store_open", "url=%s detail=\"%s\"", url, mdb_strerror(rc));
         store_close(&store);
     }
     *out = store;
+    return trees_error(rc);
+}
+
+void store_clear_scratch(const char *folder)
+{
+    static const char *const names[] = {"data.mdb", "lock.mdb"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (snprintf(path, sizeof path, "%s/%s", folder, names[i]) < (int)sizeof path && unlink(path) &&
+            errno != ENOENT)
+            log_error("store_scratch", "path=\"%s\" detail=\"%s\"", path, strerror(errno));
+    if (rmdir(folder) && errno != ENOENT)
+        log_error("store_scratch", "path=\"%s\" detail=\"%s\"", folder, strerror(errno));
+}
+
+enum err store_open_scratch(const char *folder, uint64_t map_bytes, struct store **out)
+{
+    struct store *store = *out = calloc(1, sizeof *store);
+    if (!store)
+        return ERR_MEMORY;
+    store->lock_file = -1;
+    store_clear_scratch(folder);
+    int rc = make_folder(folder);
+    if (!rc)
+        rc = open_env(store, folder, map_bytes, MDB_NOSYNC);
+    store_clear_scratch(folder);
+    if (rc) {
+        log_error("store_scratch", "path=\"%s\" detail=\"%s\"", folder, mdb_strerror(rc));
+        store_close(out);
+    }
     return trees_error(rc);
 }
 

@@ -25,6 +25,15 @@ struct store;
 enum err store_open(const char *url, uint64_t map_bytes, struct store **out);
 void store_close(struct store **store);
 
+/* An empty store that no other process sees, and that is gone when it is closed or the process ends, however
+ * it does: its files lose their names at once, and nothing waits for the disk. `folder` is made, and gone
+ * again when the call returns, with what another process may have left by ending in the middle of this.
+ * Errors as above. */
+enum err store_open_scratch(const char *folder, uint64_t map_bytes, struct store **out);
+
+/* Removes what was left in that way; nothing is fine. */
+void store_clear_scratch(const char *folder);
+
 /* Makes sure that nobody has the store in that folder open, nor opens it until the file *out is closed.
  * ERR_EXISTS: somebody has; ERR_DISK. */
 enum err store_lock_alone(const char *folder, int *out);

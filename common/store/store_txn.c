@@ -138,19 +138,37 @@ enum err store_positions(struct store *store, uint32_t count, struct store_posit
     return err;
 }
 
-enum err store_batch_get(struct store_txn *txn, uint32_t partition, uint64_t sequence, struct arena *arena,
-                         Epcis__Store__V1__BatchResultRecord **out)
+static enum err read_batch(const struct store *store, MDB_txn *mdb, uint32_t partition, uint64_t sequence,
+                           struct arena *arena, Epcis__Store__V1__BatchResultRecord **out)
 {
     uint8_t bytes[BATCH_KEY_BYTES];
     trees_batch_key(partition, sequence, bytes);
     MDB_val key = {sizeof bytes, bytes}, value;
-    int rc = mdb_get(txn->mdb, txn->store->trees[TREE_BATCH], &key, &value);
+    int rc = mdb_get(mdb, store->trees[TREE_BATCH], &key, &value);
     if (rc)
         return trees_error(rc);
     *out = epcis__store__v1__batch_result_record__unpack(&arena->allocator, value.mv_size, value.mv_data);
     if (!*out || !(*out)->acknowledgment || (*out)->batch_id.len != DIGEST_BYTES)
         return ERR_CORRUPT;
     return ERR_OK;
+}
+
+enum err store_batch_get(struct store_txn *txn, uint32_t partition, uint64_t sequence, struct arena *arena,
+                         Epcis__Store__V1__BatchResultRecord **out)
+{
+    return read_batch(txn->store, txn->mdb, partition, sequence, arena, out);
+}
+
+enum err store_batch_read(struct store *store, uint32_t partition, uint64_t sequence, struct arena *arena,
+                          Epcis__Store__V1__BatchResultRecord **out)
+{
+    MDB_txn *mdb;
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &mdb);
+    if (rc)
+        return trees_error(rc);
+    enum err err = read_batch(store, mdb, partition, sequence, arena, out);
+    mdb_txn_abort(mdb);
+    return err;
 }
 
 /* Packs a message straight into the tree's page. */
@@ -165,12 +183,16 @@ static int put_message(struct store_txn *txn, enum tree tree, MDB_val *key, cons
 }
 
 enum err store_batch_put(struct store_txn *txn, uint32_t partition, uint64_t sequence,
-                         const Epcis__Store__V1__BatchResultRecord *record)
+                         Epcis__Store__V1__BatchResultRecord *record)
 {
     uint8_t bytes[BATCH_KEY_BYTES], position[8 + DIGEST_BYTES];
     trees_batch_key(partition, sequence, bytes);
     MDB_val key = {sizeof bytes, bytes}, value = {sizeof position, position};
-    int rc = put_message(txn, TREE_BATCH, &key, &record->base, 0);
+    MDB_stat stat;
+    int rc = mdb_stat(txn->mdb, txn->store->trees[TREE_BATCH], &stat);
+    record->number = rc ? 0 : stat.ms_entries + 1; /* none is ever removed */
+    if (!rc)
+        rc = put_message(txn, TREE_BATCH, &key, &record->base, 0);
     if (rc)
         return trees_error(rc);
     key.mv_size = 4; /* the partition stands first */

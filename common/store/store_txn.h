@@ -48,9 +48,13 @@ enum err store_positions(struct store *store, uint32_t count, struct store_posit
 enum err store_batch_get(struct store_txn *txn, uint32_t partition, uint64_t sequence, struct arena *arena,
                          Epcis__Store__V1__BatchResultRecord **out);
 
-/* Keeps the result and makes the batch the partition's last. */
+/* The same as last committed. Any thread, outside of transactions. */
+enum err store_batch_read(struct store *store, uint32_t partition, uint64_t sequence, struct arena *arena,
+                          Epcis__Store__V1__BatchResultRecord **out);
+
+/* Numbers the result, keeps it and makes the batch, which is new, the partition's last. */
 enum err store_batch_put(struct store_txn *txn, uint32_t partition, uint64_t sequence,
-                         const Epcis__Store__V1__BatchResultRecord *record);
+                         Epcis__Store__V1__BatchResultRecord *record);
 
 /* ---- items ---- */
 

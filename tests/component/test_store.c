@@ -74,14 +74,19 @@ static void keep(struct store_txn *txn, const char *epc, int64_t time_us, const 
     ck_assert_int_eq(store_write(txn, &item, 1, &row, 1, &arena), ERR_OK);
 }
 
-static void put_batch(struct store_txn *txn)
+static void put_batch_of(struct store_txn *txn, uint32_t partition, uint64_t sequence)
 {
-    uint8_t id[DIGEST_BYTES] = {1};
+    uint8_t id[DIGEST_BYTES] = {(uint8_t)sequence};
     Epcis__Wire__V1__Acknowledgment ack = EPCIS__WIRE__V1__ACKNOWLEDGMENT__INIT;
     Epcis__Store__V1__BatchResultRecord record = EPCIS__STORE__V1__BATCH_RESULT_RECORD__INIT;
     record.batch_id = (ProtobufCBinaryData){sizeof id, id};
     record.acknowledgment = &ack;
-    ck_assert_int_eq(store_batch_put(txn, 1, 1, &record), ERR_OK);
+    ck_assert_int_eq(store_batch_put(txn, partition, sequence, &record), ERR_OK);
+}
+
+static void put_batch(struct store_txn *txn)
+{
+    put_batch_of(txn, 1, 1);
 }
 
 /* All 25 entries are told, oldest first. The pages it took. */
@@ -485,6 +490,71 @@ START_TEST(an_abort_leaves_nothing)
 }
 END_TEST
 
+START_TEST(batches_are_numbered_as_they_come)
+{
+    static const struct {
+        uint32_t partition;
+        uint64_t sequence;
+        bool together; /* with the one before */
+    } batches[] = {{7, 1, false}, {3, 1, false}, {3, 2, true}, {200, 1, true}, {7, 2, false}};
+    enum { COUNT = sizeof batches / sizeof batches[0] };
+    struct store_txn *txn = NULL;
+    Epcis__Store__V1__BatchResultRecord *record;
+    for (size_t i = 0; i < COUNT; i++) {
+        if (!txn)
+            ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+        put_batch_of(txn, batches[i].partition, batches[i].sequence);
+        if (i + 1 == COUNT || !batches[i + 1].together)
+            ck_assert_int_eq(store_commit(&txn), ERR_OK);
+    }
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK); /* which comes to nothing */
+    put_batch_of(txn, 9, 1);
+    store_abort(&txn);
+    for (size_t i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(store_batch_read(store, batches[i].partition, batches[i].sequence, &arena, &record),
+                         ERR_OK);
+        ck_assert_uint_eq(record->number, i + 1);
+    }
+    ck_assert_int_eq(store_batch_read(store, 9, 1, &arena, &record), ERR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(a_scratch_store_leaves_nothing)
+{
+    char scratch[128], path[192];
+    struct stat status;
+    struct store *other;
+    struct store_txn *txn;
+    snprintf(scratch, sizeof scratch, "%s/scratch", folder);
+    for (int again = 0; again < 2; again++) {
+        if (again) { /* a process was killed in the middle of it */
+            snprintf(path, sizeof path, "%s/data.mdb", scratch);
+            ck_assert_int_eq(mkdir(scratch, 0700), 0);
+            FILE *file = fopen(path, "w");
+            ck_assert_ptr_nonnull(file);
+            ck_assert_int_ge(fputs("left", file), 0);
+            ck_assert_int_eq(fclose(file), 0);
+        }
+        ck_assert_int_eq(store_open_scratch(scratch, MAP_BYTES, &other), ERR_OK);
+        ck_assert_int_ne(stat(scratch, &status), 0);
+        ck_assert_int_eq(store_begin(other, &txn), ERR_OK);
+        ck_assert_uint_eq(store_next_sequence(txn), 1);
+        put_batch(txn);
+        keep(txn, synthetic_sgtin(&arena, 10001, "a"), 0, "");
+        ck_assert_int_eq(store_commit(&txn), ERR_OK);
+        ck_assert_int_eq(store_begin(other, &txn), ERR_OK);
+        ck_assert_uint_eq(store_next_sequence(txn), 2);
+        store_abort(&txn);
+        store_close(&other);
+        ck_assert_int_ne(stat(scratch, &status), 0);
+    }
+    ck_assert_int_eq(mkdir(scratch, 0700), 0);
+    store_clear_scratch(scratch);
+    ck_assert_int_ne(stat(scratch, &status), 0);
+    store_clear_scratch(scratch);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("store");
@@ -502,6 +572,8 @@ int main(void)
     tcase_add_test(tests, a_newer_store_is_left_alone);
     tcase_add_test(tests, a_data_folder_names_its_store);
     tcase_add_test(tests, an_abort_leaves_nothing);
+    tcase_add_test(tests, batches_are_numbered_as_they_come);
+    tcase_add_test(tests, a_scratch_store_leaves_nothing);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
