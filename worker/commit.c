@@ -96,7 +96,10 @@ static enum err guard_order(struct commit *commit, struct store_txn *txn, struct
         return err;
     if (batch->batch.sequence <= position.sequence)
         return answer_repeat(commit, txn, batch, &position);
-    if (batch->batch.sequence > position.sequence + 1)
+    bool follows = batch->batch.sequence == position.sequence + 1;
+    if (!follows && commit->config.gaps)
+        return ERR_OK;
+    if (!follows)
         batch->ack = ack_new(&commit->ack_maker, &batch->batch,
                              EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER,
                              "a batch before it is missing in the store");
@@ -423,6 +426,11 @@ enum err commit_frames(struct commit *commit, const struct buffer *const *frames
     totals.count = count;
     *out = totals;
     return ERR_OK;
+}
+
+const struct work *commit_work(const struct commit *commit)
+{
+    return &commit->work;
 }
 
 void commit_refuse(struct commit *commit, const struct buffer *const *frames, size_t count, enum err err,

@@ -3,6 +3,7 @@
 #ifndef EPCISD_WORKER_COMMIT_H
 #define EPCISD_WORKER_COMMIT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ struct commit_config {
     enum rules_profile profile;
     const struct rules_severities *severities; /* the same; NULL: the profile's */
     size_t memory_bytes; /* the most for each: texts and keys, the arrays over them, one event unpacked */
+    bool gaps;           /* a batch is taken though the one before it was not */
 };
 
 struct commit;
@@ -41,6 +43,10 @@ struct commit_result {
  * After an error `out` is empty: commit_refuse has acks. */
 enum err commit_frames(struct commit *commit, const struct buffer *const *frames, size_t count,
                        struct commit_result *out);
+
+/* What the last commit_frames that answered ERR_OK decided, item by item. Valid until the next call. */
+struct work;
+const struct work *commit_work(const struct commit *commit);
 
 /* Acks that say the store failed, or with ERR_LIMIT that the batch is too large, for frames that
  * commit_frames gave `err` for. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -20,15 +21,18 @@
 #include "worker/commit.h"
 #include "worker/link.h"
 #include "worker/queue.h"
+#include "worker/rejudge.h"
 #include "worker/rules/rules_print.h"
 #include "worker/worker.h"
 
 static const char usage[] =
     "Usage: epcis-worker --work-endpoint ENDPOINT --ack-endpoint ENDPOINT --store URL [options]\n"
     "       epcis-worker --rules [--json]\n"
+    "       epcis-worker --rejudge DIR [options]\n"
     "\n"
     "Takes runs of EPCIS events from an epcis-server, checks them against the rules and commits them to\n"
     "the store. SIGTERM finishes the transaction under way. Exit codes: 0 stopped, 1 failed, 2 usage.\n"
+    "With --rejudge an epcis-server has started it, for a replay by other rules (epcisctl replay).\n"
     "\n"
     "Example: epcis-worker --work-endpoint tcp://server:4741 --ack-endpoint tcp://server:4742 \\\n"
     "             --store lmdb:/var/lib/epcisd/store\n";
@@ -36,7 +40,7 @@ static const char usage[] =
 enum { MIB = 1 << 20 };
 
 static struct {
-    const char *work_endpoint, *ack_endpoint, *store, *log_format, *profile;
+    const char *work_endpoint, *ack_endpoint, *store, *log_format, *profile, *rejudge;
     uint64_t map_bytes, transaction_max_bytes, transaction_max_cpu_ms, memory_max_bytes;
     bool supervised, rules, json;
     struct option_list overrides;
@@ -66,6 +70,8 @@ static const struct option_entry options[] = {
      "one rule's severity, whatever the profile: off, warn or reject; repeatable"},
     {"rules", OPTION_FLAG, &settings.rules, 0, 0, NULL, "print the rules and exit"},
     {"json", OPTION_FLAG, &settings.json, 0, 0, NULL, "print them as JSON"},
+    {"rejudge", OPTION_TEXT, &settings.rejudge, 0, 0, "DIR",
+     "judge what comes over the socket at standard input, in a store that leaves nothing in DIR"},
     {"supervised", OPTION_FLAG, &settings.supervised, 0, 0, NULL,
      "end with the process that started this one"},
     {"log-format", OPTION_TEXT, &settings.log_format, 0, 0, "FORMAT", "text or json"},
@@ -218,6 +224,21 @@ static void read_severities(const char *program, struct rules_severities *out)
     }
 }
 
+/* A server's history is judged again beside its work, which comes first. Signals end it at once. */
+static int rejudge(void)
+{
+    const struct rejudge_config config = {.socket = STDIN_FILENO,
+                                          .worker_id = "rejudge",
+                                          .folder = settings.rejudge,
+                                          .map_bytes = settings.map_bytes,
+                                          .memory_bytes = settings.memory_max_bytes};
+    enum { LAST_PRIORITY = 19 };
+    if (setpriority(PRIO_PROCESS, 0, LAST_PRIORITY))
+        log_warning("rejudge_priority", "detail=\"%s\"", strerror(errno));
+    signal(SIGPIPE, SIG_IGN);
+    return rejudge_serve(&config) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int print_rules(void)
 {
     struct buffer out = {0};
@@ -237,7 +258,7 @@ int main(int argc, char **argv)
     read_severities(argv[0], &severities);
     if (settings.rules)
         return print_rules();
-    if (!settings.work_endpoint || !settings.ack_endpoint || !settings.store)
+    if (!settings.rejudge && (!settings.work_endpoint || !settings.ack_endpoint || !settings.store))
         options_fail(argv[0], "--work-endpoint, --ack-endpoint and --store are all needed");
     bool json = strcmp(settings.log_format, "json") == 0;
     if (!json && strcmp(settings.log_format, "text") != 0)
@@ -245,6 +266,8 @@ int main(int argc, char **argv)
     log_init("epcis-worker", json ? LOG_AS_JSON : LOG_AS_TEXT);
     if (fault_init())
         return EXIT_USAGE;
+    if (settings.rejudge)
+        return rejudge();
     block_signals();
     if (settings.supervised && !bind_to_parent(parent)) {
         log_warning("parent_gone", "detail=\"the server that started this worker has ended\"");
