@@ -14,9 +14,8 @@ enum { MEMORY_BYTES = 64 << 20 };
 struct rebuild {
     struct rebuild_range range;
     struct journal_extent extent;
-    rebuild_take *take;
-    void *context;
-    struct reading_tools tools;
+    struct rebuild_sink out;
+    struct reading_tools *tools;
     struct reading_sink sink;
     struct arena record_memory, scratch;
 
@@ -46,7 +45,7 @@ static enum err tell_last(struct rebuild *rebuild)
 {
     bool told = rebuild->has_last;
     rebuild->has_last = false;
-    return told ? rebuild->take(rebuild->context, &rebuild->last) : ERR_OK;
+    return told && rebuild->out.result ? rebuild->out.result(rebuild->out.context, &rebuild->last) : ERR_OK;
 }
 
 /* The first finding stays. */
@@ -87,15 +86,28 @@ static enum err load_leaves(struct rebuild *rebuild)
     }
     rebuild->result.items = items;
     buffer_clear(&rebuild->leaves);
-    enum err err = journal_leaves(rebuild->tools.journal, rebuild->partition, rebuild->sequence, 0, items,
+    enum err err = journal_leaves(rebuild->tools->journal, rebuild->partition, rebuild->sequence, 0, items,
                                   &rebuild->leaves);
     return !err && (!whole || rebuild->leaves.length != items * DIGEST_BYTES) ? ERR_CORRUPT : err;
+}
+
+/* Whoever wants the batch itself gets it. */
+static enum err hand_over(struct rebuild *rebuild)
+{
+    struct batch *made = rebuild->result.verdict == REBUILD_SAME ? rebuild->open : NULL;
+    if (!rebuild->out.batch)
+        return ERR_OK;
+    if (made)
+        rebuild->open = NULL;
+    return rebuild->out.batch(rebuild->out.context, &rebuild->result, made);
 }
 
 /* The batch is judged; the next one comes. */
 static enum err leave_batch(struct rebuild *rebuild)
 {
     enum err err = tell_last(rebuild);
+    if (!err)
+        err = hand_over(rebuild);
     rebuild->last = rebuild->result;
     rebuild->has_last = true;
     rebuild->has_before = rebuild->record != NULL;
@@ -125,7 +137,7 @@ static enum err expect_batch(struct rebuild *rebuild)
     rebuild->span = 0;
     rebuild->taken = 0;
     arena_reset(&rebuild->record_memory);
-    enum err err = journal_batch(rebuild->tools.journal, rebuild->partition, rebuild->sequence,
+    enum err err = journal_batch(rebuild->tools->journal, rebuild->partition, rebuild->sequence,
                                  &rebuild->record_memory, &record);
     if (!err && (record->batch_id.len != DIGEST_BYTES || record->parent_batch_id.len != DIGEST_BYTES ||
                  record->root.len != DIGEST_BYTES))
@@ -160,7 +172,7 @@ static enum err judge_batch(struct rebuild *rebuild)
     struct batch *open = rebuild->open;
     struct rebuild_result *result = &rebuild->result;
     uint64_t document = open->spans[0].number;
-    enum err err = batch_close(open, rebuild->sequence, record->parent_batch_id.data, NULL);
+    enum err err = batch_close(open, rebuild->sequence, record->parent_batch_id.data, rebuild->out.partners);
     if (err)
         return err;
     if (open->items != result->items)
@@ -267,11 +279,11 @@ static enum err open_document(struct rebuild *rebuild, uint64_t number)
     uint64_t skip = 0;
     enum err err = ERR_OK;
     if (rebuild->span == 0)
-        err = reading_items_before(rebuild->tools.journal, rebuild->partition, rebuild->sequence - 1, number,
+        err = reading_items_before(rebuild->tools->journal, rebuild->partition, rebuild->sequence - 1, number,
                                    &rebuild->scratch, &skip);
     arena_reset(&rebuild->scratch);
     if (!err)
-        err = journal_capture(rebuild->tools.journal, number, &rebuild->scratch, &record);
+        err = journal_capture(rebuild->tools->journal, number, &rebuild->scratch, &record);
     if (!err && record->pruned_ms)
         return give_up(rebuild, number, REBUILD_PRUNED, "the bytes of the document are kept no longer");
     if (!err && record->document_sha256.len != DIGEST_BYTES)
@@ -283,7 +295,7 @@ static enum err open_document(struct rebuild *rebuild, uint64_t number)
     rebuild->digest = digest_new();
     rebuild->strays = false;
     return rebuild->digest
-               ? reading_open(&rebuild->tools, &rebuild->sink, number, record, skip, &rebuild->reading)
+               ? reading_open(rebuild->tools, &rebuild->sink, number, record, skip, &rebuild->reading)
                : ERR_MEMORY;
 }
 
@@ -323,7 +335,7 @@ static enum err miss_piece(struct rebuild *rebuild, enum err missed)
     Epcis__Store__V1__CaptureRecord *record = NULL;
     uint64_t number = rebuild->reading->span.number;
     arena_reset(&rebuild->scratch);
-    enum err err = journal_capture(rebuild->tools.journal, number, &rebuild->scratch, &record);
+    enum err err = journal_capture(rebuild->tools->journal, number, &rebuild->scratch, &record);
     if (err)
         return err;
     if (record->pruned_ms)
@@ -340,7 +352,7 @@ static enum err read_on(struct rebuild *rebuild)
     bool done;
     enum err err = reading_step(rebuild->reading, &done, &broken);
     if (rebuild->reading->piece > piece)
-        digest_update(rebuild->digest, rebuild->tools.piece.data, rebuild->tools.piece.length);
+        digest_update(rebuild->digest, rebuild->tools->piece.data, rebuild->tools->piece.length);
     if (is_damage(err))
         return miss_piece(rebuild, err);
     if (err == ERR_STOPPED) {
@@ -368,7 +380,7 @@ static enum err begin_partition(struct rebuild *rebuild)
         rebuild->sequence > rebuild->extent.partitions[rebuild->partition].last_sequence)
         return ERR_OK;
     arena_reset(&rebuild->scratch);
-    enum err err = journal_batch(rebuild->tools.journal, rebuild->partition, rebuild->sequence - 1,
+    enum err err = journal_batch(rebuild->tools->journal, rebuild->partition, rebuild->sequence - 1,
                                  &rebuild->scratch, &record);
     rebuild->has_before = !err && record->batch_id.len == DIGEST_BYTES;
     if (rebuild->has_before)
@@ -401,24 +413,20 @@ enum err rebuild_step(struct rebuild *rebuild, bool *done)
     return err;
 }
 
-enum err rebuild_open(struct journal *journal, const struct converter_options *options,
-                      const struct rebuild_range *range, rebuild_take *take, void *context,
-                      struct rebuild **out)
+enum err rebuild_open(struct reading_tools *tools, const struct rebuild_range *range,
+                      const struct rebuild_sink *sink, struct rebuild **out)
 {
     struct rebuild *rebuild = calloc(1, sizeof *rebuild);
     *out = rebuild;
     if (!rebuild)
         return ERR_MEMORY;
     rebuild->range = *range;
-    rebuild->take = take;
-    rebuild->context = context;
+    rebuild->out = *sink;
+    rebuild->tools = tools;
     rebuild->sink = (struct reading_sink){rebuild, take_item, open_bytes, discard_open};
     arena_init(&rebuild->record_memory, MEMORY_BYTES);
     arena_init(&rebuild->scratch, MEMORY_BYTES);
-    enum err err =
-        reading_tools_init(&rebuild->tools, journal, &options->limits, options->rollback_max_bytes);
-    if (!err)
-        err = journal_extent_get(journal, &rebuild->extent);
+    enum err err = journal_extent_get(tools->journal, &rebuild->extent);
     if (err)
         rebuild_close(out);
     return err;
@@ -435,7 +443,6 @@ void rebuild_close(struct rebuild **rebuild)
     buffer_free(&self->leaves);
     arena_free(&self->record_memory);
     arena_free(&self->scratch);
-    reading_tools_free(&self->tools);
     free(self);
     *rebuild = NULL;
 }

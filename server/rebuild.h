@@ -9,7 +9,10 @@
 #include <stdint.h>
 
 #include "common/base/err.h"
-#include "server/converter.h"
+
+struct batch;
+struct partner_cache;
+struct reading_tools;
 
 /* Which batches. They end where the partition does when the rebuilding begins. */
 struct rebuild_range {
@@ -40,16 +43,23 @@ struct rebuild_result {
     char text[REBUILD_TEXT];
 };
 
-/* Takes each result, in the order of partitions and sequences. ERR_MEMORY. */
-typedef enum err rebuild_take(void *context, const struct rebuild_result *result);
+/* Who takes what is found, in the order of partitions and sequences. Both are called from rebuild_step, which
+ * returns what they return other than ERR_OK. */
+struct rebuild_sink {
+    void *context;
+    enum err (*result)(void *context, const struct rebuild_result *result); /* either may be NULL */
+    /* Takes each batch as soon as it is made, and owns it: closed as it went out, with what `partners` knows
+     * now of its documents' partners. NULL: it could not be made the same, as `result` tells. The bytes of
+     * its documents that follow may still prove to be others than were received. */
+    enum err (*batch)(void *context, const struct rebuild_result *result, struct batch *batch);
+    struct partner_cache *partners; /* outlives the rebuilding; NULL: nothing is known */
+};
 
 struct rebuild;
 
-/* With the options that the documents are read by. `take` is called from rebuild_step. ERR_MEMORY, ERR_DISK,
- * ERR_CORRUPT. */
-enum err rebuild_open(struct journal *journal, const struct converter_options *options,
-                      const struct rebuild_range *range, rebuild_take *take, void *context,
-                      struct rebuild **out);
+/* The tools outlive it, and others may use them between two steps. ERR_MEMORY, ERR_DISK, ERR_CORRUPT. */
+enum err rebuild_open(struct reading_tools *tools, const struct rebuild_range *range,
+                      const struct rebuild_sink *sink, struct rebuild **out);
 void rebuild_close(struct rebuild **rebuild);
 
 /* Reads one piece of a document, or begins a document or batch. *done: that was all. ERR_MEMORY, ERR_LIMIT,

@@ -17,6 +17,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/program.h"
+#include "server/spawn.h"
 
 extern char **environ;
 
@@ -56,7 +57,6 @@ static void add_rules(const struct option_list *rules, const char *arguments[ARG
     }
 }
 
-/* Signals are blocked in this process; a worker starts with none blocked. */
 static enum err child_start(struct supervisor *supervisor, struct child *child)
 {
     const struct supervisor_options *options = &supervisor->options;
@@ -69,20 +69,11 @@ static enum err child_start(struct supervisor *supervisor, struct child *child)
                                             "--map-bytes",       map_bytes,
                                             "--log-format",      options->log_format};
     add_rules(options->rules, arguments, 12);
-    posix_spawnattr_t attributes;
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    int code = posix_spawn(&child->pid, supervisor->program, NULL, &attributes,
-                           (char *const *)(uintptr_t)arguments, environ);
-    posix_spawnattr_destroy(&attributes);
+    enum err err = spawn_worker(arguments, -1, &child->pid);
     child->started_ms = clock_steady_ms();
-    if (code) {
+    if (err) {
         child->pid = 0;
-        log_error("worker_not_started", "program=\"%s\" detail=\"%s\"", supervisor->program, strerror(code));
-        return code == ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM;
+        return err;
     }
     fault_end(FAULT_SUPERVISOR_STARTED);
     log_info("worker_started", "pid=%d", (int)child->pid);

@@ -8,6 +8,7 @@
 #include "server/converter.h"
 #include "server/front/query.h"
 #include "server/partner.h"
+#include "server/reading.h"
 #include "server/rebuild.h"
 
 /* A turn is short, for other calls wait for its thread. A piece of a document may hold many batches, so that
@@ -21,6 +22,7 @@ struct group {
 };
 
 struct replay {
+    struct reading_tools tools;
     struct rebuild *rebuild;
     struct buffer groups; /* not told yet */
 };
@@ -48,6 +50,7 @@ static void replay_drop(struct call *call)
     if (!replay)
         return;
     rebuild_close(&replay->rebuild);
+    reading_tools_free(&replay->tools);
     buffer_free(&replay->groups);
     free(replay);
 }
@@ -72,10 +75,14 @@ static enum err replay_begin(struct call *call, struct arena *arena)
         return ERR_INPUT;
     struct replay *replay = calloc(1, sizeof *replay);
     call->state = replay;
-    enum err err = replay
-                       ? rebuild_open(call->services->journal, converter_options(call->services->converter),
-                                      &range, take_result, &replay->groups, &replay->rebuild)
-                       : ERR_MEMORY;
+    const struct converter_options *options = converter_options(call->services->converter);
+    enum err err = replay ? reading_tools_init(&replay->tools, call->services->journal, &options->limits,
+                                               options->rollback_max_bytes)
+                          : ERR_MEMORY;
+    if (!err)
+        err = rebuild_open(&replay->tools, &range,
+                           &(struct rebuild_sink){.context = &replay->groups, .result = take_result},
+                           &replay->rebuild);
     if (err)
         reply_err(&call->reply, err, "the batches");
     return err;

@@ -16,6 +16,7 @@
 #include "server/capture_cancel.h"
 #include "server/capture_list.h"
 #include "server/capture_query.h"
+#include "server/converter.h"
 #include "server/export.h"
 #include "server/ingest.h"
 #include "server/journal_audit.h"
@@ -24,6 +25,7 @@
 #include "server/journal_news.h"
 #include "server/journal_partner.h"
 #include "server/ledger_query.h"
+#include "server/reading.h"
 #include "server/rebuild.h"
 #include "server/server_config.h"
 #include "server/server_status.h"
@@ -831,15 +833,27 @@ enum err journal_capture(struct journal *journal, uint64_t number, struct arena 
 
 const struct converter_options *converter_options(const struct converter *converter)
 {
+    static const struct converter_options options;
     (void)converter;
-    return NULL;
+    return &options;
 }
 
-enum err rebuild_open(struct journal *journal, const struct converter_options *options,
-                      const struct rebuild_range *range, rebuild_take *take, void *context,
-                      struct rebuild **out)
+enum err reading_tools_init(struct reading_tools *tools, struct journal *journal,
+                            const struct parser_limits *limits, uint64_t rollback_max_bytes)
 {
-    (void)journal, (void)options, (void)range, (void)take, (void)context;
+    (void)tools, (void)journal, (void)limits, (void)rollback_max_bytes;
+    return ERR_OK;
+}
+
+void reading_tools_free(struct reading_tools *tools)
+{
+    (void)tools;
+}
+
+enum err rebuild_open(struct reading_tools *tools, const struct rebuild_range *range,
+                      const struct rebuild_sink *sink, struct rebuild **out)
+{
+    (void)tools, (void)range, (void)sink;
     *out = NULL;
     return ERR_OK;
 }
