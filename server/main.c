@@ -29,6 +29,7 @@
 #include "server/ingest.h"
 #include "server/journal.h"
 #include "server/pressure.h"
+#include "server/rejudge.h"
 #include "server/retention.h"
 #include "server/server_config.h"
 #include "server/server_status.h"
@@ -202,6 +203,7 @@ enum { FRONT_GRACE_MS = 2000, PATH_BYTES = PATH_MAX + 16 };
 
 struct server {
     char journal_dir[PATH_BYTES], keys_dir[PATH_BYTES], store_dir[PATH_BYTES], store_url[PATH_BYTES];
+    char rejudge_dir[PATH_BYTES];
     char work_endpoint[PATH_BYTES], ack_endpoint[PATH_BYTES];
     struct journal *journal;
     struct signer *signer;
@@ -214,6 +216,7 @@ struct server {
     struct retention *retention;
     struct server_status status;
     struct server_config config;
+    struct rejudge_options rejudge;
     struct ingest *ingest;
     struct front *front;
     struct supervisor *supervisor;
@@ -297,6 +300,7 @@ static enum err server_prepare(struct server *server)
     snprintf(server->journal_dir, sizeof server->journal_dir, "%s/journal", data_dir);
     snprintf(server->keys_dir, sizeof server->keys_dir, "%s/keys", data_dir);
     snprintf(server->store_dir, sizeof server->store_dir, "%s/store", data_dir);
+    snprintf(server->rejudge_dir, sizeof server->rejudge_dir, "%s/rejudge", data_dir);
     snprintf(server->store_url, sizeof server->store_url, "lmdb:%s/store", data_dir);
     err = set_endpoint(settings.work_endpoint, data_dir, "work.sock", server->work_endpoint);
     if (!err)
@@ -362,6 +366,17 @@ static enum err open_services(struct server *server)
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
     server_status_init(&server->status, server->pressure, server->dispatcher);
+    store_clear_scratch(server->rejudge_dir);
+    server->rejudge = (struct rejudge_options){.journal = server->journal,
+                                               .store = server->store,
+                                               .pressure = server->pressure,
+                                               .disk_reserve_bytes = settings.pressure.disk_reserve_bytes,
+                                               .map_bytes = settings.map_bytes,
+                                               .converter = converter_options(the_converter),
+                                               .rules = &settings.rules,
+                                               .folder = server->rejudge_dir,
+                                               .log_format = settings.log_format};
+    settings.front.rejudge = &server->rejudge;
     settings.front.status = &server->status;
     settings.work_endpoint = workers.work_endpoint;
     settings.ack_endpoint = workers.ack_endpoint;

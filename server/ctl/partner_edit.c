@@ -35,7 +35,7 @@ static enum err split(const char *text, struct arena *arena, char ***out, size_t
     return ERR_OK;
 }
 
-static Epcis__V1__RuleProfile profile_of(const char *program, const char *name)
+Epcis__V1__RuleProfile partner_edit_profile(const char *program, const char *name)
 {
     for (int i = 0; i <= EPCIS__V1__RULE_PROFILE__RULE_PROFILE_STRICT; i++)
         if (strcmp(name, partner_profile_name((Epcis__V1__RuleProfile)i)) == 0)
@@ -43,8 +43,7 @@ static Epcis__V1__RuleProfile profile_of(const char *program, const char *name)
     options_fail(program, "--profile is epcis, dscsa, strict or default, not '%s'", name);
 }
 
-/* RULE_SEVERITY_UNSPECIFIED: as the profile says. */
-static Epcis__V1__RuleSeverity severity_of(const char *program, const char *name)
+Epcis__V1__RuleSeverity partner_edit_severity(const char *program, const char *name)
 {
     for (int i = 0; i <= EPCIS__V1__RULE_SEVERITY__RULE_SEVERITY_REJECT; i++)
         if (strcmp(name, partner_severity_name((Epcis__V1__RuleSeverity)i)) == 0)
@@ -81,7 +80,7 @@ static enum err apply_overrides(const char *text, const char *program, struct ar
         *equals = '\0';
         epcis__v1__trading_partner__overrides_entry__init(&added[i]);
         added[i].key = parts[i];
-        added[i].value = severity_of(program, equals + 1);
+        added[i].value = partner_edit_severity(program, equals + 1);
         drop_override(partner, added[i].key);
         if (added[i].value != EPCIS__V1__RULE_SEVERITY__RULE_SEVERITY_UNSPECIFIED)
             partner->overrides[partner->n_overrides++] = &added[i];
@@ -126,7 +125,7 @@ enum err partner_edit_apply(const struct partner_edit *edit, const char *program
     if (edit->name)
         partner->name = (char *)(uintptr_t)edit->name;
     if (edit->profile)
-        partner->profile = profile_of(program, edit->profile);
+        partner->profile = partner_edit_profile(program, edit->profile);
     if (edit->activate)
         partner->active = true;
     if (edit->max_document_bytes)

@@ -16,6 +16,10 @@ struct partner_edit {
     bool activate;
 };
 
+/* The profile or severity of that name; "default" is unspecified. Another word ends `program`, as below. */
+Epcis__V1__RuleProfile partner_edit_profile(const char *program, const char *name);
+Epcis__V1__RuleSeverity partner_edit_severity(const char *program, const char *name);
+
 bool partner_edit_is_empty(const struct partner_edit *edit);
 
 /* Changes what was given and leaves the rest. What `partner` points to is not changed; new parts lie in

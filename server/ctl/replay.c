@@ -8,9 +8,12 @@
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
 #include "server/ctl/output.h"
+#include "server/ctl/replay_rules.h"
 
 static const char usage[] =
     "Usage: epcisctl replay [OPTIONS] [--partition N] [--first N] [--last N]\n"
+    "       epcisctl replay --rules VERSION [--profile NAME] [--rule CODE=SEVERITY]... [--from TIME] [--to "
+    "TIME]\n"
     "\n"
     "Has the server read documents again as they were received, make their batches anew, and\n"
     "compare each item, the Merkle root and the batch_id with what was recorded. Prints a line for\n"
@@ -23,11 +26,27 @@ static const char usage[] =
     "What persons did to dead letters is no part of batches: an event that was sent in again is a\n"
     "document of its own, and is replayed as one.\n"
     "\n"
+    "With --rules VERSION the batches are judged, too: by today's rules, in the order in which they were\n"
+    "judged before, each by what came of those before it, in a store that begins empty and is thrown away.\n"
+    "Prints each event with another verdict (outcome, or codes of its reasons) than was recorded, and sums\n"
+    "up by code. VERSION is that of the server's rule pack, or 'current'. Today's rules are the pack, the\n"
+    "server's --rule options, partners' records as they are now, and what --profile and --rule change of\n"
+    "that, as they would for epcis-worker. --from, --to (of the document's receipt), --partition, --first\n"
+    "and --last choose whose verdicts are compared; all that came before is judged in any case, so this "
+    "takes\n"
+    "about as long as judging everything did. It runs when the server has nothing else to do, one at a "
+    "time;\n"
+    "interrupted, it ends and leaves nothing behind. Batches that cannot be made anew are left out and "
+    "told.\n"
+    "\n"
     "Examples:\n"
     "  epcisctl replay\n"
     "  epcisctl replay --partition 17 --first 1000 --last 2000\n"
+    "  epcisctl replay --rules current --rule FUTURE_EVENT=warn --from 2026-10-01 --to 2026-11-01\n"
+    "  epcisctl replay --rules 2026.3 --profile strict --json\n"
     "\n"
-    "Exit codes: 0 all are the same, 1 one is different, or error, 2 wrong usage.\n";
+    "Exit codes: 0 all are the same, 1 a batch is different, or error, 2 wrong usage, 3 by these rules some\n"
+    "verdicts would differ.\n";
 
 enum { VERDICTS = 4 };
 
@@ -189,9 +208,54 @@ static int replay(struct replaying *replaying, struct client *client,
     return status.code == CLIENT_OK ? code : ctl_call_failed(&replaying->common, "the batches", &status);
 }
 
+/* What only a replay by other rules takes. */
+struct rules_options {
+    const char *rules, *profile, *from, *to;
+    struct option_list overrides;
+};
+
+static int replay_by_rules(const struct ctl_common *common, struct client *client, const char *program,
+                           const struct rules_options *options, const Epcis__V1__ReplayBatchesRequest *scope)
+{
+    Epcis__V1__ReplayRulesRequest__OverridesEntry entries[OPTION_LIST_MAX], *pointers[OPTION_LIST_MAX];
+    Epcis__V1__ReplayRulesRequest request = EPCIS__V1__REPLAY_RULES_REQUEST__INIT;
+    request.rule_pack = (char *)(uintptr_t)options->rules;
+    replay_rules_read(program, options->profile, &options->overrides, entries, pointers, &request);
+    request.from_ms = ctl_time_ms(program, "from", options->from);
+    request.to_ms = ctl_time_ms(program, "to", options->to);
+    request.first_sequence = scope->first_sequence;
+    request.last_sequence = scope->last_sequence;
+    if (scope->scope_case == EPCIS__V1__REPLAY_BATCHES_REQUEST__SCOPE_PARTITION) {
+        request.scope_case = EPCIS__V1__REPLAY_RULES_REQUEST__SCOPE_PARTITION;
+        request.partition = scope->partition;
+    }
+    return replay_rules(common, client, &request);
+}
+
+static void check_usage(int argc, char **argv, const struct rules_options *by)
+{
+    if (argc != 1)
+        options_fail(argv[0], "'%s' is too much", argv[1]);
+    if (!by->rules[0] && (by->profile[0] || by->from[0] || by->to[0] || by->overrides.count > 0))
+        options_fail(argv[0], "--profile, --rule, --from and --to go with --rules VERSION");
+}
+
+static void read_partition(const char *program, const char *text, Epcis__V1__ReplayBatchesRequest *request)
+{
+    char *end;
+    if (!text[0])
+        return;
+    unsigned long number = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || number > UINT32_MAX)
+        options_fail(program, "--partition takes a number, not '%s'", text);
+    request->scope_case = EPCIS__V1__REPLAY_BATCHES_REQUEST__SCOPE_PARTITION;
+    request->partition = (uint32_t)number;
+}
+
 int ctl_replay(int argc, char **argv)
 {
     struct replaying replaying = {.common = ctl_common_default(), .terminal = isatty(STDERR_FILENO)};
+    struct rules_options by = {.rules = "", .profile = "", .from = "", .to = ""};
     const char *partition = "";
     Epcis__V1__ReplayBatchesRequest request = EPCIS__V1__REPLAY_BATCHES_REQUEST__INIT;
     replaying.common.timeout_s = CTL_TIMEOUT_MAX_S;
@@ -200,24 +264,24 @@ int ctl_replay(int argc, char **argv)
         {"first", OPTION_NUMBER, &request.first_sequence, 0, INT64_MAX, "N",
          "from this batch on, in each partition"},
         {"last", OPTION_NUMBER, &request.last_sequence, 0, INT64_MAX, "N", "up to this one; 0: to the last"},
+        {"rules", OPTION_TEXT, &by.rules, 0, 0, "VERSION",
+         "judge history by this rule pack, or by the 'current' one"},
+        {"profile", OPTION_TEXT, &by.profile, 0, 0, "NAME", "with --rules: epcis, dscsa or strict"},
+        {"rule", OPTION_LIST, &by.overrides, 0, 0, "CODE=SEVERITY",
+         "with --rules: one rule off, warn or reject; repeatable"},
+        {"from", OPTION_TEXT, &by.from, 0, 0, "TIME", "with --rules: of documents received from then on"},
+        {"to", OPTION_TEXT, &by.to, 0, 0, "TIME", "with --rules: and before then"},
         CTL_COMMON_OPTIONS(replaying.common),
     };
     struct client *client = NULL;
 
     options_parse(&argc, argv, options, sizeof options / sizeof options[0], usage);
-    if (argc != 1)
-        options_fail(argv[0], "'%s' is too much", argv[1]);
-    if (partition[0]) {
-        char *end;
-        unsigned long number = strtoul(partition, &end, 10);
-        if (partition[0] < '0' || partition[0] > '9' || *end || number > UINT32_MAX)
-            options_fail(argv[0], "--partition takes a number, not '%s'", partition);
-        request.scope_case = EPCIS__V1__REPLAY_BATCHES_REQUEST__SCOPE_PARTITION;
-        request.partition = (uint32_t)number;
-    }
+    check_usage(argc, argv, &by);
+    read_partition(argv[0], partition, &request);
     if (ctl_connect(&replaying.common, &client))
         return CTL_ERROR;
-    int code = replay(&replaying, client, &request);
+    int code = by.rules[0] ? replay_by_rules(&replaying.common, client, argv[0], &by, &request)
+                           : replay(&replaying, client, &request);
     buffer_free(&replaying.out);
     client_close(&client);
     return code;

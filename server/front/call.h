@@ -23,6 +23,7 @@ struct server_config;
 struct server_status;
 struct ingest;
 struct journal;
+struct rejudge_options;
 struct signer;
 struct store;
 struct loop;
@@ -37,6 +38,7 @@ struct services {
     const struct server_config *config;
     struct converter *converter;
     struct signer *signer;
+    struct rejudge_options *rejudge;
     struct access access;
     atomic_bool stopping; /* no further calls are taken */
 };

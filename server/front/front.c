@@ -26,6 +26,7 @@
 #include "server/front/svc_ledger.h"
 #include "server/front/svc_master_data.h"
 #include "server/front/svc_partner.h"
+#include "server/front/svc_rejudge.h"
 #include "server/front/svc_replay.h"
 #include "server/front/svc_server.h"
 #include "server/front/svc_trace.h"
@@ -150,6 +151,8 @@ static enum err register_all(struct loop *loop)
         err = loop_register(loop, svc_ledger_methods, svc_ledger_count);
     if (!err)
         err = loop_register(loop, svc_replay_methods, svc_replay_count);
+    if (!err)
+        err = loop_register(loop, svc_rejudge_methods, svc_rejudge_count);
     if (!err && loop->services.access.identities)
         err = loop_register(loop, svc_identity_methods, svc_identity_count);
     if (!err)
@@ -221,6 +224,7 @@ enum err front_open_limited(const struct front_options *options, struct ingest *
     loop->services.config = options->config;
     loop->services.converter = options->converter;
     loop->services.signer = options->signer;
+    loop->services.rejudge = options->rejudge;
     loop->services.access.identities = options->identities;
     loop->services.access.required = options->require_identity;
     init_rooms(loop);

@@ -13,6 +13,7 @@ struct converter;
 struct identities;
 struct ingest;
 struct journal;
+struct rejudge_options;
 struct signer;
 struct store;
 struct server_config;
@@ -28,7 +29,8 @@ struct front_options {
     const struct server_config *config;
     struct converter *converter; /* which lets go of what is called off */
     struct signer *signer;
-    const char *tls_certificate; /* PEM files, see tls.h; NULL: plain text */
+    struct rejudge_options *rejudge; /* by which history is judged again */
+    const char *tls_certificate;     /* PEM files, see tls.h; NULL: plain text */
     const char *tls_key;
     const char *tls_client_ca; /* NULL: clients are not asked for certificates */
 };

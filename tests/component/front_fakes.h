@@ -27,6 +27,7 @@
 #include "server/ledger_query.h"
 #include "server/reading.h"
 #include "server/rebuild.h"
+#include "server/rejudge.h"
 #include "server/server_config.h"
 #include "server/server_status.h"
 #include "server/signer.h"
@@ -868,6 +869,38 @@ enum err rebuild_step(struct rebuild *rebuild, bool *done)
     (void)rebuild;
     *done = true;
     return ERR_OK;
+}
+
+/* Somebody else has history judged. */
+
+enum err rejudge_open(struct rejudge_options *options, const struct rejudge_request *request,
+                      void (*notify)(void *context), void *context, struct rejudge **out)
+{
+    (void)options, (void)request, (void)notify, (void)context;
+    *out = NULL;
+    return ERR_EXISTS;
+}
+
+const Epcis__V1__ReplayRulesResponse *rejudge_ready(struct rejudge *rejudge)
+{
+    (void)rejudge;
+    return NULL;
+}
+
+void rejudge_go_on(struct rejudge *rejudge)
+{
+    (void)rejudge;
+}
+
+bool rejudge_ended(struct rejudge *rejudge, struct rejudge_end *out)
+{
+    (void)rejudge, (void)out;
+    return false;
+}
+
+void rejudge_close(struct rejudge **rejudge)
+{
+    *rejudge = NULL;
 }
 
 enum err ledger_query_batch(struct journal *journal, uint32_t partition, uint64_t sequence,
