@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <lmdb.h>
+
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/store/store.h"
@@ -139,6 +141,36 @@ START_TEST(a_second_server_is_refused)
     journal_close(&journal);
     ck_assert_int_eq(journal_open(dir, map_bytes, &second), ERR_OK);
     journal_close(&second);
+}
+END_TEST
+
+static void write_version(uint32_t version)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi meta;
+    ck_assert_int_eq(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, 4);
+    ck_assert_int_eq(mdb_env_open(env, dir, 0, 0600), 0);
+    ck_assert_int_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    ck_assert_int_eq(mdb_dbi_open(txn, "meta", 0, &meta), 0);
+    MDB_val key = {7, "version"}, value = {sizeof version, &version};
+    ck_assert_int_eq(mdb_put(txn, meta, &key, &value, 0), 0);
+    ck_assert_int_eq(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+START_TEST(a_journal_of_another_version_is_left_alone)
+{
+    static const uint32_t versions[] = {99, 1};
+    struct journal *journal = NULL;
+    ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
+    journal_close(&journal);
+    for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+        write_version(versions[i]);
+        ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_VERSION);
+        ck_assert_ptr_null(journal);
+    }
 }
 END_TEST
 
@@ -496,6 +528,7 @@ int main(void)
     tcase_add_test(tests, documents_survive_reopening);
     tcase_add_test(tests, cut_off_uploads_leave_nothing);
     tcase_add_test(tests, a_second_server_is_refused);
+    tcase_add_test(tests, a_journal_of_another_version_is_left_alone);
     tcase_add_test(tests, acknowledgments_add_up_once);
     tcase_add_test(tests, news_come_once_and_go_with_the_documents);
     tcase_add_test(tests, a_long_document_goes_bit_by_bit);
