@@ -1,6 +1,8 @@
 /* Batches in the journal: closed, condemned in part, acknowledged. */
+#include <inttypes.h>
 #include <string.h>
 
+#include "common/base/log.h"
 #include "server/journal_trees.h"
 #include "server/outcome.h"
 
@@ -104,6 +106,22 @@ static enum err tally_span(struct journal_trees *trees, MDB_txn *txn, const stru
     return err ? err : journal_capture_update(trees, txn, span->document_number, record);
 }
 
+/* A store that had lost the batch has decided it once more. What the ledger tells stays what it was. */
+static void compare_outcomes(const struct journal_op *op, const Epcis__Store__V1__BatchRecord *batch)
+{
+    size_t other = 0;
+    if (op->data.length != batch->outcomes.len)
+        return; /* told by whoever reads it */
+    for (size_t i = 0; i < op->data.length; i++)
+        other += op->data.data[i] != batch->outcomes.data[i];
+    if (other > 0)
+        log_error("outcome_differs",
+                  "partition=%" PRIu32 " batch=%" PRIu64 " items=%zu rules=%s rules_before=%s "
+                  "detail=\"the store, which had lost this batch, judged so many of its items otherwise than "
+                  "before: the ledger tells of the first time, the store of the second\"",
+                  op->partition, op->sequence, other, op->rule_pack, batch->rule_pack);
+}
+
 enum err journal_batch_acknowledge(struct journal_trees *trees, MDB_txn *txn, const struct journal_op *op,
                                    struct arena *scratch)
 {
@@ -114,6 +132,8 @@ enum err journal_batch_acknowledge(struct journal_trees *trees, MDB_txn *txn, co
     Epcis__Store__V1__PartitionRecord *partition = NULL;
     enum err err = journal_trees_get_message(trees, txn, TREE_BATCH, key_val,
                                              &epcis__store__v1__batch_record__descriptor, scratch, &batch);
+    if (!err && batch->acknowledged)
+        compare_outcomes(op, batch);
     if (err || batch->acknowledged)
         return err;
     if (batch->n_spans != op->result_count || batch->batch_id.len != DIGEST_BYTES)

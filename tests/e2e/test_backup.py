@@ -222,6 +222,21 @@ class Backup(Keeper):
         self.stop_cleanly(server)
         self.assertIn("to_be_sent_again=0", self.keep("verify").stderr)
 
+    def test_a_store_that_judges_otherwise_than_before_is_told(self):
+        server = self.start(1)
+        self.stop_cleanly(server)
+        shutil.copytree(self.data_dir / "store", self.folder / "old")
+        server = self.start(1)
+        self.fill(server, count=1)
+        exported = [line for line in server.client.export_ledger().splitlines() if b'"items"' in line]
+        self.stop_cleanly(server)
+        shutil.rmtree(self.data_dir / "store")
+        shutil.move(self.folder / "old", self.data_dir / "store")
+        server = self.start(1, options=["--rule", "UNKNOWN_GTIN=reject"])
+        wait_for(lambda: "event=outcome_differs" in server.log, "the store has judged again")
+        self.assertEqual([line for line in server.client.export_ledger().splitlines() if b'"items"' in line], exported)
+        self.stop_cleanly(server)
+
     def test_what_is_in_the_way_is_left_alone(self):
         server = self.start(1)
         self.fill(server, count=1)
