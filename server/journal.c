@@ -23,7 +23,6 @@ enum {
     LAZY_MS = 50,                 /* or this long */
     RETRY_MS = 1000,
     SCRATCH_BYTES = 16 << 20,
-    KEEP_UPLOADS_MS = 24 * 3600 * 1000,
     EXPIRE_MS_LEAST = 100, /* uploads are looked at for their age so often, */
     EXPIRE_MS_MOST = 60000,
     EXPIRE_PARTS = 8, /* or so often in the time that they are kept */
@@ -424,7 +423,7 @@ enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out)
     if (!journal)
         return ERR_MEMORY;
     journal->lock_file = -1;
-    journal->keep_uploads_ms = KEEP_UPLOADS_MS;
+    journal->expire_next_ms = INT64_MAX; /* until it is said how long they are kept */
     list_init(&journal->waiting);
     arena_init(&journal->scratch, SCRATCH_BYTES);
     enum err err = journal_lock_dir(dir, &journal->lock_file);

@@ -178,7 +178,8 @@ void journal_submit(struct journal *journal, struct journal_op *op);
 /* A number for a new upload or stream. */
 uint64_t journal_next_upload(struct journal *journal);
 
-/* Uploads that can be continued are dropped when nobody has done so for this long; 24 hours at first. */
+/* Uploads that can be continued are dropped when nobody has done so for this long. Until this is called none
+ * is. */
 void journal_keep_uploads(struct journal *journal, uint64_t keep_ms);
 
 /* ERR_OK, or ERR_DISK while the last transaction has failed. */

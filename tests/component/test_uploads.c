@@ -3,9 +3,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <lmdb.h>
+
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "server/journal.h"
+#include "server/journal_wait.h"
 #include "tests/component/folder.h"
 #include "tests/component/sending.h"
 
@@ -242,6 +245,59 @@ START_TEST(same_bytes_under_two_ids_are_one_document)
 }
 END_TEST
 
+/* As if nobody had touched the upload for a while. */
+static void make_older(int64_t by_ms)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi uploads;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    struct buffer packed = {0};
+    close_all();
+    ck_assert_int_eq(mdb_env_create(&env), 0);
+    mdb_env_set_maxdbs(env, 4);
+    mdb_env_set_mapsize(env, MAP_BYTES);
+    ck_assert_int_eq(mdb_env_open(env, dir, 0, 0600), 0);
+    ck_assert_int_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    ck_assert_int_eq(mdb_dbi_open(txn, "upload", 0, &uploads), 0);
+    ck_assert_int_eq(mdb_cursor_open(txn, uploads, &cursor), 0);
+    ck_assert_int_eq(mdb_cursor_get(cursor, &key, &value, MDB_LAST), 0);
+    Epcis__Store__V1__UploadRecord *record =
+        epcis__store__v1__upload_record__unpack(NULL, value.mv_size, value.mv_data);
+    record->touched_ms -= by_ms;
+    buffer_append_message(&packed, &record->base);
+    value = (MDB_val){packed.length, packed.data};
+    ck_assert_int_eq(mdb_cursor_put(cursor, &key, &value, MDB_CURRENT), 0);
+    mdb_cursor_close(cursor);
+    ck_assert_int_eq(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+    epcis__store__v1__upload_record__free_unpacked(record, NULL);
+    buffer_free(&packed);
+    open_all();
+}
+
+START_TEST(a_restart_drops_none_before_it_is_said_how_long_they_are_kept)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    struct ingest_document *upload = NULL;
+    uint64_t held = 7;
+    ck_assert_int_eq(claim("", 0, &upload, &held), ERR_OK);
+    ck_assert_int_eq(append(upload, 0, MIB), ERR_OK);
+    ingest_abort(&upload);
+    make_older(2 * (int64_t)DAY_MS);
+    for (int i = 0; i < 2;
+         i++) { /* as at a start: when the second is done, the writer has looked at uploads */
+        struct journal_op op = {.kind = JOURNAL_CHECKPOINT};
+        ck_assert_int_eq(journal_wait(journal, &op), ERR_NOT_FOUND);
+    }
+    journal_keep_uploads(journal, 3 * (uint64_t)DAY_MS);
+    ck_assert_int_eq(claim("", 0, &upload, &held), ERR_OK);
+    ck_assert_uint_eq(held, MIB);
+    ingest_abort(&upload);
+}
+END_TEST
+
 START_TEST(abandoned_ones_go_away)
 {
     struct ingest_document *upload = NULL;
@@ -275,6 +331,7 @@ int main(void)
     tcase_add_test(tests, older_stream_cannot_finish);
     tcase_add_test(tests, refused_claim_changes_nothing);
     tcase_add_test(tests, same_bytes_under_two_ids_are_one_document);
+    tcase_add_test(tests, a_restart_drops_none_before_it_is_said_how_long_they_are_kept);
     tcase_add_test(tests, abandoned_ones_go_away);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
