@@ -3,17 +3,20 @@
 import json
 import os
 import random
+import subprocess
 import threading
 import unittest
 
 import documents
-from harness import PATIENCE, EndToEnd, counts_of, grpc, status_field, wait_for
+from harness import BIN, PATIENCE, EndToEnd, capture_pb, counts_of, grpc, main, status_field, wait_for
 from epcis.v1 import acknowledgment_service_pb2 as ack_pb  # after harness, which makes it
 from epcis.v1 import acknowledgment_service_pb2_grpc as ack_grpc
+from raw_http2 import RawHttp2, message
 
 LONG = bool(os.environ.get("EPCISD_LONG"))
 DOCUMENTS, EVENTS = (100, 500) if LONG else (40, 100)
-CROWD = 200
+CROWD = 1000 if LONG else 200
+ON_ONE_CONNECTION = 200
 
 
 class Watcher(threading.Thread):
@@ -53,6 +56,50 @@ class Watcher(threading.Thread):
         return {a.capture_id for a in list(self.told) if a.kind == ack_pb.ACKNOWLEDGMENT_KIND_CAPTURE}
 
 
+class Told:
+    """One acknowledgment as `epcisctl watch --json` prints it, read as those of the generated client."""
+
+    def __init__(self, line):
+        fields = json.loads(line)
+        self.cursor, self.capture_id, self.partner = fields["cursor"], fields["capture_id"], fields["partner"]
+        self.kind = ack_pb.AcknowledgmentKind.Value(f"ACKNOWLEDGMENT_KIND_{fields['kind'].upper()}")
+        self.state = capture_pb.CaptureState.Value(f"CAPTURE_STATE_{fields['state'].upper()}")
+        for name in ("partition", "sequence", "first_event", "events", "committed", "duplicates", "dead_letters"):
+            setattr(self, name, fields[name])
+
+
+class KilledWatcher(Watcher):
+    """A process that watches, killed outright at random, and another that goes on from the last whole line."""
+
+    def __init__(self, test, address, seed):
+        self.environment = test.family.environment
+        super().__init__(address, seed)
+
+    def run(self):
+        while not self.ended and not self.error:
+            command = [BIN / "epcisctl", "--server", self.address(), "watch", "--json", "--from", self.cursor]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  env=self.environment) as process:
+                self.read(process)
+                process.kill()
+            self.breaks += 1
+
+    def read(self, process):
+        timer = threading.Timer(self.random.uniform(0.05, 1.0), process.kill)  # at any moment, also in a line
+        timer.start()
+        try:
+            for line in process.stdout:
+                if not line.endswith(b"\n"):
+                    break
+                told = Told(line)
+                self.told.append(told)
+                self.cursor = told.cursor
+        except (KeyError, ValueError) as error:
+            self.error = error
+        finally:
+            timer.cancel()
+
+
 class Watch(EndToEnd):
     def check_told(self, told, captures):
         """Each document's end once, its batches without gap or overlap, and their counts its own."""
@@ -77,7 +124,8 @@ class Watch(EndToEnd):
     def test_exactly_once_whoever_is_killed(self):
         server = self.start(options=["--batch-max-events", 50])
         at = [server.address]
-        watchers = [Watcher(lambda: at[0], seed) for seed in range(6)]
+        watchers = [*(Watcher(lambda: at[0], seed) for seed in range(4)),
+                    *(KilledWatcher(self, lambda: at[0], seed) for seed in range(4))]
         captures = {}
         for seed in range(DOCUMENTS):
             receipt = server.client.capture(documents.make(EVENTS, seed=seed, company=1 + seed % 5).data)
@@ -93,7 +141,9 @@ class Watch(EndToEnd):
         for watcher in watchers:
             watcher.join(60 * PATIENCE)
             self.check_told(watcher.told, captures)
-        self.assertGreater(sum(watcher.breaks for watcher in watchers), len(watchers))
+        for kind in (Watcher, KilledWatcher):
+            breaks = [watcher.breaks for watcher in watchers if type(watcher) is kind]
+            self.assertGreater(sum(breaks), len(breaks))
         self.stop_cleanly(server)
 
     def test_filters_and_refusals(self):
@@ -144,10 +194,14 @@ class Watch(EndToEnd):
     def test_a_crowd(self):
         """Many watch, and some stop reading: all others are told, in bounded memory."""
         server = self.start()
-        stub = ack_grpc.AcknowledgmentServiceStub(server.client.channel)
         before = status_field(server.process.pid, "VmRSS")
-        calls = [stub.WatchAcknowledgments(ack_pb.WatchAcknowledgmentsRequest(cursor="begin"),
-                                           timeout=300 * PATIENCE) for _ in range(CROWD)]
+        calls = []
+        for _ in range(CROWD // ON_ONE_CONNECTION):
+            channel = grpc.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)])
+            self.addCleanup(channel.close)
+            stub = ack_grpc.AcknowledgmentServiceStub(channel)
+            calls += [stub.WatchAcknowledgments(ack_pb.WatchAcknowledgmentsRequest(cursor="begin"),
+                                                timeout=300 * PATIENCE) for _ in range(ON_ONE_CONNECTION)]
         for call in calls:
             next(call)
         receipt = server.client.capture(documents.make(200).data)
@@ -164,6 +218,30 @@ class Watch(EndToEnd):
             self.assertLess(grown, 64 << 10, "KiB for the crowd")
         self.stop_cleanly(server)
 
+    @unittest.skipUnless(LONG, "takes a minute")
+    def test_one_that_does_not_read_is_cut_off_alone(self):
+        """Behind a window that is closed; it goes on from its cursor and has missed nothing."""
+        server = self.start()
+        receipts = [server.client.capture(documents.make(20, seed=1).data)]
+        server.client.wait(receipts[0].capture_id)
+        request = ack_pb.WatchAcknowledgmentsRequest(cursor="begin").SerializeToString()
+        others = [Watcher(lambda: server.address, seed) for seed in range(3)]
+        with RawHttp2(server.address, window=0) as deaf:
+            stream = deaf.call("/epcis.v1.AcknowledgmentService/WatchAcknowledgments")
+            deaf.data(stream, message(request), end=True)
+            receipts.append(server.client.capture(documents.make(20, seed=2).data))
+            captures = {r.capture_id: server.client.wait(r.capture_id) for r in receipts}
+            for other in others:
+                wait_for(lambda o=other: o.finished() >= set(captures), "the others are told")
+            self.assertEqual(deaf.status(stream, 120)[0], grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
+        late = Watcher(lambda: server.address, 9)  # from where it was: nothing was read
+        wait_for(lambda: late.finished() >= set(captures), "the late one is told")
+        for watcher in (*others, late):
+            watcher.ended = True
+            watcher.join(60 * PATIENCE)
+            self.check_told(watcher.told, captures)
+        self.stop_cleanly(server)
+
 
 if __name__ == "__main__":
-    unittest.main()
+    main()
