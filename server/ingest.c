@@ -221,9 +221,11 @@ enum err ingest_claim(struct ingest *ingest, const uint8_t upload_id[UUID_BYTES]
     claim->offset = offset;
     /* Where there is no room for more, what is here already may still come to its end. */
     claim->open_max = OPEN_UPLOADS_MAX;
-    refusal_set(&document->why, REFUSAL_UPLOADS, OPEN_RETRY_MS,
-                "%d uploads were begun and not finished: finish those, or try again after retry-after-ms",
-                OPEN_UPLOADS_MAX);
+    refusal_set(
+        &document->why, REFUSAL_UPLOADS, OPEN_RETRY_MS,
+        "too many uploads were begun and not finished, of %d in all or of this partner: finish those, or "
+        "try again after retry-after-ms",
+        OPEN_UPLOADS_MAX);
     if (ingest_admit(ingest, &document->why) == ERR_FULL)
         claim->open_max = 0;
     document->claimed = done;
@@ -293,10 +295,9 @@ static enum err find_partner(struct ingest_document *document)
             return err;
     }
     document->partner_found = true;
-    if (!*document->record.partner)
-        return ERR_OK;
-    return partner_limits_check(document->ingest->journal, document->ingest->quota, document->record.partner,
-                                &document->max_bytes, &document->why);
+    return partner_limits_check(document->ingest->journal, document->ingest->pressure,
+                                document->ingest->quota, document->record.partner, &document->max_bytes,
+                                &document->why);
 }
 
 /* Compresses the piece in hand and sends it to the journal. */

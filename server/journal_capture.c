@@ -98,7 +98,7 @@ static enum err seal_new(struct journal_trees *trees, MDB_txn *txn, const struct
     if (!err)
         err = journal_trees_put(trees, txn, TREE_UNFINISHED, number_val, journal_val("", 0), 0);
     if (!err)
-        err = journal_load_change(trees, txn, document->partner, (int64_t)document->document_bytes);
+        err = journal_load_add(trees, txn, document->partner, document->document_bytes);
     return err;
 }
 
@@ -157,7 +157,7 @@ enum err journal_capture_update(struct journal_trees *trees, MDB_txn *txn, uint6
         journal_key_u64(number, key);
         enum err err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
         if (!err)
-            err = journal_load_change(trees, txn, record->partner, -(int64_t)record->document_bytes);
+            err = journal_load_remove(trees, txn, record->partner, record->document_bytes);
         if (!err)
             err = journal_news_add_end(trees, txn, record);
         if (err)
@@ -234,7 +234,7 @@ enum err journal_capture_cancel(struct journal_trees *trees, MDB_txn *txn, struc
     journal_key_u64(op->number, key);
     err = journal_trees_delete(trees, txn, TREE_UNFINISHED, journal_val(key, sizeof key));
     if (!err)
-        err = journal_load_change(trees, txn, record->partner, -(int64_t)record->document_bytes);
+        err = journal_load_remove(trees, txn, record->partner, record->document_bytes);
     if (!err)
         err = forget_digest(trees, txn, op->number, record);
     if (!err)

@@ -52,49 +52,84 @@ enum err journal_load_look(struct journal *journal, struct journal_load *out)
     return err;
 }
 
-static enum err load_get(const struct journal_trees *trees, MDB_txn *txn, const char *gln, uint64_t *bytes)
+/* Documents that name nobody have a key, too, which is no GLN. */
+static MDB_val load_key(const char *gln)
 {
-    MDB_val key = journal_val(gln, strlen(gln)), value;
+    return *gln ? journal_val(gln, strlen(gln)) : journal_val("-", 1);
+}
+
+enum err journal_load_get(const struct journal_trees *trees, MDB_txn *txn, const char *gln,
+                          struct journal_burden *out)
+{
+    MDB_val key = load_key(gln), value;
     int code = mdb_get(txn, trees->dbi[TREE_LOAD], &key, &value);
-    *bytes = 0;
+    *out = (struct journal_burden){0};
     if (code == MDB_NOTFOUND)
         return ERR_OK;
     if (code)
         return journal_trees_error("load", code);
-    if (value.mv_size != sizeof *bytes)
+    if (value.mv_size != sizeof *out)
         return ERR_CORRUPT;
-    memcpy(bytes, value.mv_data, sizeof *bytes);
+    memcpy(out, value.mv_data, sizeof *out);
     return ERR_OK;
 }
 
-enum err journal_load_change(struct journal_trees *trees, MDB_txn *txn, const char *gln, int64_t bytes)
+static enum err load_put(struct journal_trees *trees, MDB_txn *txn, const char *gln,
+                         const struct journal_burden *burden)
 {
-    uint64_t load = 0;
-    if (!*gln)
-        return ERR_OK;
-    enum err err = load_get(trees, txn, gln, &load);
-    if (err)
-        return err;
-    load += (uint64_t)bytes;
-    MDB_val key = journal_val(gln, strlen(gln));
-    return load ? journal_trees_put(trees, txn, TREE_LOAD, key, journal_val(&load, sizeof load), 0)
-                : journal_trees_delete(trees, txn, TREE_LOAD, key);
+    MDB_val key = load_key(gln);
+    return burden->documents || burden->uploads
+               ? journal_trees_put(trees, txn, TREE_LOAD, key, journal_val(burden, sizeof *burden), 0)
+               : journal_trees_delete(trees, txn, TREE_LOAD, key);
 }
 
-enum err journal_load_of(struct journal *journal, char *const *glns, size_t count, uint64_t *bytes)
+enum err journal_load_add(struct journal_trees *trees, MDB_txn *txn, const char *gln, uint64_t document_bytes)
+{
+    struct journal_burden burden;
+    enum err err = journal_load_get(trees, txn, gln, &burden);
+    burden.documents++;
+    burden.bytes += document_bytes;
+    return err ? err : load_put(trees, txn, gln, &burden);
+}
+
+enum err journal_load_remove(struct journal_trees *trees, MDB_txn *txn, const char *gln,
+                             uint64_t document_bytes)
+{
+    struct journal_burden burden;
+    enum err err = journal_load_get(trees, txn, gln, &burden);
+    burden.documents--;
+    burden.bytes -= document_bytes;
+    return err ? err : load_put(trees, txn, gln, &burden);
+}
+
+enum err journal_load_uploads(struct journal_trees *trees, MDB_txn *txn, const char *gln, int change)
+{
+    struct journal_burden burden;
+    enum err err = journal_load_get(trees, txn, gln, &burden);
+    burden.uploads += (uint64_t)change;
+    return err ? err : load_put(trees, txn, gln, &burden);
+}
+
+enum err journal_load_of(struct journal *journal, char *const *glns, size_t count, struct journal_burden *out,
+                         uint64_t *all_documents)
 {
     const struct journal_trees *trees = journal_trees_of(journal);
     MDB_txn *txn;
-    enum err err = ERR_OK;
-    *bytes = 0;
+    MDB_stat stat = {0};
+    *out = (struct journal_burden){0};
     int code = mdb_txn_begin(trees->env, NULL, MDB_RDONLY, &txn);
     if (code)
         return journal_trees_error("read", code);
+    code = mdb_stat(txn, trees->dbi[TREE_UNFINISHED], &stat);
+    enum err err = code ? journal_trees_error("read", code) : ERR_OK;
     for (size_t i = 0; !err && i < count; i++) {
-        uint64_t load = 0;
-        err = load_get(trees, txn, glns[i], &load);
-        *bytes += load;
+        struct journal_burden burden;
+        err = journal_load_get(trees, txn, glns[i], &burden);
+        out->documents += burden.documents;
+        out->bytes += burden.bytes;
+        out->uploads += burden.uploads;
     }
     mdb_txn_abort(txn);
+    *all_documents = stat.ms_entries;
     return err;
 }

@@ -1,6 +1,6 @@
 /* How much the journal holds: what waits in it, and how full it is. Reads only; any thread.
  *
- * Tree: `load` GLN -> bytes of its unfinished documents, in the order of this host. */
+ * Tree: `load` GLN -> struct journal_burden, in the order of this host; made anew at each start. */
 #ifndef EPCISD_SERVER_JOURNAL_LOAD_H
 #define EPCISD_SERVER_JOURNAL_LOAD_H
 
@@ -19,10 +19,19 @@ struct journal_load {
     uint64_t max_bytes;         /* its size */
 };
 
+/* What there is of one trading partner; documents and uploads that name none count as one's. */
+struct journal_burden {
+    uint64_t documents; /* not finished */
+    uint64_t bytes;     /* of them */
+    uint64_t uploads;   /* that can be continued and are no documents yet */
+};
+
 /* ERR_DISK, ERR_CORRUPT, ERR_MEMORY. */
 enum err journal_load_look(struct journal *journal, struct journal_load *out);
 
-/* Bytes of unfinished documents of all these GLNs. ERR_DISK, ERR_CORRUPT. */
-enum err journal_load_of(struct journal *journal, char *const *glns, size_t count, uint64_t *bytes);
+/* Of all these GLNs ("": of nobody known), and how many documents of all partners are not finished. ERR_DISK,
+ * ERR_CORRUPT. */
+enum err journal_load_of(struct journal *journal, char *const *glns, size_t count, struct journal_burden *out,
+                         uint64_t *all_documents);
 
 #endif

@@ -246,8 +246,10 @@ static enum err sum_unfinished(struct journal_trees *trees, MDB_txn *txn)
         Epcis__Store__V1__CaptureRecord *record = NULL;
         arena_reset(&scratch);
         err = journal_capture_get(trees, txn, journal_key_read_u64(key.mv_data), &scratch, &record);
-        if (!err)
+        if (!err) {
             trees->unfinished_bytes += record->document_bytes;
+            err = journal_load_add(trees, txn, record->partner, record->document_bytes);
+        }
     }
     arena_free(&scratch);
     mdb_cursor_close(cursor);
@@ -256,8 +258,9 @@ static enum err sum_unfinished(struct journal_trees *trees, MDB_txn *txn)
 
 static enum err prepare(struct journal_trees *trees, MDB_txn *txn)
 {
+    int code;
     for (int i = 0; i < TREE_COUNT; i++) {
-        int code = mdb_dbi_open(txn, tree_names[i], MDB_CREATE, &trees->dbi[i]);
+        code = mdb_dbi_open(txn, tree_names[i], MDB_CREATE, &trees->dbi[i]);
         if (code)
             return journal_trees_error("open", code);
     }
@@ -273,6 +276,8 @@ static enum err prepare(struct journal_trees *trees, MDB_txn *txn)
         err = next_key(trees, txn, TREE_UPLOAD, &upload);
     if (upload > trees->next_upload)
         trees->next_upload = upload;
+    if (!err && (code = mdb_drop(txn, trees->dbi[TREE_LOAD], 0)))
+        err = journal_trees_error("open", code);
     if (!err)
         err = journal_upload_recover(trees, txn);
     if (!err)

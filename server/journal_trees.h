@@ -116,9 +116,18 @@ enum err journal_news_add_end(struct journal_trees *trees, MDB_txn *txn,
 enum err journal_news_prune(struct journal_trees *trees, MDB_txn *txn, int64_t before_ms,
                             struct arena *scratch);
 
-/* A document of the GLN ("": none known) begins or ends to be unfinished: its bytes, negative where it ends.
- */
-enum err journal_load_change(struct journal_trees *trees, MDB_txn *txn, const char *gln, int64_t bytes);
+struct journal_burden;
+
+/* What there is of the GLN ("": of nobody known). ERR_DISK, ERR_CORRUPT. */
+enum err journal_load_get(const struct journal_trees *trees, MDB_txn *txn, const char *gln,
+                          struct journal_burden *out);
+
+/* A document of the GLN begins to be unfinished, or ends it; an upload of it begins, or ends. */
+enum err journal_load_add(struct journal_trees *trees, MDB_txn *txn, const char *gln,
+                          uint64_t document_bytes);
+enum err journal_load_remove(struct journal_trees *trees, MDB_txn *txn, const char *gln,
+                             uint64_t document_bytes);
+enum err journal_load_uploads(struct journal_trees *trees, MDB_txn *txn, const char *gln, int change);
 
 /* The trees of an open journal, for reading. */
 const struct journal_trees *journal_trees_of(const struct journal *journal);

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "server/journal_load.h"
 
 enum {
     EXPIRE_LOOK = 1000, /* uploads looked at for their age in one transaction */
@@ -51,6 +52,19 @@ static enum err delete_pieces(struct journal_trees *trees, MDB_txn *txn, uint64_
     return code && code != MDB_NOTFOUND ? journal_trees_error("discard", code) : ERR_OK;
 }
 
+/* An upload that can be continued begins, or is none any more. Its key ends with its partner's GLN. */
+static enum err count_open(struct journal_trees *trees, MDB_txn *txn, ProtobufCBinaryData key, int change)
+{
+    char gln[JOURNAL_PARTNER] = "";
+    if (!key.len)
+        return ERR_OK;
+    if (key.len < UUID_BYTES || key.len - UUID_BYTES >= sizeof gln)
+        return ERR_CORRUPT;
+    memcpy(gln, key.data + UUID_BYTES, key.len - UUID_BYTES);
+    trees->open_uploads += (uint32_t)change;
+    return journal_load_uploads(trees, txn, gln, change);
+}
+
 /* Removes an upload; with its pieces, unless they are a document's. */
 static enum err remove_upload(struct journal_trees *trees, MDB_txn *txn, uint64_t upload,
                               const Epcis__Store__V1__UploadRecord *record)
@@ -60,8 +74,9 @@ static enum err remove_upload(struct journal_trees *trees, MDB_txn *txn, uint64_
     journal_key_u64(upload, key);
     if (!record->document_number) {
         trees->unfinished_bytes -= record->bytes;
-        trees->open_uploads -= record->key.len > 0;
-        err = delete_pieces(trees, txn, upload);
+        err = count_open(trees, txn, record->key, -1);
+        if (!err)
+            err = delete_pieces(trees, txn, upload);
     }
     if (!err && record->key.len)
         err =
@@ -71,24 +86,42 @@ static enum err remove_upload(struct journal_trees *trees, MDB_txn *txn, uint64_
 
 /* ---- operations ------------------------------------------------------------------------------------- */
 
+/* Whether one more of that partner may begin: it may have no more than are free. */
+static enum err check_open(const struct journal_trees *trees, MDB_txn *txn, struct journal_op *op)
+{
+    const struct journal_claim *claim = op->claim;
+    char gln[JOURNAL_PARTNER] = "";
+    struct journal_burden burden;
+    memcpy(gln, claim->key + UUID_BYTES, claim->key_bytes - UUID_BYTES);
+    enum err err = journal_load_get(trees, txn, gln, &burden);
+    if (!err && (trees->open_uploads >= claim->open_max ||
+                 burden.uploads + 1 > claim->open_max - trees->open_uploads))
+        op->refused = ERR_FULL;
+    return err;
+}
+
 static enum err begin_upload(struct journal_trees *trees, MDB_txn *txn, struct journal_op *op)
 {
     struct journal_claim *claim = op->claim;
     uint8_t number[8];
     claim->pieces = 0;
     claim->bytes = claim->document_number = 0;
-    if (claim->offset > 0 || trees->open_uploads >= claim->open_max) {
-        op->refused = claim->offset > 0 ? ERR_ORDER : ERR_FULL;
-        return ERR_OK;
-    }
+    enum err err = ERR_OK;
+    if (claim->offset > 0)
+        op->refused = ERR_ORDER;
+    else
+        err = check_open(trees, txn, op);
+    if (err || op->refused)
+        return err;
     claim->upload = claim->stream;
     journal_key_u64(claim->upload, number);
     Epcis__Store__V1__UploadRecord record = EPCIS__STORE__V1__UPLOAD_RECORD__INIT;
     record.key = (ProtobufCBinaryData){claim->key_bytes, claim->key};
     record.stream = claim->stream;
-    enum err err = journal_trees_put(trees, txn, TREE_UPLOAD_KEY, journal_val(claim->key, claim->key_bytes),
-                                     journal_val(number, sizeof number), 0);
-    trees->open_uploads++;
+    err = journal_trees_put(trees, txn, TREE_UPLOAD_KEY, journal_val(claim->key, claim->key_bytes),
+                            journal_val(number, sizeof number), 0);
+    if (!err)
+        err = count_open(trees, txn, record.key, 1);
     return err ? err : record_put(trees, txn, claim->upload, &record);
 }
 
@@ -257,9 +290,9 @@ enum err journal_upload_became(struct journal_trees *trees, MDB_txn *txn,
         return err;
     if (!record->key.len)
         return journal_trees_delete(trees, txn, TREE_UPLOAD, journal_val(key, sizeof key));
-    trees->open_uploads--;
+    err = count_open(trees, txn, record->key, -1);
     record->document_number = number;
-    return record_put(trees, txn, document->upload, record);
+    return err ? err : record_put(trees, txn, document->upload, record);
 }
 
 /* ---- what nobody continues ---------------------------------------------------------------------------- */
@@ -343,7 +376,7 @@ enum err journal_upload_recover(struct journal_trees *trees, MDB_txn *txn)
         err = record_get(trees, txn, upload, &scratch, &record);
         if (!err && !record->document_number) {
             trees->unfinished_bytes += record->bytes;
-            trees->open_uploads += record->key.len > 0;
+            err = count_open(trees, txn, record->key, 1);
         }
         if (!err && !record->key.len)
             err = remove_upload(trees, txn, upload, record);

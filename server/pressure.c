@@ -275,6 +275,33 @@ enum err pressure_admit(struct pressure *pressure, struct refusal *why)
     return reason ? ERR_FULL : ERR_OK;
 }
 
+static bool exceeds_share(uint64_t own, uint64_t all, uint64_t mark)
+{
+    return own > (mark > all ? mark - all : 0);
+}
+
+enum err pressure_admit_share(struct pressure *pressure, const struct journal_burden *own,
+                              uint64_t all_documents, struct refusal *why)
+{
+    const struct pressure_options *options = &pressure->options;
+    uint64_t all_bytes = journal_unfinished_bytes(pressure->journal);
+    bool bytes = own->bytes && exceeds_share(own->bytes, all_bytes, options->high_water_bytes);
+    if (!bytes &&
+        !(own->documents && exceeds_share(own->documents, all_documents, options->high_water_documents)))
+        return ERR_OK;
+    pthread_mutex_lock(&pressure->mutex);
+    pressure->refused++;
+    pressure->last = REFUSAL_PARTNER_SHARE;
+    refusal_set(why, REFUSAL_PARTNER_SHARE, retry_after(pressure),
+                "%" PRIu64
+                " %s of this partner wait to be checked, and no more are left for others (%s); try "
+                "again after retry-after-ms",
+                bytes ? own->bytes : own->documents, bytes ? "bytes of documents" : "documents",
+                bytes ? "--high-water-bytes" : "--high-water-documents");
+    pthread_mutex_unlock(&pressure->mutex);
+    return ERR_FULL;
+}
+
 enum err pressure_go_on(struct pressure *pressure, struct refusal *why)
 {
     pthread_mutex_lock(&pressure->mutex);

@@ -44,6 +44,13 @@ void pressure_close(struct pressure **pressure);
  * refused. */
 enum err pressure_admit(struct pressure *pressure, struct refusal *why);
 
+/* Whether a further document of a partner may come in that has so much unfinished already, of so many
+ * documents in all. It may while that is no more than what is left below the marks: so one alone takes half
+ * of all, and none is refused because of another alone. ERR_FULL, and why. */
+struct journal_burden;
+enum err pressure_admit_share(struct pressure *pressure, const struct journal_burden *own,
+                              uint64_t all_documents, struct refusal *why);
+
 /* Whether a document that is coming in may go on: it must not take the last of the disk. ERR_FULL. */
 enum err pressure_go_on(struct pressure *pressure, struct refusal *why);
 

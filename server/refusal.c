@@ -16,6 +16,7 @@ static const char *const codes[REFUSAL_REASONS] = {
     [REFUSAL_UPLOADS] = "UPLOADS",
     [REFUSAL_PARTNER_REQUESTS] = "PARTNER_REQUESTS",
     [REFUSAL_PARTNER_BYTES] = "PARTNER_BYTES",
+    [REFUSAL_PARTNER_SHARE] = "PARTNER_SHARE",
 };
 
 const char *refusal_code(enum refusal_reason reason)

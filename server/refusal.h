@@ -18,6 +18,7 @@ enum refusal_reason {
     REFUSAL_UPLOADS,          /* so many uploads are begun and not finished */
     REFUSAL_PARTNER_REQUESTS, /* its partner sends more documents a second than its record allows */
     REFUSAL_PARTNER_BYTES,    /* so much of its partner's is unfinished */
+    REFUSAL_PARTNER_SHARE,    /* as much as is left for all others */
     REFUSAL_REASONS,
 };
 

@@ -54,6 +54,9 @@
     X(PARTNER_BYTES, RESOURCE_EXHAUSTED, 1000,                                                               \
       "the partner's unfinished documents have more bytes than its record allows",                           \
       "try again after retry-after-ms")                                                                      \
+    X(PARTNER_SHARE, RESOURCE_EXHAUSTED, 1000,                                                               \
+      "the partner's unfinished documents take as much as is left for all others",                           \
+      "try again after retry-after-ms")                                                                      \
     X(UPLOAD_TAKEN, ABORTED, 0, "a later stream goes on with the upload, or nobody did and it was dropped",  \
       "GetUploadOffset tells how far it is")                                                                 \
     X(UPLOAD_OFFSET, OUT_OF_RANGE, 0, "the offset is beyond the bytes of the upload that are kept",          \

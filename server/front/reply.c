@@ -98,6 +98,7 @@ void reply_refused(struct reply *reply, const struct refusal *why)
         [REFUSAL_UPLOADS] = REASON_UPLOADS,
         [REFUSAL_PARTNER_REQUESTS] = REASON_PARTNER_REQUESTS,
         [REFUSAL_PARTNER_BYTES] = REASON_PARTNER_BYTES,
+        [REFUSAL_PARTNER_SHARE] = REASON_PARTNER_SHARE,
     };
     set_reason(reply, reasons[why->reason]);
     reply->retry_after_ms = why->retry_after_ms;

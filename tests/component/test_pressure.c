@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/gs1/epc.h"
 #include "common/store/store.h"
 #include "server/ingest.h"
 #include "server/journal.h"
@@ -53,12 +54,17 @@ static void start(struct pressure_options options, uint64_t map_bytes)
     ck_assert_int_eq(ingest_init(journal, pressure, on_received, NULL, &ingest), ERR_OK);
 }
 
-static void teardown(void)
+static void stop(void)
 {
     pressure_close(&pressure);
     journal_close(&journal);
     ingest_free(&ingest);
     store_close(&store);
+}
+
+static void teardown(void)
+{
+    stop();
     folder_remove();
 }
 
@@ -107,9 +113,13 @@ static void op_done(struct journal_op *op, enum err err)
     waiter_set(op->context, err, NULL);
 }
 
-/* Bytes that do not shrink; `seed` makes documents differ. */
-static enum err send_document(uint32_t seed, size_t bytes, struct refusal *why)
+/* Bytes that do not shrink; `seed` makes documents differ. `company` names the partner. */
+static enum err send_as(uint32_t company, uint32_t seed, size_t bytes, struct refusal *why)
 {
+    char gln[14];
+    snprintf(gln, sizeof gln, "0614141%05u", company);
+    gln[12] = gs1_check_digit(gln, 12);
+    gln[13] = '\0';
     struct waiter waiter = WAITER;
     struct ingest_document *document = NULL;
     uint8_t *data = malloc(bytes);
@@ -120,7 +130,7 @@ static enum err send_document(uint32_t seed, size_t bytes, struct refusal *why)
     }
     enum err err = ingest_admit(ingest, why);
     if (!err)
-        err = ingest_open(ingest, "", &document);
+        err = ingest_open(ingest, gln, &document);
     if (!err)
         err = ingest_append(document, data, bytes);
     if (err && document)
@@ -134,6 +144,12 @@ static enum err send_document(uint32_t seed, size_t bytes, struct refusal *why)
     err = waiter_wait(&waiter);
     *why = waiter.why;
     return err;
+}
+
+/* Each from another partner, so that none has more than its share. */
+static enum err send_document(uint32_t seed, size_t bytes, struct refusal *why)
+{
+    return send_as(seed, seed, bytes, why);
 }
 
 /* The document is done: it held nothing. */
@@ -190,6 +206,41 @@ START_TEST(unfinished_documents)
     wait_for(REFUSAL_NONE);
     pressure_look(pressure, &view);
     ck_assert_int_eq(view.reason, REFUSAL_NONE);
+}
+END_TEST
+
+START_TEST(none_takes_all)
+{
+    struct refusal why;
+    start((struct pressure_options){.high_water_bytes = 4000}, MAP_BYTES);
+    for (uint32_t i = 1; i <= 3; i++)
+        ck_assert_int_eq(send_as(1, i, 1000, &why), ERR_OK);
+    ck_assert_int_eq(send_as(1, 4, 1000, &why), ERR_FULL);
+    ck_assert_int_eq(why.reason, REFUSAL_PARTNER_SHARE);
+    ck_assert_ptr_nonnull(strstr(why.text, "3000 bytes of documents of this partner"));
+    ck_assert_uint_ge(why.retry_after_ms, 500);
+    ck_assert_int_eq(send_as(2, 5, 500, &why), ERR_OK); /* another is not refused because of that one */
+    ck_assert_int_eq(send_as(2, 6, 100, &why), ERR_OK);
+    for (uint64_t number = 1; number <= 3; number++)
+        finish_document(number);
+    ck_assert_int_eq(send_as(1, 4, 1000, &why), ERR_OK);
+}
+END_TEST
+
+START_TEST(none_takes_all_by_many_small_documents)
+{
+    struct refusal why;
+    start((struct pressure_options){.high_water_documents = 4}, MAP_BYTES);
+    for (uint32_t i = 1; i <= 3; i++)
+        ck_assert_int_eq(send_as(1, i, 10, &why), ERR_OK);
+    ck_assert_int_eq(send_as(1, 4, 10, &why), ERR_FULL);
+    ck_assert_int_eq(why.reason, REFUSAL_PARTNER_SHARE);
+    ck_assert_ptr_nonnull(strstr(why.text, "3 documents of this partner"));
+    ck_assert_int_eq(send_as(2, 5, 10, &why), ERR_OK);
+    stop();
+    start((struct pressure_options){.high_water_documents = 6}, MAP_BYTES);
+    ck_assert_int_eq(send_as(1, 4, 10, &why), ERR_FULL); /* what there is of each is known again */
+    ck_assert_int_eq(send_as(2, 6, 10, &why), ERR_OK);
 }
 END_TEST
 
@@ -274,6 +325,8 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, unfinished_bytes);
     tcase_add_test(tests, unfinished_documents);
+    tcase_add_test(tests, none_takes_all);
+    tcase_add_test(tests, none_takes_all_by_many_small_documents);
     tcase_add_test(tests, an_old_document);
     tcase_add_test(tests, a_disk_without_room);
     tcase_add_test(tests, a_journal_near_its_limit);

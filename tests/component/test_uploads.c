@@ -224,6 +224,36 @@ START_TEST(refused_claim_changes_nothing)
 }
 END_TEST
 
+/* Begins an upload of the partner; where `number` is at most four, they are open at the same time. */
+static enum err begin_of(const char *partner, uint8_t number, struct journal_claim *claimed)
+{
+    struct journal_claim *out = claimed;
+    *out = (struct journal_claim){.open_max = 4, .stream = journal_next_upload(journal)};
+    const uint8_t upload_id[UUID_BYTES] = {number};
+    ck_assert_int_eq(ingest_upload_key(upload_id, partner, out->key, &out->key_bytes), ERR_OK);
+    return run_op((struct journal_op){.kind = JOURNAL_CLAIM, .claim = out});
+}
+
+START_TEST(no_partner_begins_all_there_may_be)
+{
+    static const char one[] = "0614141000005", other[] = "0614141000012";
+    struct journal_claim first, claim;
+    ck_assert_int_eq(begin_of(one, 1, &first), ERR_OK);
+    ck_assert_int_eq(begin_of(one, 2, &claim), ERR_OK);
+    ck_assert_int_eq(begin_of(one, 3, &claim), ERR_FULL);
+    ck_assert_int_eq(begin_of(one, 1, &claim), ERR_OK); /* goes on with what it began */
+    ck_assert_int_eq(begin_of(other, 3, &claim), ERR_OK);
+    reopen();
+    ck_assert_int_eq(begin_of(one, 3, &claim), ERR_FULL);
+    ck_assert_int_eq(begin_of(one, 1, &first), ERR_OK);
+    ck_assert_int_eq(
+        run_op((struct journal_op){.kind = JOURNAL_DISCARD, .upload = first.upload, .stream = first.stream}),
+        ERR_OK);
+    ck_assert_int_eq(begin_of(one, 3, &claim), ERR_OK);
+    ck_assert_int_eq(begin_of("", 4, &claim), ERR_OK);
+}
+END_TEST
+
 START_TEST(same_bytes_under_two_ids_are_one_document)
 {
     struct ingest_document *upload = NULL;
@@ -330,6 +360,7 @@ int main(void)
     tcase_add_test(tests, later_stream_wins);
     tcase_add_test(tests, older_stream_cannot_finish);
     tcase_add_test(tests, refused_claim_changes_nothing);
+    tcase_add_test(tests, no_partner_begins_all_there_may_be);
     tcase_add_test(tests, same_bytes_under_two_ids_are_one_document);
     tcase_add_test(tests, a_restart_drops_none_before_it_is_said_how_long_they_are_kept);
     tcase_add_test(tests, abandoned_ones_go_away);
