@@ -12,8 +12,8 @@
 
 static const char usage[] =
     "Usage: epcisctl replay [OPTIONS] [--partition N] [--first N] [--last N]\n"
-    "       epcisctl replay --rules VERSION [--profile NAME] [--rule CODE=SEVERITY]... [--from TIME] [--to "
-    "TIME]\n"
+    "       epcisctl replay --rules VERSION [--profile NAME] [--rule CODE=SEVERITY]...\n"
+    "                       [--from TIME] [--to TIME]\n"
     "\n"
     "Has the server read documents again as they were received, make their batches anew, and\n"
     "compare each item, the Merkle root and the batch_id with what was recorded. Prints a line for\n"
