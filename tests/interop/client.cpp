@@ -239,8 +239,11 @@ class Client
                 request.set_cursor(response.cursor());
                 progress();
                 for (const Acknowledgment &told : response.acknowledgments())
-                    if (told.kind() == ACKNOWLEDGMENT_KIND_CAPTURE)
-                        return context.TryCancel();
+                    if (told.kind() == ACKNOWLEDGMENT_KIND_CAPTURE) {
+                        context.TryCancel();
+                        reader->Finish();
+                        return;
+                    }
             }
             wait_after(reader->Finish());
         }
