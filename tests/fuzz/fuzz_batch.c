@@ -10,6 +10,7 @@
 #include "worker/batch.h"
 #include "worker/partner.h"
 #include "worker/rules/rules.h"
+#include "worker/work.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,7 +19,7 @@ static void check_event(struct rules *rules, const struct batch_item *item, stru
     static const struct rules_context context = {.received_ms = INT64_C(1767225600000), .partner = ""};
     struct rules_subject subject;
     struct rules_report report;
-    Epcis__V1__Event *event = epcis__v1__event__unpack(&arena->allocator, item->content_bytes, item->event);
+    Epcis__V1__Event *event = work_unpack(arena, item->event, item->content_bytes);
     if (!event)
         return;
     rules_report_init(&report, arena);
