@@ -13,6 +13,7 @@
 #include "common/base/buffer.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/store/map_copy.h"
 #include "common/store/store.h"
@@ -25,12 +26,13 @@
 static const struct part {
     const char *name;
     bool environment; /* of LMDB; else a few small files, where the folder is there */
-} parts[] = {{"store", true}, {"journal", true}, {"keys", false}};
-enum { STORE, JOURNAL, KEYS, PARTS };
+} parts[] = {{"store", true}, {"journal", true}, {"keys", false}, {"workers", false}};
+enum { STORE, JOURNAL, KEYS, WORKERS, PARTS };
 
 const char backup_restoring[] = "restoring";
 
 static const char data_file[] = "data.mdb", manifest_file[] = "MANIFEST", title[] = "epcisd-backup 1\n";
+static const char name_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 enum { LINE_BYTES = 512, NAME_BYTES = 256 };
 
 static bool exists(const char *path)
@@ -103,6 +105,14 @@ static enum err copy_environment(const struct part *part, const char *from, cons
 
 /* Reads the files of a folder, into the folder `to` unless it is NULL. ERR_NOT_FOUND: one has gone meanwhile.
  */
+/* People keep files of their own beside the keys of workers. */
+static bool is_ours(int folder, const char *name)
+{
+    struct stat status;
+    return strspn(name, name_characters) == strlen(name) &&
+           (fstatat(folder, name, &status, 0) || S_ISREG(status.st_mode));
+}
+
 static enum err copy_files(const struct part *part, const char *from, const char *to, struct buffer *manifest)
 {
     DIR *folder = opendir(from);
@@ -115,6 +125,10 @@ static enum err copy_files(const struct part *part, const char *from, const char
         struct backup_file file;
         if (entry->d_name[0] == '.')
             continue;
+        if (!is_ours(dirfd(folder), entry->d_name)) {
+            log_warning("backup_skipped", "folder=\"%s\" detail=\"something in it is none of ours\"", from);
+            continue;
+        }
         backup_join(source, from, entry->d_name);
         if (to)
             backup_join(target, to, entry->d_name);
@@ -173,6 +187,20 @@ static enum err copy_signed(const char *data_dir, const char *dir, struct buffer
     return err;
 }
 
+/* The keys of workers, of which one may be taken away meanwhile. */
+static enum err copy_workers(const char *data_dir, const char *dir, struct buffer *manifest)
+{
+    enum { TRIES = 5 };
+    size_t length = manifest->length;
+    enum err err = copy_part(&parts[WORKERS], data_dir, dir, manifest);
+    for (int i = 1; err == ERR_NOT_FOUND && i < TRIES; i++) {
+        remove_part(&parts[WORKERS], dir);
+        manifest->length = length;
+        err = copy_part(&parts[WORKERS], data_dir, dir, manifest);
+    }
+    return err;
+}
+
 static enum err fill(const char *data_dir, const char *dir)
 {
     enum { TRIES = 5 };
@@ -192,20 +220,11 @@ static enum err fill(const char *data_dir, const char *dir)
     if (err == ERR_ORDER)
         log_error("backup_failed", "path=\"%s\" detail=\"the signing key is rotated again and again\"", dir);
     if (!err)
+        err = copy_workers(data_dir, dir, &manifest);
+    if (!err)
         err = write_manifest(dir, &manifest);
     buffer_free(&manifest);
     return err;
-}
-
-/* The folder in which `path` stands. */
-static void parent_of(const char *path, char out[BACKUP_PATH])
-{
-    snprintf(out, BACKUP_PATH, "%s", path);
-    char *slash = strrchr(out, '/');
-    if (!slash)
-        snprintf(out, BACKUP_PATH, ".");
-    else
-        slash[slash == out] = '\0';
 }
 
 /* Into `partial`, while no document's bytes go that the store may lack in its copy. */
@@ -237,7 +256,7 @@ enum err backup_make(const char *data_dir, const char *dir)
         return ERR_EXISTS;
     }
     snprintf(partial, sizeof partial, "%.*s.partial", PATH_MAX, folder);
-    parent_of(folder, parent);
+    file_folder(folder, parent, sizeof parent);
     if (exists(partial))
         backup_remove(partial);
     enum err err = copy_all(data_dir, journal, partial);
@@ -266,7 +285,7 @@ static enum err restore_file(const char *dir, const char *data_dir, const char *
         return manifest_wrong(dir, "its MANIFEST has a line that is not understood");
     backup_join(from, dir, name);
     backup_join(to, data_dir, name);
-    parent_of(to, folder);
+    file_folder(to, folder, sizeof folder);
     if (mkdir(folder, 0700) && errno != EEXIST)
         return backup_error("make", folder);
     enum err err = backup_copy_file(from, to, &file);
@@ -333,7 +352,7 @@ enum err backup_verify(const char *data_dir)
 /* From where it was put together and verified. The journal comes last: without it no server starts. */
 static enum err move_parts(const char *staging, const char *data_dir)
 {
-    static const int order[PARTS] = {KEYS, STORE, JOURNAL};
+    static const int order[PARTS] = {KEYS, WORKERS, STORE, JOURNAL};
     enum err err = ERR_OK;
     for (size_t i = 0; !err && i < PARTS; i++) {
         char from[BACKUP_PATH], to[BACKUP_PATH];

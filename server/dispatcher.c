@@ -42,6 +42,7 @@ static void tell_status(struct dispatcher *dispatcher)
     pthread_mutex_lock(&dispatcher->mutex);
     dispatcher->status = dispatcher->routes.status;
     dispatcher->status.breaker = dispatcher->routes.breaker.state;
+    dispatcher->status.peers_refused = wire_peers_refused(dispatcher->routes.wire);
     if (dispatcher->status.runs_out == 0)
         pthread_cond_broadcast(&dispatcher->idle);
     pthread_mutex_unlock(&dispatcher->mutex);

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "common/base/err.h"
+#include "common/wire/wire.h"
 #include "server/breaker.h"
 #include "server/roster.h"
 
@@ -27,8 +28,7 @@ struct journal;
 typedef void dispatcher_rewind_fn(void *context, uint32_t partition, uint64_t sequence);
 
 struct dispatcher_options {
-    const char *work_endpoint;
-    const char *ack_endpoint;
+    struct wire_server wire;
     uint64_t run_max_batches;
     uint64_t run_max_bytes;
     uint64_t lease_ms; /* from sending, or from the last heartbeat that named the run */
@@ -40,7 +40,7 @@ struct dispatcher_options {
  * free. Must not block. */
 typedef void dispatcher_acknowledged_fn(void *context, uint32_t partition, size_t bytes);
 
-/* Binds both endpoints and starts. ERR_SYSTEM (logged), ERR_MEMORY. */
+/* Binds the endpoints and starts. Errors as wire_bind. */
 enum err dispatcher_open(const struct dispatcher_options *options, struct journal *journal,
                          dispatcher_acknowledged_fn *acknowledged, void *context, struct dispatcher **out);
 
@@ -63,6 +63,7 @@ struct dispatcher_status {
     uint32_t partitions_stopped; /* whose batches do not fit the store's: a person must act */
     uint64_t rewinds;            /* of partitions whose store had lost batches */
     uint64_t events_condemned;   /* because they killed workers, or are too large for them */
+    uint64_t peers_refused;      /* connections to the endpoints that were turned away */
     enum breaker_state breaker;  /* other than closed: the store keeps failing, and a person should look */
 };
 

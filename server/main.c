@@ -18,6 +18,7 @@
 #include "common/base/log.h"
 #include "common/base/options.h"
 #include "common/store/store.h"
+#include "common/wire/curve_key.h"
 #include "common/wire/wire.h"
 #include "server/admin_token.h"
 #include "server/backup.h"
@@ -51,11 +52,15 @@ static const char usage[] =
     "there need an identity. Where there is none yet, the first start writes an administrator's token to\n"
     "DIR/admin.token; 'epcisctl tokens' makes others with it.\n"
     "\n"
+    "Where --work-endpoint or --ack-endpoint is reached by other machines, both need keys (ZeroMQ's\n"
+    "CURVE): the server's are made in DIR/keys at the first start, where curve.key is for workers to know\n"
+    "it by, and those whose keys lie in DIR/workers as NAME.key are let in ('epcis-worker --make-key').\n"
+    "\n"
     "Example: epcis-server --data-dir /var/lib/epcisd --listen 127.0.0.1:50051 --workers 2\n";
 
 struct settings {
     struct front_options front;
-    bool insecure_plain_text, replace_lost_key;
+    bool insecure_plain_text, insecure_plain_workers, replace_lost_key;
     const char *data_dir, *work_endpoint, *ack_endpoint, *log_format;
     uint64_t workers, drain_ms, retain_days, map_bytes, upload_keep_ms, checkpoint_interval_ms;
     const char *backup, *restore;
@@ -108,6 +113,8 @@ static const struct option_entry options[] = {
      "ZeroMQ endpoint that workers pull from; default: ipc in DIR"},
     {"ack-endpoint", OPTION_TEXT, &settings.ack_endpoint, 0, 0, "ENDPOINT",
      "ZeroMQ endpoint that workers publish to; default: ipc in DIR"},
+    {"insecure-plain-workers", OPTION_FLAG, &settings.insecure_plain_workers, 0, 0, NULL,
+     "no keys, though other machines reach these: they can give and take batches"},
     {"batch-max-events", OPTION_NUMBER, &settings.converter.batch_max_events, 1, 100000, "N",
      "a batch closes at so many events"},
     {"batch-max-bytes", OPTION_NUMBER, &settings.converter.batch_max_bytes, 1024, 64 << 20, "BYTES",
@@ -204,7 +211,11 @@ enum { FRONT_GRACE_MS = 2000, PATH_BYTES = PATH_MAX + 16 };
 struct server {
     char journal_dir[PATH_BYTES], keys_dir[PATH_BYTES], store_dir[PATH_BYTES], store_url[PATH_BYTES];
     char rejudge_dir[PATH_BYTES];
+    char curve_path[PATH_BYTES], workers_dir[PATH_BYTES];
     char work_endpoint[PATH_BYTES], ack_endpoint[PATH_BYTES];
+    char local_work[PATH_BYTES], local_ack[PATH_BYTES]; /* of workers started here, beside those with keys */
+    bool curve;
+    struct curve_key curve_key;
     struct journal *journal;
     struct signer *signer;
     struct checkpointer *checkpointer;
@@ -299,12 +310,47 @@ static enum err server_prepare(struct server *server)
         return ERR_EXISTS;
     snprintf(server->journal_dir, sizeof server->journal_dir, "%s/journal", data_dir);
     snprintf(server->keys_dir, sizeof server->keys_dir, "%s/keys", data_dir);
+    snprintf(server->curve_path, sizeof server->curve_path, "%s/keys/curve.key", data_dir);
+    snprintf(server->workers_dir, sizeof server->workers_dir, "%s/workers", data_dir);
     snprintf(server->store_dir, sizeof server->store_dir, "%s/store", data_dir);
     snprintf(server->rejudge_dir, sizeof server->rejudge_dir, "%s/rejudge", data_dir);
     snprintf(server->store_url, sizeof server->store_url, "lmdb:%s/store", data_dir);
     err = set_endpoint(settings.work_endpoint, data_dir, "work.sock", server->work_endpoint);
     if (!err)
         err = set_endpoint(settings.ack_endpoint, data_dir, "ack.sock", server->ack_endpoint);
+    server->curve =
+        !wire_endpoint_is_local(server->work_endpoint) || !wire_endpoint_is_local(server->ack_endpoint);
+    if (server->curve && settings.insecure_plain_workers) {
+        log_warning("plain_workers",
+                    "work=%s ack=%s detail=\"whoever reaches them can give and take batches: leave "
+                    "--insecure-plain-workers out\"",
+                    server->work_endpoint, server->ack_endpoint);
+        server->curve = false;
+    }
+    bool beside = server->curve && settings.workers > 0;
+    if (!err && beside)
+        err = set_endpoint(NULL, data_dir, "work.sock", server->local_work);
+    if (!err && beside)
+        err = set_endpoint(NULL, data_dir, "ack.sock", server->local_ack);
+    return err;
+}
+
+/* Sockets for workers, and the keys that those on other hosts need. */
+static enum err prepare_wire(struct server *server)
+{
+    struct wire_server *wire = &settings.dispatcher.wire;
+    wire->work_endpoint = server->work_endpoint;
+    wire->ack_endpoint = server->ack_endpoint;
+    if (!server->curve)
+        return ERR_OK;
+    wire->key = &server->curve_key;
+    wire->keys_dir = server->workers_dir;
+    wire->local_work_endpoint = server->local_work[0] ? server->local_work : NULL;
+    wire->local_ack_endpoint = server->local_ack[0] ? server->local_ack : NULL;
+    enum err err = curve_key_keep(server->curve_path, &server->curve_key);
+    if (!err)
+        log_info("workers_need_keys", "key=%s file=\"%s\" known=\"%s\"", server->curve_key.public_key,
+                 server->curve_path, server->workers_dir);
     return err;
 }
 
@@ -323,9 +369,9 @@ static enum err open_pipeline(struct server *server)
         err = store_open(server->store_url, settings.map_bytes, &server->store);
     settings.pressure.journal_dir = server->journal_dir;
     settings.pressure.store_dir = server->store_dir;
-    settings.dispatcher.work_endpoint = server->work_endpoint;
-    settings.dispatcher.ack_endpoint = server->ack_endpoint;
     settings.dispatcher.rewind = on_rewind;
+    if (!err)
+        err = prepare_wire(server);
     if (!err)
         err = dispatcher_open(&settings.dispatcher, server->journal, on_acknowledged, NULL,
                               &server->dispatcher);
@@ -351,8 +397,10 @@ static enum err open_services(struct server *server)
 {
     const struct supervisor_options workers = {
         .workers = settings.workers,
-        .work_endpoint = dispatcher_work_endpoint(server->dispatcher),
-        .ack_endpoint = dispatcher_ack_endpoint(server->dispatcher),
+        .work_endpoint =
+            server->local_work[0] ? server->local_work : dispatcher_work_endpoint(server->dispatcher),
+        .ack_endpoint =
+            server->local_ack[0] ? server->local_ack : dispatcher_ack_endpoint(server->dispatcher),
         .store = server->store_url,
         .map_bytes = settings.map_bytes,
         .log_format = settings.log_format,
@@ -365,7 +413,7 @@ static enum err open_services(struct server *server)
         err = retention_start(server->journal, server->journal_dir, settings.retain_days, &server->retention);
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
-    server_status_init(&server->status, server->pressure, server->dispatcher);
+    server_status_init(&server->status, server->pressure, server->dispatcher, server->curve_key.public_key);
     store_clear_scratch(server->rejudge_dir);
     server->rejudge = (struct rejudge_options){.journal = server->journal,
                                                .store = server->store,

@@ -36,7 +36,7 @@ enum err routes_open(struct routes *routes, const struct dispatcher_options *opt
         routes->all[i].last = &routes->all[i].first;
         backoff_init(&routes->all[i].backoff, RETRY_FIRST_MS, RETRY_MAX_MS, seed + 1 + i);
     }
-    return wire_bind(options->work_endpoint, options->ack_endpoint, &routes->wire);
+    return wire_bind(&options->wire, &routes->wire);
 }
 
 void routes_close(struct routes *routes)

@@ -54,7 +54,7 @@ struct routes {
     struct arena arena;
 };
 
-/* ERR_SYSTEM, ERR_MEMORY: as wire_bind. What the arguments name outlives the routes. */
+/* Errors as wire_bind. What the arguments name outlives the routes. */
 enum err routes_open(struct routes *routes, const struct dispatcher_options *options, struct journal *journal,
                      dispatcher_acknowledged_fn *acknowledged, void *context);
 void routes_close(struct routes *routes);

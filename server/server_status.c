@@ -18,10 +18,11 @@ struct report {
 };
 
 void server_status_init(struct server_status *status, struct pressure *pressure,
-                        struct dispatcher *dispatcher)
+                        struct dispatcher *dispatcher, const char *curve_public_key)
 {
     *status = (struct server_status){.pressure = pressure,
                                      .dispatcher = dispatcher,
+                                     .curve_public_key = curve_public_key,
                                      .started_ms = clock_wall_ms(),
                                      .started_steady_ms = clock_steady_ms()};
 }
@@ -85,6 +86,7 @@ static void fill_work(struct report *report, struct dispatcher *dispatcher)
     report->work.runs_resent = work.runs_resent;
     report->work.store_failures = work.store_failures;
     report->work.events_condemned = work.events_condemned;
+    report->work.peers_refused = work.peers_refused;
     report->work.breaker = breakers[work.breaker];
     report->status.work = &report->work;
 }
@@ -116,6 +118,7 @@ enum err server_status_get(const struct server_status *status, bool draining, st
         report->status.refusing_ms = view.refusing_ms;
     }
     report->status.memory_bytes = memory_bytes();
+    report->status.curve_public_key = (char *)(uintptr_t)status->curve_public_key;
     fill_room(report, &view);
     fill_counts(report);
     fill_work(report, status->dispatcher);

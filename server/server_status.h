@@ -16,13 +16,14 @@ struct pressure;
 struct server_status {
     struct pressure *pressure;
     struct dispatcher *dispatcher;
-    int64_t started_ms;        /* wall clock */
-    int64_t started_steady_ms; /* steady clock */
+    const char *curve_public_key; /* by which workers on other hosts know this server; empty: it takes none */
+    int64_t started_ms;           /* wall clock */
+    int64_t started_steady_ms;    /* steady clock */
 };
 
 /* From now on it has been running. */
 void server_status_init(struct server_status *status, struct pressure *pressure,
-                        struct dispatcher *dispatcher);
+                        struct dispatcher *dispatcher, const char *curve_public_key);
 
 /* Whether no work goes out because the store keeps failing. Any thread. */
 bool server_status_store_fails(const struct server_status *status);

@@ -18,6 +18,7 @@
 #include "common/base/log.h"
 #include "common/base/options.h"
 #include "common/store/store.h"
+#include "common/wire/curve_key.h"
 #include "common/wire/wire.h"
 #include "worker/commit.h"
 #include "worker/link.h"
@@ -28,22 +29,27 @@
 
 static const char usage[] =
     "Usage: epcis-worker --work-endpoint ENDPOINT --ack-endpoint ENDPOINT --store URL [options]\n"
+    "       epcis-worker --make-key FILE\n"
     "       epcis-worker --rules [--json]\n"
     "       epcis-worker --rejudge DIR [options]\n"
     "\n"
     "Takes runs of EPCIS events from an epcis-server, checks them against the rules and commits them to\n"
-    "the store. SIGTERM finishes the transaction under way. Exit codes: 0 stopped, 1 failed, 2 usage.\n"
+    "the store. Where the server is another machine both prove who they are, and nobody can read or\n"
+    "change what is sent (ZeroMQ's CURVE): --make-key makes this worker's key, whose public half, FILE,\n"
+    "goes into the folder workers of the server's data folder, as NAME.key. SIGTERM finishes the\n"
+    "transaction under way. Exit codes: 0 stopped, 1 failed, 2 usage.\n"
     "With --rejudge an epcis-server has started it, for a replay by other rules (epcisctl replay).\n"
     "\n"
     "Example: epcis-worker --work-endpoint tcp://server:4741 --ack-endpoint tcp://server:4742 \\\n"
-    "             --store lmdb:/var/lib/epcisd/store\n";
+    "             --key worker1.key_secret --server-key curve.key --store lmdb:/var/lib/epcisd/store\n";
 
 enum { MIB = 1 << 20 };
 
 static struct {
     const char *work_endpoint, *ack_endpoint, *store, *log_format, *profile, *rejudge;
+    const char *key, *server_key, *make_key;
     uint64_t map_bytes, transaction_max_bytes, transaction_max_cpu_ms, memory_max_bytes;
-    bool supervised, rules, json;
+    bool supervised, rules, json, insecure_plain_workers;
     struct option_list overrides;
 } settings = {.log_format = "text",
               .profile = "dscsa",
@@ -55,6 +61,14 @@ static const struct option_entry options[] = {
     {"work-endpoint", OPTION_TEXT, &settings.work_endpoint, 0, 0, "ENDPOINT",
      "where the server sends work: tcp://HOST:PORT or ipc://PATH"},
     {"ack-endpoint", OPTION_TEXT, &settings.ack_endpoint, 0, 0, "ENDPOINT", "where the server hears results"},
+    {"key", OPTION_TEXT, &settings.key, 0, 0, "FILE",
+     "this worker's secret key, for a server that asks for one: FILE_secret of --make-key"},
+    {"server-key", OPTION_TEXT, &settings.server_key, 0, 0, "FILE",
+     "the server's public key: a copy of keys/curve.key in its data folder"},
+    {"insecure-plain-workers", OPTION_FLAG, &settings.insecure_plain_workers, 0, 0, NULL,
+     "no keys, though the server is another machine: whoever is between can give and take batches"},
+    {"make-key", OPTION_TEXT, &settings.make_key, 0, 0, "FILE",
+     "write a new key to FILE (public) and FILE_secret, and exit"},
     {"store", OPTION_TEXT, &settings.store, 0, 0, "URL",
      "the event store: lmdb:DIR; DIR may be the server's data folder"},
     {"map-bytes", OPTION_NUMBER, &settings.map_bytes, 0, UINT64_C(1) << 46, "N",
@@ -142,6 +156,8 @@ struct parts {
     struct commit *commit;
     struct queue *queue;
     struct link *link;
+    struct curve_key key;
+    char server_key[CURVE_KEY_TEXT];
 };
 
 static void wake_link(void *wire)
@@ -155,6 +171,29 @@ static void keep_memory(void)
 {
     mallopt(M_TRIM_THRESHOLD, 256 * MIB);
     mallopt(M_MMAP_THRESHOLD, 32 * MIB);
+}
+
+/* Without keys where none were given, which check_keys has allowed. */
+static enum err connect_wire(struct parts *parts)
+{
+    struct wire_worker worker = {.work_endpoint = settings.work_endpoint,
+                                 .ack_endpoint = settings.ack_endpoint};
+    enum err err = ERR_OK;
+    if (settings.key) {
+        worker.key = &parts->key;
+        worker.server_key = parts->server_key;
+        err = curve_key_read(settings.key, &parts->key);
+        if (err == ERR_NOT_FOUND)
+            log_error("curve_key", "file=\"%s\" detail=\"there is none: make it with --make-key\"",
+                      settings.key);
+        if (!err)
+            err = curve_key_read_public(settings.server_key, parts->server_key);
+        if (err == ERR_NOT_FOUND)
+            log_error("curve_key",
+                      "file=\"%s\" detail=\"there is none: it is a copy of the server's keys/curve.key\"",
+                      settings.server_key);
+    }
+    return err ? err : wire_connect(&worker, &the_wire);
 }
 
 static enum err parts_open(struct parts *parts, const struct rules_severities *severities)
@@ -174,7 +213,7 @@ static enum err parts_open(struct parts *parts, const struct rules_severities *s
     if (!err)
         err = commit_open(&commit, &parts->commit);
     if (!err)
-        err = wire_connect(settings.work_endpoint, settings.ack_endpoint, &the_wire);
+        err = connect_wire(parts);
     if (err)
         return err;
     install_handlers();
@@ -257,6 +296,37 @@ static int print_rules(void)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* What would be open to whoever is on the way by accident is refused. */
+static void check_keys(const char *program)
+{
+    bool local =
+        wire_endpoint_is_local(settings.work_endpoint) && wire_endpoint_is_local(settings.ack_endpoint);
+    if (!settings.key != !settings.server_key)
+        options_fail(program, "--key and --server-key go together");
+    if (settings.key || local)
+        return;
+    if (!settings.insecure_plain_workers)
+        options_fail(
+            program,
+            "the server is another machine: give --key and --server-key (see --make-key), or, where all on "
+            "the way are trusted, --insecure-plain-workers");
+    log_warning("plain_workers",
+                "work=%s ack=%s detail=\"whoever is on the way can give and take batches: give --key "
+                "and --server-key\"",
+                settings.work_endpoint, settings.ack_endpoint);
+}
+
+static int make_key(void)
+{
+    struct curve_key key;
+    log_init("epcis-worker", LOG_AS_TEXT);
+    if (curve_key_make(settings.make_key, &key))
+        return EXIT_FAILURE;
+    printf("%s\n", key.public_key);
+    explicit_bzero(&key, sizeof key);
+    return fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     pid_t parent = getppid();
@@ -267,12 +337,16 @@ int main(int argc, char **argv)
     read_severities(argv[0], &severities);
     if (settings.rules)
         return print_rules();
+    if (settings.make_key)
+        return make_key();
     if (!settings.rejudge && (!settings.work_endpoint || !settings.ack_endpoint || !settings.store))
         options_fail(argv[0], "--work-endpoint, --ack-endpoint and --store are all needed");
     bool json = strcmp(settings.log_format, "json") == 0;
     if (!json && strcmp(settings.log_format, "text") != 0)
         options_fail(argv[0], "--log-format is text or json, not '%s'", settings.log_format);
     log_init("epcis-worker", json ? LOG_AS_JSON : LOG_AS_TEXT);
+    if (!settings.rejudge)
+        check_keys(argv[0]);
     if (fault_init())
         return EXIT_USAGE;
     if (settings.rejudge)

@@ -11,6 +11,7 @@
 #include "common/base/buffer.h"
 #include "common/base/digest.h"
 #include "common/base/err.h"
+#include "common/wire/curve_key.h"
 #include "epcis/wire/v1/wire.pb-c.h"
 
 enum { WIRE_RUN_BATCHES_MAX = 64, WIRE_FRAME_BYTES_MAX = 96 << 20 };
@@ -20,15 +21,44 @@ enum { WIRE_VERSION = 1 };
 
 struct wire;
 
-/* Server side: binds both endpoints; "tcp://127.0.0.1:*" lets the system pick a port. Worker side: connects
- * both, now or whenever the other side comes up. ERR_SYSTEM (logged, with ZeroMQ's reason), ERR_MEMORY. */
-enum err wire_bind(const char *work_endpoint, const char *ack_endpoint, struct wire **out);
-enum err wire_connect(const char *work_endpoint, const char *ack_endpoint, struct wire **out);
+/* What a server binds. All of it outlives the wire. */
+struct wire_server {
+    const char *work_endpoint, *ack_endpoint; /* "tcp://127.0.0.1:*" lets the system pick a port */
+    /* CURVE at these two: workers know this key, and their own lie in the folder (allow_list.h). Such a
+     * worker is let in soon after its key is put there; where one that was let in is taken away, all
+     * connections are cut, and those that may come again. NULL: whoever reaches the endpoints may come in. */
+    const struct curve_key *key;
+    const char *keys_dir;
+    /* Sockets beside them, for workers of this host, which need no key; NULL: none. */
+    const char *local_work_endpoint, *local_ack_endpoint;
+};
+
+/* What a worker connects to, now or whenever the other side comes up. All of it outlives the wire. */
+struct wire_worker {
+    const char *work_endpoint, *ack_endpoint;
+    const struct curve_key *key; /* CURVE with this key; NULL: none */
+    const char *server_key;      /* and the server is the one that has this, as Z85 */
+};
+
+/* A socket in the file system (ipc://PATH) is open to its owner alone, and not made in a folder where others
+ * may put another in its place. ERR_SYSTEM (logged, with ZeroMQ's reason), ERR_DISK, ERR_MEMORY. */
+enum err wire_bind(const struct wire_server *server, struct wire **out);
+
+/* A server that turns this worker away is asked again and again, which is logged with the reason. ERR_SYSTEM
+ * (logged), ERR_MEMORY. */
+enum err wire_connect(const struct wire_worker *worker, struct wire **out);
 void wire_close(struct wire **wire);
+
+/* Whether this host alone reaches the endpoint: ipc://, or tcp:// with a loopback address. Any thread; may
+ * ask the resolver. */
+bool wire_endpoint_is_local(const char *endpoint);
 
 /* The endpoint in fact bound, with its port. Valid as long as the wire. */
 const char *wire_work_endpoint(const struct wire *wire);
 const char *wire_ack_endpoint(const struct wire *wire);
+
+/* Server: connections turned away since wire_bind: unknown keys, and whoever does not speak as workers do. */
+uint64_t wire_peers_refused(const struct wire *wire);
 
 /* Waits until something can be received, `send_too` is set and a run could be sent, wire_wake was called,
  * or `timeout_ms` passed (-1: no limit). Never fails; a signal ends it early. */

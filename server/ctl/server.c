@@ -76,12 +76,14 @@ static void append_json(struct buffer *out, const Epcis__V1__ServerStatus *statu
     append_numbers(out, "backlog", &status->backlog->base);
     append_numbers(out, "room", &status->room->base);
     append_numbers(out, "counts", &status->counts->base);
-    buffer_printf(out,
-                  ", \"work\": {\"runs_out\": %" PRIu64 ", \"runs_resent\": %" PRIu64
-                  ", \"store_failures\": %" PRIu64 ", \"events_condemned\": %" PRIu64
-                  ", \"breaker\": \"%s\"}",
-                  status->work->runs_out, status->work->runs_resent, status->work->store_failures,
-                  status->work->events_condemned, breaker_name(status->work->breaker));
+    buffer_printf(
+        out,
+        ", \"work\": {\"runs_out\": %" PRIu64 ", \"runs_resent\": %" PRIu64 ", \"store_failures\": %" PRIu64
+        ", \"events_condemned\": %" PRIu64 ", \"breaker\": \"%s\", \"peers_refused\": %" PRIu64 "}",
+        status->work->runs_out, status->work->runs_resent, status->work->store_failures,
+        status->work->events_condemned, breaker_name(status->work->breaker), status->work->peers_refused);
+    buffer_append_text(out, ", \"curve_public_key\": ");
+    json_append_string(out, status->curve_public_key);
     buffer_append_text(out, ", \"refusals\": {");
     for (size_t i = 0; i < status->n_refusals; i++) {
         buffer_append_text(out, i ? ", " : "");
@@ -173,9 +175,15 @@ static void append_text(struct buffer *out, const Epcis__V1__ServerStatus *statu
     append_label(out, "workers");
     buffer_printf(out,
                   "%" PRIu64 " runs out, %" PRIu64 " sent again, %" PRIu64
-                  " store failures (breaker %s), %" PRIu64 " events condemned\n",
+                  " store failures (breaker %s), %" PRIu64 " events condemned, %" PRIu64 " peers refused\n",
                   status->work->runs_out, status->work->runs_resent, status->work->store_failures,
-                  breaker_name(status->work->breaker), status->work->events_condemned);
+                  breaker_name(status->work->breaker), status->work->events_condemned,
+                  status->work->peers_refused);
+    if (status->curve_public_key[0]) {
+        append_label(out, "curve key");
+        output_foreign_text(out, status->curve_public_key);
+        buffer_append_text(out, "\n");
+    }
     append_label(out, "refusals");
     for (size_t i = 0; i < status->n_refusals; i++) {
         buffer_printf(out, "%s%" PRIu64 " ", i ? ", " : "", status->refusals[i]->count);

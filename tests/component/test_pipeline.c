@@ -227,7 +227,10 @@ static void *worker_main(void *context)
     struct fake_worker *worker = context;
     struct wire *wire = NULL;
     struct buffer frames[WIRE_RUN_BATCHES_MAX] = {{0}};
-    ck_assert_int_eq(wire_connect(work_endpoint, ack_endpoint, &wire), ERR_OK);
+    ck_assert_int_eq(
+        wire_connect(&(struct wire_worker){.work_endpoint = work_endpoint, .ack_endpoint = ack_endpoint},
+                     &wire),
+        ERR_OK);
     while (!atomic_load(&worker->stop)) {
         size_t count = 0;
         wire_wait(wire, false, 20);
@@ -293,13 +296,13 @@ static void core_open(void)
 {
     char journal_dir[96];
     snprintf(journal_dir, sizeof journal_dir, "%s/journal", dir);
-    struct dispatcher_options dispatcher = {.work_endpoint = work_endpoint,
-                                            .ack_endpoint = ack_endpoint,
-                                            .run_max_batches = 4,
-                                            .run_max_bytes = 1 << 20,
-                                            .lease_ms = 300,
-                                            .rewind = on_rewind,
-                                            .silent_ms = 60000};
+    struct dispatcher_options dispatcher = {
+        .wire = {.work_endpoint = work_endpoint, .ack_endpoint = ack_endpoint},
+        .run_max_batches = 4,
+        .run_max_bytes = 1 << 20,
+        .lease_ms = 300,
+        .rewind = on_rewind,
+        .silent_ms = 60000};
     struct converter_options converter = {.limits = PARSER_LIMITS_INIT,
                                           .batch_max_events = 10,
                                           .batch_max_bytes = 1 << 20,
@@ -518,12 +521,12 @@ END_TEST
 START_TEST(an_overdue_probe_lets_the_dispatcher_sleep)
 {
     static struct routes routes;
-    struct dispatcher_options options = {.work_endpoint = work_endpoint,
-                                         .ack_endpoint = ack_endpoint,
-                                         .run_max_batches = 4,
-                                         .run_max_bytes = 1 << 20,
-                                         .lease_ms = 300,
-                                         .silent_ms = 60000};
+    struct dispatcher_options options = {
+        .wire = {.work_endpoint = work_endpoint, .ack_endpoint = ack_endpoint},
+        .run_max_batches = 4,
+        .run_max_bytes = 1 << 20,
+        .lease_ms = 300,
+        .silent_ms = 60000};
     ck_assert_int_eq(routes_open(&routes, &options, NULL, NULL, NULL), ERR_OK);
     int64_t long_ago_ms = clock_steady_ms() - 60000;
     for (int i = 0; i < BREAKER_FAILURES; i++)

@@ -31,7 +31,8 @@ static void setup(void)
     snprintf(url, sizeof url, "lmdb:%s/store", folder);
     snprintf(work, sizeof work, "ipc://%s/work", folder);
     snprintf(acks, sizeof acks, "ipc://%s/acks", folder);
-    ck_assert_int_eq(wire_bind(work, acks, &server), ERR_OK);
+    ck_assert_int_eq(wire_bind(&(struct wire_server){.work_endpoint = work, .ack_endpoint = acks}, &server),
+                     ERR_OK);
     synthetic_init(&made);
     arena_init(&events, 256 << 20);
     arena_init(&news, 64 << 20);
@@ -160,7 +161,9 @@ static void threads_start(struct threads *threads, size_t transaction_max_bytes,
     struct commit_config config = {
         .store = threads->store, .worker_id = "test:1", .profile = RULES_DSCSA, .memory_bytes = memory_bytes};
     ck_assert_int_eq(commit_open(&config, &threads->commit), ERR_OK);
-    ck_assert_int_eq(wire_connect(work, acks, &threads->wire), ERR_OK);
+    ck_assert_int_eq(
+        wire_connect(&(struct wire_worker){.work_endpoint = work, .ack_endpoint = acks}, &threads->wire),
+        ERR_OK);
     threads->queue = queue_new(2 * transaction_max_bytes, wake, threads->wire);
     threads->link_config = (struct link_config){.wire = threads->wire,
                                                 .queue = threads->queue,

@@ -350,12 +350,13 @@ class EndToEnd(unittest.TestCase):
         """Options that make server and workers meet inside the test's folder."""
         return ["--work-endpoint", f"ipc://{self.folder}/work", "--ack-endpoint", f"ipc://{self.folder}/ack"]
 
-    def start_worker(self, data_dir=None, environment=None, endpoints=None, options=()):
-        """A worker that nobody restarts, for a server with --workers 0 and self.endpoints() or those given."""
+    def start_worker(self, data_dir=None, environment=None, endpoints=None, options=(), through=()):
+        """A worker that nobody restarts, for a server with --workers 0 and self.endpoints() or those given;
+        `through` is a command that starts it."""
         count = len(list(self.folder.glob("worker-*.log")))
         with open(self.folder / f"worker-{count}.log", "wb") as log:
             process = subprocess.Popen(
-                [str(BIN / "epcis-worker"), *(endpoints or self.endpoints()),
+                [*through, str(BIN / "epcis-worker"), *(endpoints or self.endpoints()),
                  "--store", store_url(data_dir or self.data_dir), *map(str, options)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**self.family.environment, **(environment or {})}, start_new_session=True)
