@@ -329,9 +329,9 @@ static enum err server_prepare(struct server *server)
     }
     bool beside = server->curve && settings.workers > 0;
     if (!err && beside)
-        err = set_endpoint(NULL, data_dir, "work.sock", server->local_work);
+        err = set_endpoint(NULL, data_dir, "local-work.sock", server->local_work);
     if (!err && beside)
-        err = set_endpoint(NULL, data_dir, "ack.sock", server->local_ack);
+        err = set_endpoint(NULL, data_dir, "local-ack.sock", server->local_ack);
     return err;
 }
 

@@ -70,6 +70,11 @@ class CurveHosts(RemoteWorkers):
         self.stop_workers(process)
         self.stop_cleanly(server)
 
+    def test_one_endpoint_that_others_reach_leaves_the_local_workers_at_work(self):
+        server = self.start(1, options=self.at("0.0.0.0")[:2])
+        self.works(server)
+        self.stop_cleanly(server)
+
     # ---- another host
 
     def test_a_worker_in_a_network_of_its_own(self):

@@ -17,7 +17,7 @@ class CurveRefused(RemoteWorkers):
         server = self.serve(workers=1)  # which needs no key
         known, stranger = self.make_key("known"), self.make_key("stranger")
         self.admit(known)
-        for name in ("work.sock", "ack.sock"):
+        for name in ("local-work.sock", "local-ack.sock"):
             self.assertEqual((self.data_dir / name).stat().st_mode & 0o777, 0o600)
         good, _ = self.worker(known)
         wait_for(lambda: self.hears(server, good), "the worker with the right key is at work")
