@@ -78,6 +78,7 @@ struct assembler {
     struct arena *arena;      /* the one of the two that is filled now */
     Epcis__V1__Document *document;
     bool document_given;
+    bool body_seen;
     struct buffer vocabulary_type;
 
     struct parser_event current;
@@ -110,6 +111,13 @@ bool assembler_leaf(struct assembler *assembler, const struct assembler_name *na
 
 /* Says of the node that just began what JSON tells of its value; elsewhere nothing. */
 void assembler_node_value(struct assembler *assembler, Epcis__V1__ValueType type, bool in_array);
+
+/* Says where a field that the grammar knows in events is none of the present event's type; elsewhere nothing.
+ */
+void assembler_check_field(struct assembler *assembler, const struct assembler_name *name);
+
+/* True where names without a namespace are extensions, too. */
+bool assembler_takes_any_name(const struct assembler *assembler, uint8_t context);
 
 /* True where the grammar knows the name inside the element that is open now. */
 bool assembler_knows(const struct assembler *assembler, enum grammar_name name);

@@ -29,11 +29,12 @@ static void append_xpath_step(struct assembler_fault *fault, const struct frame 
         append(fault->path, sizeof fault->path, "/%s%s%s", prefix, colon, local);
 }
 
-/* JSON pointer (RFC 6901); the root has no step. */
+/* JSON pointer (RFC 6901); the root has no step. What repeats in an object is a member that is an array:
+ * which of its entries is meant is not told. */
 static void append_pointer_step(struct assembler_fault *fault, const struct frame *parent, bool list,
                                 const char *prefix, const char *local)
 {
-    if (list)
+    if (list && parent->context != IN_SENSOR_ELEMENT && parent->context != IN_VOCABULARY_ELEMENT)
         append(fault->path, sizeof fault->path, "/%u", parent->children > 0 ? parent->children - 1 : 0);
     else if (parent)
         append(fault->path, sizeof fault->path, "/%s%s%s", prefix, prefix[0] ? ":" : "", local);

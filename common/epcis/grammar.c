@@ -257,10 +257,13 @@ const struct grammar_content grammar_contents[CONTEXT_COUNT] = {
     [IN_DESTINATION] = {.text = FIELD(Destination, destination), .attributes = true},
     [IN_SENSOR_ELEMENT_LIST] = {.list = true, .filled = true},
     [IN_SENSOR_ELEMENT] = {.extensions = FIELD(SensorElement, n_extensions), .bare = true, .list = true},
-    [IN_SENSOR_METADATA] = {.extensions = FIELD(SensorMetadata, n_extensions), .attributes = true},
+    [IN_SENSOR_METADATA] = {.extensions = FIELD(SensorMetadata, n_extensions),
+                            .attributes = true,
+                            .childless = true},
     /* The JSON schema has bizRules here, the XSD takes any attribute. */
     [IN_SENSOR_REPORT] = {.extensions = FIELD(SensorReport, n_extensions),
                           .attributes = true,
+                          .childless = true,
                           .any_name = true},
     [IN_ILMD] = {.extensions = FIELD(Event, n_ilmd), .any_name = true},
 };

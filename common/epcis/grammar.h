@@ -217,6 +217,13 @@ struct grammar_rule {
 
 extern const struct grammar_rule grammar[CONTEXT_COUNT][NAME_COUNT];
 
+/* Whether a field of events is one of that type of event. */
+bool grammar_belongs(unsigned type, enum grammar_name name);
+
+/* In how many <extension> elements (or <baseExtension>) the schema of 1.2 has an event of that type, or a
+ * field of it. */
+unsigned grammar_extensions(unsigned type, enum grammar_name name);
+
 /* The place of a name in an XML event of that type, or in a part of it, larger ones behind smaller ones: the
  * schemas demand an order. 0: none is known. */
 unsigned grammar_order(enum grammar_context context, unsigned type, enum grammar_name name, bool version_1);
@@ -228,6 +235,7 @@ struct grammar_content {
     uint16_t text;       /* the field that gets text */
     bool attributes;     /* the row holds for attributes too */
     bool closed;         /* the schema has no extensions here: they are kept, and told */
+    bool childless;      /* XML has attributes alone here */
     bool bare;           /* the schema has no attributes here, not even foreign ones */
     bool any_name;       /* elements without a namespace are extensions too (ILMD) */
     bool list;           /* of like elements: paths number them */

@@ -57,6 +57,57 @@ static bool is_later(enum grammar_context context, unsigned type)
            type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_ASSOCIATION;
 }
 
+#define OF(type) (1U << EPCIS__V1__EVENT_TYPE__EVENT_TYPE_##type)
+
+/* The types of event that have a field, a bit each; 0: all. The same as above, for a look-up in one step. */
+static const uint8_t types_of[NAME_COUNT] = {
+    [NAME_EPC_LIST] = OF(OBJECT) | OF(TRANSACTION),
+    [NAME_QUANTITY_LIST] = OF(OBJECT) | OF(TRANSACTION),
+    [NAME_PARENT_ID] = OF(AGGREGATION) | OF(TRANSACTION) | OF(ASSOCIATION),
+    [NAME_CHILD_EPCS] = OF(AGGREGATION) | OF(ASSOCIATION),
+    [NAME_CHILD_QUANTITY_LIST] = OF(AGGREGATION) | OF(ASSOCIATION),
+    [NAME_INPUT_EPC_LIST] = OF(TRANSFORMATION),
+    [NAME_INPUT_QUANTITY_LIST] = OF(TRANSFORMATION),
+    [NAME_OUTPUT_EPC_LIST] = OF(TRANSFORMATION),
+    [NAME_OUTPUT_QUANTITY_LIST] = OF(TRANSFORMATION),
+    [NAME_TRANSFORMATION_ID] = OF(TRANSFORMATION),
+    [NAME_ACTION] = OF(OBJECT) | OF(AGGREGATION) | OF(TRANSACTION) | OF(ASSOCIATION),
+    [NAME_ILMD] = OF(OBJECT) | OF(TRANSFORMATION),
+    [NAME_EPC_CLASS] = OF(QUANTITY),
+    [NAME_QUANTITY] = OF(QUANTITY),
+};
+
+bool grammar_belongs(unsigned type, enum grammar_name name)
+{
+    return types_of[name] == 0 || (types_of[name] >> type & 1);
+}
+
+unsigned grammar_extensions(unsigned type, enum grammar_name name)
+{
+    bool transformation = type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_TRANSFORMATION;
+    if (type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_ASSOCIATION)
+        return name >= NAME_OBJECT_EVENT && name <= NAME_QUANTITY_EVENT ? 2 : 0;
+    switch (name) {
+    case NAME_TRANSFORMATION_EVENT:
+    case NAME_EVENT_ID:
+    case NAME_ERROR_DECLARATION:
+        return 1;
+    case NAME_CERTIFICATION_INFO:
+        return 2;
+    case NAME_QUANTITY_LIST:
+    case NAME_CHILD_QUANTITY_LIST:
+    case NAME_SOURCE_LIST:
+    case NAME_DESTINATION_LIST:
+    case NAME_ILMD:
+        return transformation ? 0 : 1;
+    case NAME_SENSOR_ELEMENT_LIST:
+    case NAME_PERSISTENT_DISPOSITION:
+        return transformation ? 1 : 2;
+    default:
+        return 0;
+    }
+}
+
 unsigned grammar_order(enum grammar_context context, unsigned type, enum grammar_name name, bool version_1)
 {
     if ((version_1 && is_later(context, type)) || type >= sizeof event_orders / sizeof event_orders[0])

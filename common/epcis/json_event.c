@@ -178,28 +178,63 @@ static enum json_kind schema_kind_of_entry(enum grammar_name list)
     return text ? JSON_STRING : JSON_OBJECT;
 }
 
-/* Says where a known member, or an entry of one, is of another kind than the schema's. */
-static void check_kind(struct assembler *assembler, const struct assembler_name *name,
-                       const struct json_value *member)
+/* Says what is wrong with a value: the event is read all the same where that value, or each in it, can be
+ * read as the right kind. */
+static bool report_kind(struct assembler *assembler, const struct assembler_name *name, const char *where,
+                        enum json_kind kind, enum json_kind right)
 {
     static const char *const kinds[] = {
         [JSON_OBJECT] = "an object", [JSON_ARRAY] = "an array",    [JSON_STRING] = "a text",
         [JSON_NUMBER] = "a number",  [JSON_BOOLEAN] = "a boolean", [JSON_NULL] = "null"};
+    bool list = right == JSON_ARRAY && entry_name(name->id) != NAME_UNKNOWN, readable;
+    if (kind == JSON_NULL)
+        readable = true;
+    else if (kind == JSON_OBJECT)
+        readable = right == JSON_ARRAY && !list && schema_kind_of_entry(name->id) == JSON_OBJECT;
+    else
+        readable = right != JSON_OBJECT && (kind == JSON_ARRAY || !list);
+    if (readable)
+        assembler_note(assembler, name, "%s%s is %s: %s would be right", where, name->local, kinds[kind],
+                       kinds[right]);
+    else
+        assembler_refuse(assembler, ERR_INPUT, name, NULL, "%s%s is %s: %s would be right", where,
+                         name->local, kinds[kind], kinds[right]);
+    return readable;
+}
+
+/* What the JSON schema demands and the XSD does not; what both demand is the rules' to judge. */
+static void check_required(struct assembler *assembler, const struct assembler_name *name,
+                           const struct json_value *object)
+{
+    const char *required = name->id == NAME_SENSOR_REPORT       ? "type"
+                           : name->id == NAME_ERROR_DECLARATION ? "declarationTime"
+                                                                : NULL;
+    if (required && !json_value_member(object, required))
+        assembler_note(assembler, name, "%s has no %s: one would be right", name->local, required);
+}
+
+/* False after refusing. */
+static bool check_kind(struct assembler *assembler, const struct assembler_name *name,
+                       const struct json_value *member)
+{
     enum json_kind right = schema_kind(name->id);
     if (name->id == NAME_CERTIFICATION_INFO && member->kind == JSON_ARRAY)
         right = JSON_ARRAY;
-    if (member->kind != right) {
-        assembler_note(assembler, name, "%s is %s: %s would be right", name->local, kinds[member->kind],
-                       kinds[right]);
-        return;
-    }
+    if (member->kind != right)
+        return report_kind(assembler, name, "", member->kind, right);
+    if (right == JSON_OBJECT)
+        check_required(assembler, name, member);
     if (right != JSON_ARRAY)
-        return;
+        return true;
     enum json_kind right_entry = schema_kind_of_entry(name->id);
-    for (const struct json_value *entry = member->first; entry; entry = entry->next)
-        if (entry->kind != right_entry)
-            assembler_note(assembler, name, "an entry of %s is %s: %s would be right", name->local,
-                           kinds[entry->kind], kinds[right_entry]);
+    for (const struct json_value *entry = member->first; entry; entry = entry->next) {
+        if (entry->kind != right_entry &&
+            !report_kind(assembler, name, "an entry of ", entry->kind, right_entry))
+            return false;
+        if (entry->kind == JSON_OBJECT)
+            check_required(assembler, name, entry);
+    }
+    return true;
 }
 
 static void give_list(struct giver *giver, const struct json_context *context,
@@ -210,11 +245,9 @@ static void give_list(struct giver *giver, const struct json_context *context,
     assembler_start(giver->assembler, name);
     if (value->kind == JSON_ARRAY)
         give_value(giver, context, &inner, value, false);
-    else if (value->kind == JSON_OBJECT)
-        assembler_refuse(giver->assembler, ERR_INPUT, NULL, NULL, "%s is an object: an array would be right",
+    else
+        assembler_refuse(giver->assembler, ERR_INPUT, NULL, NULL, "%s is no array: one would be right",
                          name->local);
-    else if (value->length > 0)
-        assembler_text(giver->assembler, value->text, value->length);
     assembler_end(giver->assembler);
 }
 
@@ -246,7 +279,7 @@ static bool give_text_member(struct assembler *assembler, const struct json_valu
 static bool takes_any_name(const struct assembler *assembler)
 {
     const struct frame *frame = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
-    return !frame || frame->kind == FRAME_NODE || grammar_contents[frame->context].any_name;
+    return !frame || frame->kind == FRAME_NODE || assembler_takes_any_name(assembler, frame->context);
 }
 
 static void give_member(struct giver *giver, const struct json_context *context,
@@ -259,8 +292,8 @@ static void give_member(struct giver *giver, const struct json_context *context,
     if (id != NAME_UNKNOWN && assembler_knows(assembler, id)) {
         struct assembler_name name = home_name(id, member->key);
         if (assembler->event)
-            check_kind(assembler, &name, member);
-        if (member->kind == JSON_NULL)
+            assembler_check_field(assembler, &name);
+        if ((assembler->event && !check_kind(assembler, &name, member)) || member->kind == JSON_NULL)
             return;
         if (entry_name(id) != NAME_UNKNOWN)
             give_list(giver, context, &name, entry_name(id), member);
@@ -311,20 +344,40 @@ enum grammar_name json_event_name(const struct json_names *names, const struct j
     return id >= NAME_OBJECT_EVENT && id <= NAME_QUANTITY_EVENT ? id : NAME_UNKNOWN;
 }
 
+/* One that says of itself nothing, or nothing known. */
+static void refuse_event(struct assembler *assembler, const struct json_value *event)
+{
+    static const char right[] = "ObjectEvent, AggregationEvent, TransactionEvent, TransformationEvent or "
+                                "AssociationEvent would be right";
+    const struct json_value *type = json_value_member(event, "type");
+    struct assembler_name any = home_name(NAME_OBJECT_EVENT, "event"),
+                          type_name = home_name(NAME_TYPE, "type");
+    assembler_start(assembler, &any);
+    if (event->kind != JSON_OBJECT)
+        assembler_refuse(assembler, ERR_INPUT, NULL, NULL,
+                         "an entry of eventList is no object: an event would be right");
+    else if (!type)
+        assembler_refuse(assembler, ERR_INPUT, &type_name, NULL, "type is missing in an event: %s", right);
+    else if (type->kind != JSON_STRING)
+        assembler_refuse(assembler, ERR_INPUT, &type_name, NULL, "type is no text in an event: %s", right);
+    else
+        assembler_refuse(assembler, ERR_INPUT, &type_name, type->text, "%.64s is no type of event: %s",
+                         type->text, right);
+    assembler_end(assembler);
+}
+
 void json_event_give(struct assembler *assembler, const struct json_names *names,
                      const struct json_context *context, struct arena *arena, const struct json_value *event)
 {
     struct giver giver = {assembler, names, arena};
     enum grammar_name id = json_event_name(names, event);
-    const struct json_value *type = json_value_member(event, "type");
-    const char *local = id != NAME_UNKNOWN                  ? grammar_spellings[id]
-                        : type && type->kind == JSON_STRING ? type->text
-                        : event->kind != JSON_OBJECT        ? "an entry that is no object"
-                                                            : "an entry whose type is no text, or missing,";
-    struct assembler_name name = home_name(id, local);
+    struct assembler_name name = home_name(id, grammar_spellings[id]);
+    if (id == NAME_UNKNOWN) {
+        refuse_event(assembler, event);
+        return;
+    }
     assembler_start(assembler, &name);
-    if (event->kind == JSON_OBJECT)
-        give_members(&giver, context, event);
+    give_members(&giver, context, event);
     assembler_end(assembler);
 }
 

@@ -111,10 +111,6 @@ void json_way_enter(struct json_parser *parser, const struct json_way *way)
     name.local = way->key ? way->key : "";
     if (way->from == AT_ROOT)
         start_root(parser);
-    if (way->to == AT_BODY && parser->body_seen)
-        assembler_fail(parser->assembler, ERR_INPUT,
-                       "epcisBody stands here a second time: once would be right");
-    parser->body_seen |= way->to == AT_BODY;
     parser->places[parser->place_count++] = way->to;
     assembler_start(parser->assembler, &name);
 }
@@ -229,7 +225,7 @@ static void leave_root(struct json_parser *parser)
     const struct json_value *type = json_value_member(parser->root, "type");
     replay_late(parser);
     parser->place_count--;
-    if (parser->body_seen) {
+    if (assembler->body_seen) {
         assembler_end(assembler);
     } else if (json_event_name(&parser->names, parser->root) != NAME_UNKNOWN) {
         parser->start_line = parser->root->line;

@@ -43,7 +43,6 @@ struct json_parser {
     int place_count;
     bool root_started;          /* the assembler has the document's frame */
     bool has_context, has_type; /* among root's members */
-    bool body_seen;
 
     struct arena root_arena;
     struct json_value *root; /* members of the outermost object, but for those that lead on */

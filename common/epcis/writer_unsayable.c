@@ -96,8 +96,13 @@ static bool sensors_have_local(const struct writer *writer, const Epcis__V1__Eve
     return false;
 }
 
+static bool location_has_local(const Epcis__V1__Location *location)
+{
+    return location && has_local(location->extensions, location->n_extensions, false);
+}
+
 /* Names without a namespace are the standard's own, but in ILMD, in sensor reports and, in 1.2, in the
- * innermost <extension> of an event of its list. */
+ * innermost <extension> of an event of its list; in JSON also in locations. */
 static bool has_misplaced_local(const struct writer *writer, const Epcis__V1__Event *event)
 {
     const Epcis__V1__ErrorDeclaration *declaration = event->error_declaration;
@@ -105,10 +110,7 @@ static bool has_misplaced_local(const struct writer *writer, const Epcis__V1__Ev
     bool innermost = writer->format == WRITER_XML_1 && !writer->bare_event &&
                      event->type != EPCIS__V1__EVENT_TYPE__EVENT_TYPE_QUANTITY;
     return (!innermost && has_local(event->extensions, event->n_extensions, json)) ||
-           (event->read_point &&
-            has_local(event->read_point->extensions, event->read_point->n_extensions, json)) ||
-           (event->biz_location &&
-            has_local(event->biz_location->extensions, event->biz_location->n_extensions, json)) ||
+           (!json && (location_has_local(event->read_point) || location_has_local(event->biz_location))) ||
            (declaration && has_local(declaration->extensions, declaration->n_extensions, json)) ||
            sensors_have_local(writer, event);
 }
@@ -147,12 +149,25 @@ static bool has_infinite(const struct writer *writer, const Epcis__V1__Event *ev
             quantities_are_infinite(event->output_quantity_list, event->n_output_quantity_list));
 }
 
+/* What the JSON schema demands and the XSDs do not. */
+static bool lacks_required(const Epcis__V1__Event *event)
+{
+    for (size_t i = 0; i < event->n_sensor_element_list; i++)
+        for (size_t j = 0; j < event->sensor_element_list[i]->n_sensor_reports; j++)
+            if (!*event->sensor_element_list[i]->sensor_reports[j]->type)
+                return true;
+    return event->error_declaration && !event->error_declaration->declaration_time;
+}
+
 const char *writer_unsayable(const struct writer *writer, const Epcis__V1__Event *event)
 {
     if (!event_type_name(event->type)[0])
         return "type: no event type of the standard";
     if (event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_QUANTITY && writer->format != WRITER_XML_1)
         return "QuantityEvent: EPCIS 2.0 has none; an ObjectEvent with a quantityList would be another event";
+    if (writer_is_json(writer) && lacks_required(event))
+        return "a sensorReport without type or an errorDeclaration without declarationTime: JSON demands "
+               "them";
     if (has_extended_quantity(event))
         return "an extension in a quantityElement: no syntax has any there";
     if (has_infinite(writer, event))

@@ -320,22 +320,56 @@ static void on_start_document(void *context)
     stop_on_error(parser);
 }
 
-static void report(struct xml_parser *parser, const char *message)
+/* What is right, where the parser's own words do not tell a partner what to do; NULL: they do. */
+static const char *advice(int code, const char *message)
+{
+    static const char not_utf8[] = "Input is not proper UTF-8";
+    if (message && strncmp(message, not_utf8, sizeof not_utf8 - 1) == 0)
+        code = XML_ERR_INVALID_ENCODING; /* libxml2 gives it the code of a character that XML has not */
+    switch (code) {
+    case XML_ERR_DOCUMENT_EMPTY:
+        return "the document is neither XML nor JSON: an EPCISDocument in XML, or in JSON as UTF-8, would be "
+               "right";
+    case XML_ERR_ENTITYREF_SEMICOL_MISSING:
+    case XML_ERR_NAME_REQUIRED:
+        return "a bare & stands in a text, or < in front of something that is no name: &amp; or &lt; would "
+               "be "
+               "right";
+    case XML_ERR_UNDECLARED_ENTITY:
+        return "an entity stands here that is none of XML's five (&amp; &lt; &gt; &quot; &apos;): the "
+               "character "
+               "itself, or its number as in &#160;, would be right";
+    case XML_ERR_INVALID_ENCODING:
+        return "a text is not in the encoding that the document declares, or that it has without a "
+               "declaration "
+               "(UTF-8): the declaration of the one that it is in would be right";
+    default:
+        return NULL;
+    }
+}
+
+static void report(struct xml_parser *parser, int code, const char *message)
 {
     struct assembler *assembler = parser->assembler;
+    const xmlParserInput *input = parser->context->input;
     if (!check_memory(parser))
         return;
+    bool at_end = parser->finishing && (!input || input->cur >= input->end);
     /* Of a text that ends too early libxml2 says that it goes on too long. */
-    if (parser->finishing && assembler->document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_UNSPECIFIED)
+    if (parser->finishing &&
+        assembler->document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_UNSPECIFIED &&
+        code != XML_ERR_DOCUMENT_EMPTY)
         message = "it ends before its root element is complete";
     int length = message ? (int)strcspn(message, "\n") : 0;
     if (xmlDictGetUsage(parser->context->dict) > NAME_BYTES_MAX)
         assembler_fail(assembler, ERR_LIMIT,
                        "different names and namespaces take more than %d bytes: fewer would be right",
                        (int)NAME_BYTES_MAX);
-    else if (parser->finishing && assembler->depth > 0)
+    else if (at_end && assembler->depth > 0)
         assembler_fail(assembler, ERR_INPUT, "the document is cut off inside %s: its end tag would be right",
                        assembler->frames[assembler->depth - 1].local);
+    else if (advice(code, message))
+        assembler_fail(assembler, ERR_INPUT, "%s", advice(code, message));
     else
         assembler_fail(assembler, ERR_INPUT,
                        "the document is not well-formed XML: %.*s: mending that would be right", length,
@@ -352,7 +386,7 @@ static void on_error(void *context, xmlErrorPtr error)
     if (error->code == XML_ERR_NO_MEMORY && xmlDictGetUsage(parser->context->dict) <= NAME_BYTES_MAX)
         assembler_fail(parser->assembler, ERR_MEMORY, "out of memory");
     else
-        report(parser, error->message);
+        report(parser, error->code, error->message);
     stop_on_error(parser);
 }
 
@@ -470,7 +504,7 @@ static void xml_feed(void *state, const char *data, size_t bytes)
         size_t piece = bytes < PIECE_BYTES ? bytes : PIECE_BYTES;
         int code = xmlParseChunk(parser->context, data, (int)piece, 0);
         if (assembler->err == ERR_OK && code != XML_ERR_OK && !parser->context->wellFormed)
-            report(parser, NULL);
+            report(parser, XML_ERR_OK, NULL);
         if (check_memory(parser) && assembler->err == ERR_OK)
             check_pending(parser);
         data += piece;
@@ -488,7 +522,7 @@ static void xml_finish(void *state)
     xmlParseChunk(parser->context, NULL, 0, 1);
     if (assembler->err == ERR_OK &&
         (!parser->context->wellFormed || assembler->depth > 0 || assembler->skip > 0))
-        report(parser, "its end is missing");
+        report(parser, XML_ERR_OK, "its end is missing");
     unhook_errors(&before);
 }
 

@@ -21,7 +21,8 @@ static const char usage[] =
     "\n"
     "Reads an EPCIS document (1.2 XML, 2.0 XML or 2.0 JSON-LD, gzip and Zstandard too; - for standard\n"
     "input) here, without a server. Without --to, prints one JSON object a line for each event: index,\n"
-    "type, event_time, action, epcs, event_hash, error. With --to, prints the document in another syntax;\n"
+    "type, event_time, action, epcs, event_hash, error (code, message, field, value, path, line,\n"
+    "byte_offset). With --to, prints the document in another syntax;\n"
     "elements that stand in a wrong order are put right, and standard error says so.\n"
     "\n"
     "Example:\n"
@@ -53,9 +54,12 @@ static void append_error(struct buffer *line, const struct parser_error *error)
     }
     buffer_append_text(line, "{\"code\":");
     json_append_string(line, error->code);
-    buffer_append_text(line, ",\"message\":");
-    json_append_string(line, error->message);
-    buffer_append_text(line, "}");
+    append_text_or_null(line, "message", error->message);
+    append_text_or_null(line, "field", error->field);
+    append_text_or_null(line, "value", error->value);
+    append_text_or_null(line, "path", error->path);
+    buffer_printf(line, ",\"line\":%llu,\"byte_offset\":%llu}", (unsigned long long)error->line,
+                  (unsigned long long)error->byte_offset);
 }
 
 static size_t count_epcs(const Epcis__V1__Event *event)

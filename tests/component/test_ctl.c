@@ -409,7 +409,7 @@ START_TEST(complaints_hold_no_control_characters)
              "[{\"type\": \"\\u001b[31mEvent\"}]}}",
              1);
     run("convert", "--to", "json", "a.json");
-    check_run(3, "?[31mEvent is no event of EPCIS");
+    check_run(3, "?[31mEvent is no type of event");
     end();
 }
 END_TEST

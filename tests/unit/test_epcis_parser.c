@@ -167,10 +167,14 @@ START_TEST(tells_elements_that_are_out_of_order)
         "<ObjectEvent><eventTime/><baseExtension><eventID/><extension><later/>"
         "</extension></baseExtension><epcList/><extension><quantityList/><extension>"
         "<later/></extension></extension><x:own/></ObjectEvent>";
+    static const char ilmd_first_1[] = "<ObjectEvent><extension><ilmd/><extension><persistentDisposition/></"
+                                       "extension></extension></ObjectEvent>";
+    static const char ilmd_last_1[] = "<ObjectEvent><extension><extension><persistentDisposition/></"
+                                      "extension><ilmd/></extension></ObjectEvent>";
     ck_assert_uint_eq(noted_in(HEAD("2"), ilmd_first), 1);
-    ck_assert_uint_eq(noted_in(HEAD("1"), ilmd_first), 0);
+    ck_assert_uint_eq(noted_in(HEAD("1"), ilmd_first_1), 0);
     ck_assert_uint_eq(noted_in(HEAD("2"), ilmd_last), 0);
-    ck_assert_uint_eq(noted_in(HEAD("1"), ilmd_last), 1);
+    ck_assert_uint_eq(noted_in(HEAD("1"), ilmd_last_1), 1);
     ck_assert_uint_eq(noted_in(HEAD("1"), wrapped), 0);
     ck_assert_uint_eq(noted_in(HEAD("2"), "<AggregationEvent><childEPCs/><parentID/></AggregationEvent>"), 1);
     ck_assert_uint_eq(noted_in(HEAD("2"), "<ObjectEvent><eventTime/></ObjectEvent><ObjectEvent><eventTime/>"
@@ -179,19 +183,67 @@ START_TEST(tells_elements_that_are_out_of_order)
 }
 END_TEST
 
+#define J_HEAD  "{\"@context\":[{\"x\":\"urn:x:\"}],\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\","
+#define J_OPEN  J_HEAD "\"epcisBody\":{\"eventList\":["
+#define J_CLOSE "]}}"
+#define J_GOOD                                                                                               \
+    "{\"type\":\"ObjectEvent\",\"eventTime\":\"2022-01-01T00:00:00Z\",\"eventTimeZoneOffset\":\"+00:00\","   \
+    "\"epcList\":[\"urn:x:1\"],\"action\":\"ADD\"}"
+#define J_EVENT(content) "{\"type\":\"ObjectEvent\"," content "}"
+
 /* Where nothing is lost by reading them all the same. */
 START_TEST(tells_what_the_schemas_have_no_place_for)
 {
     static const char certified[] =
         "<ObjectEvent><certificationInfo>a</certificationInfo><certificationInfo>b"
         "</certificationInfo></ObjectEvent>";
+    static const char certified_1[] =
+        "<ObjectEvent><baseExtension><extension><certificationInfo>a</certificationInfo><certificationInfo>b"
+        "</certificationInfo></extension></baseExtension></ObjectEvent>";
+    static const char report[] =
+        "<ObjectEvent><sensorElementList><sensorElement><sensorReport><value>1</value>"
+        "</sensorReport></sensorElement></sensorElementList></ObjectEvent>";
     static const char extended[] =
         "<ObjectEvent><quantityList><quantityElement><epcClass>a</epcClass><x:own/>"
         "</quantityElement></quantityList></ObjectEvent>";
     ck_assert_uint_eq(noted_in(HEAD("2"), certified), 1);
-    ck_assert_uint_eq(noted_in(HEAD("1"), certified), 0);
+    ck_assert_uint_eq(noted_in(HEAD("1"), certified_1), 0);
     ck_assert_uint_eq(noted_in(HEAD("2"), extended), 1);
-    ck_assert_uint_eq(noted_in(HEAD("1"), extended), 1);
+    ck_assert_uint_eq(noted_in(HEAD("2"), "<ObjectEvent><parentID>a</parentID></ObjectEvent>"), 1);
+    ck_assert_uint_eq(noted_in(HEAD("2"), "<AggregationEvent><epcList/></AggregationEvent>"), 1);
+    ck_assert_uint_eq(noted_in(HEAD("2"), report), 1);
+    ck_assert_uint_eq(noted_between(J_OPEN, J_EVENT("\"parentID\":\"a\""), J_CLOSE), 1);
+    ck_assert_uint_eq(noted_between(J_OPEN, J_EVENT("\"transformationID\":\"a\""), J_CLOSE), 1);
+}
+END_TEST
+
+/* What came after 1.2 stands in its <extension> elements, and so many of them. */
+static const struct {
+    const char *event;
+    unsigned noted;
+} extended_1[] = {
+    {"<ObjectEvent><extension><quantityList/><sourceList><source/></sourceList><ilmd/></extension></"
+     "ObjectEvent>",
+     0},
+    {"<ObjectEvent><quantityList/></ObjectEvent>", 1},
+    {"<ObjectEvent><sourceList><source/></sourceList></ObjectEvent>", 1},
+    {"<ObjectEvent><ilmd/></ObjectEvent>", 1},
+    {"<ObjectEvent><eventID>a</eventID></ObjectEvent>", 1},
+    {"<ObjectEvent><baseExtension><eventID>a</eventID></baseExtension></ObjectEvent>", 0},
+    {"<ObjectEvent><extension><persistentDisposition/></extension></ObjectEvent>", 1},
+    {"<TransformationEvent/>", 1},
+    {"<extension><TransformationEvent><ilmd/></TransformationEvent></extension>", 0},
+    {"<extension><TransformationEvent><persistentDisposition/></TransformationEvent></extension>", 1},
+    {"<extension><AssociationEvent/></extension>", 1},
+    {"<extension><extension><AssociationEvent><sourceList><source/></sourceList></AssociationEvent></"
+     "extension>"
+     "</extension>",
+     0},
+};
+
+START_TEST(tells_what_stands_outside_of_extensions)
+{
+    ck_assert_uint_eq(noted_in(HEAD("1"), extended_1[_i].event), extended_1[_i].noted);
 }
 END_TEST
 
@@ -312,7 +364,7 @@ static const struct {
 } breaks[] = {
     {"", 0, "empty"},
     {"   \n", 0, "empty"},
-    {"not xml", 0, "not well-formed"},
+    {"not xml", 0, "neither XML nor JSON"},
     {"<?xml version=\"1.0\"?>", 0, "not well-formed"},
     {"<root/>", 0, "the root element is root"},
     {"<soap:Envelope xmlns:soap=\"urn:s\"/>", 0, "the root element is Envelope"},
@@ -331,9 +383,9 @@ static const struct {
     {OPEN GOOD "<ObjectEve", 1, "cut off inside"},
     {OPEN GOOD "<ObjectEvent></AggregationEvent>", 1, "not well-formed"},
     {OPEN GOOD CLOSE "<again/>", 1, "not well-formed"},
-    {OPEN GOOD "&undefined;" CLOSE, 1, "not well-formed"},
+    {OPEN GOOD "&undefined;" CLOSE, 1, "none of XML's five"},
     {OPEN GOOD "<ObjectEvent><y:unbound/></ObjectEvent>" CLOSE, 1, "not well-formed"},
-    {OPEN GOOD "<ObjectEvent><bizStep>\xff</bizStep></ObjectEvent>" CLOSE, 1, "not well-formed"},
+    {OPEN GOOD "<ObjectEvent><bizStep>\xff</bizStep></ObjectEvent>" CLOSE, 1, "not in the encoding that"},
     {OPEN GOOD "<ObjectEvent><bizStep>&#0;</bizStep></ObjectEvent>" CLOSE, 1, "not well-formed"},
     {"<!DOCTYPE x [<!ELEMENT x ANY>]>" OPEN GOOD CLOSE, 0, "document type declaration"},
     {"<!DOCTYPE x [<!ATTLIST x y CDATA \"z\">]>" OPEN GOOD CLOSE, 0, "document type declaration"},
@@ -342,6 +394,11 @@ static const struct {
      "<!ENTITY lol3 \"&lol2;&lol2;&lol2;&lol2;&lol2;&lol2;&lol2;\">]><lolz>&lol3;</lolz>",
      0, "document type declaration"},
     {"<!DOCTYPE x SYSTEM \"file:///etc/passwd\">" OPEN CLOSE, 0, "document type declaration"},
+    {OPEN "<x:a>a & b</x:a>" CLOSE, 0, "a bare & stands in a text"},
+    {OPEN OBJECT("<bizStep>R&D</bizStep>") CLOSE, 0, "a bare & stands in a text"},
+    {OPEN OBJECT("<bizStep>\xe4 </bizStep>") CLOSE, 0, "not in the encoding that the document declares"},
+    {OPEN GOOD "</EventList></EPCISBody><EPCISBody/></e:EPCISDocument>", 1,
+     "EPCISBody stands here a second time"},
     {"<?xml version=\"1.0\" encoding=\"EBCDIC-CP-US\"?>" OPEN CLOSE, 0, "not well-formed"},
     {"<?xml version=\"1.0\" encoding=\"windows-1250\"?>" OPEN CLOSE, 0,
      "encoding \"windows-1250\" is not read"},
@@ -660,14 +717,6 @@ END_TEST
 
 /* ---- JSON ---- */
 
-#define J_HEAD  "{\"@context\":[{\"x\":\"urn:x:\"}],\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\","
-#define J_OPEN  J_HEAD "\"epcisBody\":{\"eventList\":["
-#define J_CLOSE "]}}"
-#define J_GOOD                                                                                               \
-    "{\"type\":\"ObjectEvent\",\"eventTime\":\"2022-01-01T00:00:00Z\",\"eventTimeZoneOffset\":\"+00:00\","   \
-    "\"epcList\":[\"urn:x:1\"],\"action\":\"ADD\"}"
-#define J_EVENT(content) "{\"type\":\"ObjectEvent\"," content "}"
-
 START_TEST(names_in_the_header_last)
 {
     struct reading reading = {0};
@@ -687,19 +736,24 @@ static const struct {
     const char *event;
     const char *error;
 } json_refusals[] = {
-    {"{\"type\":\"StrangeEvent\"}", "StrangeEvent is no event of EPCIS"},
-    {"{\"eventTime\":\"2022-01-01T00:00:00Z\"}", "an entry whose type is no text, or missing, is no event"},
-    {"{\"type\":[\"ObjectEvent\"]}", "an entry whose type is no text, or missing, is no event"},
-    {"7", "an entry that is no object is no event"},
-    {"[]", "an entry that is no object is no event"},
-    {J_EVENT("\"unknown\":[]"), "element unknown is not known in ObjectEvent"},
-    {J_EVENT("\"unknown\":1"), "element unknown is not known in ObjectEvent"},
-    {J_EVENT("\"readPoint\":{\"other\":1}"), "/epcisBody/eventList/1/readPoint/other"},
-    {J_EVENT("\"readPoint\":\"urn:x\""), "text stands in readPoint"},
-    {J_EVENT("\"epcList\":\"urn:x\""), "text stands in epcList"},
+    {"{\"type\":\"StrangeEvent\"}", "StrangeEvent is no type of event: ObjectEvent"},
+    {"{\"eventTime\":\"2022-01-01T00:00:00Z\"}", "type is missing in an event"},
+    {"{\"type\":[\"ObjectEvent\"]}", "type is no text in an event"},
+    {"7", "an entry of eventList is no object"},
+    {"[]", "an entry of eventList is no object"},
+    {J_EVENT("\"unknown\":[]"), "member unknown is not known in ObjectEvent"},
+    {J_EVENT("\"unknown\":1"), "member unknown is not known in ObjectEvent"},
+    {J_EVENT("\"readPoint\":[{\"id\":\"urn:a\"}]"), "readPoint is an array: an object would be right"},
+    {J_EVENT("\"errorDeclaration\":{\"other\":1}"), "/epcisBody/eventList/1/errorDeclaration/other"},
+    {J_EVENT("\"readPoint\":\"urn:x\""), "readPoint is a text: an object would be right"},
+    {J_EVENT("\"epcList\":\"urn:x\""), "epcList is a text: an array would be right"},
     {J_EVENT("\"sourceList\":{\"type\":\"location\",\"source\":\"a\"}"), "sourceList is an object: an array"},
-    {J_EVENT("\"epcList\":[{\"id\":1}]"), "/epcisBody/eventList/1/epcList/0/id"},
-    {J_EVENT("\"epcList\":[\"a\",{\"x:id\":1}]"), "/epcisBody/eventList/1/epcList/1/x:id"},
+    {J_EVENT("\"epcList\":[{\"id\":1}]"), "an entry of epcList is an object: a text would be right"},
+    {J_EVENT("\"bizTransactionList\":[\"urn:a\"]"), "an entry of bizTransactionList is a text: an object"},
+    {J_EVENT("\"sensorElementList\":[{\"sensorReport\":[{\"type\":\"Count\",\"own\":{}}]},{\"sensorReport\":["
+             "{\"type\":\"Count\",\"value\":{}}]}]"),
+     "/epcisBody/eventList/1/sensorElementList/1/sensorReport/value"},
+    {J_EVENT("\"BizStep\":\"a\""), "member BizStep is not known in ObjectEvent: bizStep would be right"},
     {J_EVENT("\"bizStep\":\"a\",\"bizStep\":\"b\""), "bizStep stands here a second time"},
     {J_EVENT("\"bizStep\":[\"a\",\"b\"]"), "bizStep stands here a second time"},
     {J_EVENT("\"epcList\":[],\"epcList\":[]"), "epcList stands here a second time"},
@@ -738,13 +792,14 @@ static const struct {
     {"\"certificationInfo\":[\"urn:a\",\"urn:b\"]", "\"certificationInfo\":[\"urn:a\",true]"},
     {"\"quantityList\":[{\"quantity\":1}]", "\"quantityList\":[{\"quantity\":\"1\"}]"},
     {"\"quantityList\":[{\"epcClass\":\"urn:a\"}]", "\"quantityList\":[{\"x:y\":\"1\"}]"},
-    {"\"bizTransactionList\":[{\"bizTransaction\":\"urn:a\"}]", "\"bizTransactionList\":[\"urn:a\"]"},
-    {"\"readPoint\":{\"id\":\"urn:a\"}", "\"readPoint\":[{\"id\":\"urn:a\"}]"},
+    {"\"errorDeclaration\":{\"declarationTime\":\"2022-01-01T00:00:00Z\"}", "\"errorDeclaration\":{}"},
+    {"\"sensorElementList\":[{\"sensorReport\":[{\"type\":\"Count\"}]}]",
+     "\"sensorElementList\":[{\"sensorReport\":[{\"value\":1}]}]"},
     {"\"persistentDisposition\":{\"set\":[\"a\"]}", "\"persistentDisposition\":{\"set\":\"a\"}"},
-    {"\"sensorElementList\":[{\"sensorReport\":[{\"booleanValue\":true}]}]",
-     "\"sensorElementList\":[{\"sensorReport\":[{\"booleanValue\":\"true\"}]}]"},
-    {"\"sensorElementList\":[{\"sensorReport\":[{\"value\":1e3}]}]",
-     "\"sensorElementList\":[{\"sensorReport\":{\"value\":1e3}}]"},
+    {"\"sensorElementList\":[{\"sensorReport\":[{\"type\":\"Count\",\"booleanValue\":true}]}]",
+     "\"sensorElementList\":[{\"sensorReport\":[{\"type\":\"Count\",\"booleanValue\":\"true\"}]}]"},
+    {"\"sensorElementList\":[{\"sensorReport\":[{\"type\":\"Count\",\"value\":1e3}]}]",
+     "\"sensorElementList\":[{\"sensorReport\":{\"type\":\"Count\",\"value\":1e3}}]"},
 };
 
 START_TEST(json_tells_values_of_another_kind)
@@ -927,6 +982,7 @@ int main(void)
     tcase_add_test(tests, tells_where_events_stand);
     tcase_add_test(tests, tells_elements_that_are_out_of_order);
     tcase_add_test(tests, tells_what_the_schemas_have_no_place_for);
+    tcase_add_loop_test(tests, tells_what_stands_outside_of_extensions, 0, ROWS(extended_1));
     tcase_add_loop_test(tests, refuses_one_event_and_goes_on, 0, ROWS(refusals));
     tcase_add_loop_test(tests, caps_of_one_event, 0, ROWS(event_caps));
     tcase_add_test(tests, just_within_the_caps);

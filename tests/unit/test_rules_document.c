@@ -77,7 +77,7 @@ START_TEST(sensor_data_precedes_its_event)
     assert_warning(event, "SENSOR_TIME", sensor_fields[_i]);
     sensor_time.without_offset = false;
     sensor_time.invalid_text = (char *)"noon";
-    assert_warning(event, "SENSOR_TIME", sensor_fields[_i]);
+    assert_one(event, "SCHEMA_INVALID", sensor_fields[_i]);
 }
 END_TEST
 

@@ -210,11 +210,12 @@ static unsigned rewrite(const char *text, enum writer_format format, struct buff
     return reading.left_out;
 }
 
-/* Only EPCIS 1.2 has a place for them, its innermost <extension>. */
+/* EPCIS 1.2 has a place for them, its innermost <extension>; JSON another one, locations. */
 START_TEST(names_without_namespace_stay_where_they_may_stand)
 {
     static const char event[] = XML_1_EVENT(
-        "", "<extension><extension><sensorElementList><sensorElement><sensorReport/><extension><own>1</own>"
+        "", "<extension><extension><sensorElementList><sensorElement><sensorReport "
+            "type='Count'/><extension><own>1</own>"
             "</extension></sensorElement></sensorElementList><later>2</later></extension></extension>");
     static const char location[] =
         XML_1_EVENT("", "<readPoint><id>urn:x:1</id><extension><extension><own>1</own></extension>"
@@ -222,7 +223,8 @@ START_TEST(names_without_namespace_stay_where_they_may_stand)
     for (int format = WRITER_JSON_2; format <= WRITER_XML_1; format++) {
         struct buffer first = {0}, second = {0};
         ck_assert_uint_eq(rewrite(event, (enum writer_format)format, &first), format == WRITER_XML_1 ? 0 : 1);
-        ck_assert_uint_eq(rewrite(location, (enum writer_format)format, &second), 1);
+        ck_assert_uint_eq(rewrite(location, (enum writer_format)format, &second),
+                          format == WRITER_JSON_2 ? 0 : 1);
         if (format == WRITER_XML_1)
             ck_assert(strstr((char *)first.data, "<later>2</later></extension></extension></ObjectEvent>"));
         buffer_free(&first);

@@ -38,15 +38,10 @@ void check_age(const struct check *check)
 static void check_sensor_time(const struct check *check, const Epcis__V1__Time *time, size_t element,
                               const char *member)
 {
-    if (!time)
+    if (!time || *time->invalid_text)
         return;
     char field[96], text[EVENT_TIME_TEXT];
     snprintf(field, sizeof field, "sensorElementList[%zu].%s", element, member);
-    if (*time->invalid_text) {
-        check_add(check, RULE_SENSOR_TIME, field, time->invalid_text,
-                  "is no time: right is a real date and time with its offset");
-        return;
-    }
     bool after =
         is_real(check->event->event_time) && event_time_us(time) > event_time_us(check->event->event_time);
     if (!time->without_offset && !after)

@@ -72,15 +72,65 @@ static void check_quantities(const struct check *check, const char *list,
     }
 }
 
+static bool is_hex(const char *text)
+{
+    return *text && text[strspn(text, "0123456789abcdefABCDEF")] == '\0';
+}
+
+static bool is_boolean(const char *text)
+{
+    return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 || strcmp(text, "1") == 0 ||
+           strcmp(text, "0") == 0;
+}
+
+static void check_values(const struct check *check, size_t element, size_t index,
+                         const Epcis__V1__SensorReport *report)
+{
+    char place[96];
+    if (*report->hex_binary_value && !is_hex(report->hex_binary_value)) {
+        snprintf(place, sizeof place, "sensorElementList[%zu].sensorReport[%zu].hexBinaryValue", element,
+                 index);
+        check_add(check, RULE_SCHEMA_INVALID, place, report->hex_binary_value,
+                  "is no hexBinary: right are the digits 0 to 9 and A to F");
+    }
+    if (*report->boolean_value && !is_boolean(report->boolean_value)) {
+        snprintf(place, sizeof place, "sensorElementList[%zu].sensorReport[%zu].booleanValue", element,
+                 index);
+        check_add(check, RULE_SCHEMA_INVALID, place, report->boolean_value,
+                  "is no boolean: right is true or false");
+    }
+}
+
+static void check_sensor_times(const struct check *check, size_t element,
+                               const Epcis__V1__SensorElement *sensor)
+{
+    char place[96];
+    const Epcis__V1__SensorMetadata *metadata = sensor->sensor_metadata;
+    if (metadata) {
+        snprintf(place, sizeof place, "sensorElementList[%zu].sensorMetadata.time", element);
+        check_moment(check, place, metadata->time);
+        snprintf(place, sizeof place, "sensorElementList[%zu].sensorMetadata.startTime", element);
+        check_moment(check, place, metadata->start_time);
+        snprintf(place, sizeof place, "sensorElementList[%zu].sensorMetadata.endTime", element);
+        check_moment(check, place, metadata->end_time);
+    }
+    for (size_t i = 0; i < sensor->n_sensor_reports; i++) {
+        snprintf(place, sizeof place, "sensorElementList[%zu].sensorReport[%zu].time", element, i);
+        check_moment(check, place, sensor->sensor_reports[i]->time);
+    }
+}
+
 static void check_sensor_fields(const struct check *check)
 {
     static const char list[] = "sensorElementList";
     for (size_t i = 0; i < check->event->n_sensor_element_list; i++) {
         const Epcis__V1__SensorElement *element = check->event->sensor_element_list[i];
+        check_sensor_times(check, i, element);
         if (element->n_sensor_reports == 0)
             missing(check, list, i, "sensorReport");
         for (size_t j = 0; j < element->n_sensor_reports; j++) {
             const Epcis__V1__SensorReport *report = element->sensor_reports[j];
+            check_values(check, i, j, report);
             check_number(check, list, i, "sensorReport.value", report->value);
             check_number(check, list, i, "sensorReport.minValue", report->min_value);
             check_number(check, list, i, "sensorReport.maxValue", report->max_value);
