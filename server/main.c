@@ -421,6 +421,7 @@ static enum err open_services(struct server *server)
                                                .disk_reserve_bytes = settings.pressure.disk_reserve_bytes,
                                                .map_bytes = settings.map_bytes,
                                                .converter = converter_options(the_converter),
+                                               .config = &server->config,
                                                .rules = &settings.rules,
                                                .folder = server->rejudge_dir,
                                                .log_format = settings.log_format};

@@ -14,6 +14,7 @@
 #include "server/batch.h"
 #include "server/pressure.h"
 #include "server/rejudge_history.h"
+#include "server/rejudge_terms.h"
 #include "server/rejudge_worker.h"
 
 enum {
@@ -240,23 +241,29 @@ static void *rejudge_main(void *context)
 
 /* ---- from outside ----------------------------------------------------------------------------------- */
 
+/* Today's severities, and behind them what the request changes. */
 static enum err copy_request(struct rejudge *rejudge, const struct rejudge_request *request)
 {
-    enum { REQUEST_BYTES = 1 << 20 };
-    const struct option_list *rules = rejudge->options->rules;
-    size_t count = rules->count + request->override_count;
-    arena_init(&rejudge->request, REQUEST_BYTES);
+    enum { REQUEST_BYTES = 32 << 20 };
+    struct rejudge_terms today;
+    struct arena *arena = &rejudge->request;
+    arena_init(arena, REQUEST_BYTES);
     epcis__wire__v1__rejudge_terms__init(&rejudge->terms);
     snprintf(rejudge->rule_pack, sizeof rejudge->rule_pack, "%s", request->rule_pack);
-    rejudge->terms.profile = arena_copy(&rejudge->request, request->profile, strlen(request->profile));
-    rejudge->terms.rules = arena_alloc(&rejudge->request, (count + 1) * sizeof(char *));
+    enum err err = rejudge_terms_today(rejudge->options->config, rejudge->options->rules, arena, &today);
+    if (err)
+        return err;
+    const char *profile = request->profile[0] ? request->profile : today.profile;
+    size_t count = today.count + request->override_count;
+    rejudge->terms.profile = arena_copy(arena, profile, strlen(profile));
+    rejudge->terms.rules = arena_alloc(arena, (count + 1) * sizeof(char *));
     if (!rejudge->terms.profile || !rejudge->terms.rules)
-        return ERR_MEMORY;
+        return ERR_LIMIT;
     for (size_t i = 0; i < count; i++) {
-        const char *text = i < rules->count ? rules->items[i] : request->overrides[i - rules->count];
-        rejudge->terms.rules[i] = arena_copy(&rejudge->request, text, strlen(text));
+        const char *text = i < today.count ? today.rules[i] : request->overrides[i - today.count];
+        rejudge->terms.rules[i] = arena_copy(arena, text, strlen(text));
         if (!rejudge->terms.rules[i])
-            return ERR_MEMORY;
+            return ERR_LIMIT;
     }
     rejudge->terms.n_rules = count;
     return ERR_OK;

@@ -19,6 +19,7 @@ struct converter_options;
 struct journal;
 struct pressure;
 struct rejudge;
+struct server_config;
 struct store;
 
 /* Of the server; outlives every rejudging. */
@@ -29,7 +30,8 @@ struct rejudge_options {
     uint64_t disk_reserve_bytes;               /* which it leaves alone */
     uint64_t map_bytes;                        /* the most that a store may grow to */
     const struct converter_options *converter; /* by which documents are read */
-    const struct option_list *rules;           /* CODE=SEVERITY, as the server's own workers have them */
+    const struct server_config *config;        /* what workers run with */
+    const struct option_list *rules;           /* CODE=SEVERITY: what they would, where none says */
     const char *folder;                        /* of the worker's store while it is opened */
     const char *log_format;
     atomic_bool busy; /* one is under way */
@@ -37,15 +39,15 @@ struct rejudge_options {
 
 struct rejudge_request {
     const char *rule_pack; /* as it has to be; "current": any */
-    const char *profile;   /* "": the workers' default */
-    char **overrides;      /* CODE=SEVERITY: behind the server's own */
+    const char *profile;   /* "": the workers' */
+    char **overrides;      /* CODE=SEVERITY: behind the workers' own */
     size_t override_count;
     struct rejudge_scope scope;
 };
 
 /* Begins. `notify` is called on its thread when there is something new to take, until rejudge_close.
- * ERR_EXISTS: another one is under way; ERR_FULL: the disk has not the room; else as rejudge_history_open and
- * rejudge_worker_open. */
+ * ERR_EXISTS: another one is under way; ERR_FORK: workers judge by different severities; ERR_FULL: the disk
+ * has not the room; else as rejudge_history_open and rejudge_worker_open. */
 enum err rejudge_open(struct rejudge_options *options, const struct rejudge_request *request,
                       void (*notify)(void *context), void *context, struct rejudge **out);
 

@@ -74,6 +74,8 @@
       "try again when GetCapture tells that its document is done")                                           \
     X(LETTER_CLOSED, FAILED_PRECONDITION, 0, "the dead letter is closed already",                            \
       "nothing is left to do about it; GetDeadLetter tells who closed it")                                   \
+    X(WORKERS_DIFFER, FAILED_PRECONDITION, 0, "the server's workers judge by different profiles or rules",   \
+      "have all of them started with the same --profile and --rule")                                         \
     X(IDENTITY_MISSING, UNAUTHENTICATED, 0, "the caller proved no identity, which this server demands",      \
       "send \"authorization: Bearer TOKEN\" in the call's metadata, or use a certificate known here")        \
     X(IDENTITY_MALFORMED, UNAUTHENTICATED, 0,                                                                \

@@ -121,6 +121,8 @@ static enum err begin(struct call *call, struct arena *arena)
     call->state = rejudge;
     if (err == ERR_EXISTS)
         reply_refuse(&call->reply, REASON_CALLS_FULL, "one replay by other rules runs at a time");
+    else if (err == ERR_FORK)
+        reply_refuse(&call->reply, REASON_WORKERS_DIFFER, "what is today's cannot be told");
     else if (err == ERR_FULL)
         reply_refuse(&call->reply, REASON_DISK_SPACE, "history cannot be judged in what is free on the disk");
     else if (err && !call->reply.status)

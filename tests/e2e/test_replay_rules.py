@@ -167,6 +167,16 @@ class ReplayRules(EndToEnd):
         found = {at: (names[outcome], codes) for at, (outcome, codes) in self.verdicts(other, ids).items()}
         self.assertEqual({at: (expected[at], found[at]) for at in found if expected[at] != found[at]}, {})
         self.assertEqual(expected.keys(), found.keys())
+        self.stub = audit_service_pb2_grpc.AuditServiceStub(other.client.channel)
+        self.assertEqual(self.rejudge()[0], [], "today's rules are those of its worker")
+        second = self.start_worker(data_dir=self.folder / "other", options=["--profile", "epcis"])
+
+        def differ():
+            return "FAILED_PRECONDITION" in self.epcisctl(other, "replay", "--rules", "current").stderr
+
+        wait_for(differ, "the other worker's options are heard of")
+        second.terminate()
+        second.wait()
         worker.terminate()
         worker.wait()
         self.stop_cleanly(other)
