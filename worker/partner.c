@@ -102,8 +102,8 @@ enum err partner_terms_of(struct rules *rules, Epcis__Wire__V1__BatchSegment *co
     return err;
 }
 
-void partner_check(const struct rules *rules, const struct partner_terms *terms, const char *partner,
-                   struct rules_report *report)
+void partner_terms_check(const struct rules *rules, const struct partner_terms *terms, const char *partner,
+                         struct rules_report *report)
 {
     if (!terms->facts)
         return;

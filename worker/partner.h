@@ -23,7 +23,7 @@ enum err partner_terms_of(struct rules *rules, Epcis__Wire__V1__BatchSegment *co
                           struct arena *arena, struct partner_terms **out);
 
 /* PARTNER_INACTIVE or PARTNER_UNKNOWN, where it holds, for an event of the rules' present context. */
-void partner_check(const struct rules *rules, const struct partner_terms *terms, const char *partner,
-                   struct rules_report *report);
+void partner_terms_check(const struct rules *rules, const struct partner_terms *terms, const char *partner,
+                         struct rules_report *report);
 
 #endif

@@ -116,7 +116,7 @@ static enum err check_event(struct work *work, struct work_event *event, const s
     if (!unpacked)
         return refuse_unreadable(work, event, "event", &report);
     fault_poison(unpacked->n_epc_list > 0 ? unpacked->epc_list[0] : "");
-    partner_check(work->rules, terms, context->partner, &report);
+    partner_terms_check(work->rules, terms, context->partner, &report);
     enum err err =
         rules_check(work->rules, context, unpacked, &work->arena, STORE_SUFFIX_MAX, &subject, &report);
     if (err)

@@ -47,7 +47,7 @@ static void check_partners(struct rules *rules, const struct batch *batch, struc
             if (rules_severity(rules, (enum rule)rule) > RULES_REJECT)
                 abort();
         rules_report_init(&report, arena);
-        partner_check(rules, &terms[i], batch->segments[i]->partner, &report);
+        partner_terms_check(rules, &terms[i], batch->segments[i]->partner, &report);
         if (report.reason_count + report.warning_count > 1)
             abort();
     }

@@ -137,7 +137,7 @@ static struct rules_report check(enum rules_profile profile, uint64_t event_inde
     const struct rules_context context = {.severities = &severities, .event_index = event_index};
     rules_begin(rules, &context);
     rules_report_init(&report, &arena);
-    partner_check(rules, &terms[0], segments[0].partner, &report);
+    partner_terms_check(rules, &terms[0], segments[0].partner, &report);
     return report;
 }
 
