@@ -1,6 +1,5 @@
 #include "common/base/arena.h"
 
-#include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +8,7 @@ enum { BLOCK_BYTES = 64 * 1024 };
 
 struct arena_block {
     struct arena_block *next;
-    size_t size;
-    size_t used;
+    size_t bytes; /* of data, in whole alignments */
     alignas(max_align_t) unsigned char data[];
 };
 
@@ -32,6 +30,13 @@ void arena_init(struct arena *arena, size_t budget_bytes)
         (ProtobufCAllocator){.alloc = protobuf_alloc, .free = protobuf_free, .allocator_data = arena};
 }
 
+static void use_block(struct arena *arena, struct arena_block *block)
+{
+    arena->current = block;
+    arena->free = block->data;
+    arena->free_bytes = block->bytes;
+}
+
 /* Makes a block with room for `bytes` the current one. */
 static int arena_grow(struct arena *arena, size_t bytes)
 {
@@ -39,22 +44,22 @@ static int arena_grow(struct arena *arena, size_t bytes)
     size_t left = arena->budget_bytes - arena->used_bytes; /* at least `bytes` */
     if (size > left)
         size = left;
+    size &= ~(alignof(max_align_t) - 1);
     struct arena_block *block = malloc(sizeof *block + size);
     arena->exhausted |= !block;
     if (!block)
         return -1;
     block->next = NULL;
-    block->size = size;
-    block->used = 0;
+    block->bytes = size;
     if (arena->current)
         arena->current->next = block;
     else
         arena->first = block;
-    arena->current = block;
+    use_block(arena, block);
     return 0;
 }
 
-void *arena_alloc(struct arena *arena, size_t bytes)
+void *arena_alloc_more(struct arena *arena, size_t bytes)
 {
     size_t left = arena->budget_bytes - arena->used_bytes;
     size_t rounded = (bytes + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
@@ -64,16 +69,9 @@ void *arena_alloc(struct arena *arena, size_t bytes)
         arena->over_budget = true;
         return NULL;
     }
-    struct arena_block *block = arena->current;
-    if (!block || rounded > block->size - block->used) {
-        if (arena_grow(arena, rounded))
-            return NULL;
-        block = arena->current;
-    }
-    void *memory = block->data + block->used;
-    block->used += rounded;
-    arena->used_bytes += rounded;
-    return memory;
+    if (rounded > arena->free_bytes && arena_grow(arena, rounded))
+        return NULL;
+    return arena_alloc(arena, rounded);
 }
 
 void *arena_zalloc(struct arena *arena, size_t bytes)
@@ -104,14 +102,14 @@ void arena_reset(struct arena *arena)
         free(block);
     }
     first->next = NULL;
-    first->used = 0;
-    arena->current = first;
+    use_block(arena, first);
 }
 
 void arena_free(struct arena *arena)
 {
     arena_reset(arena);
     free(arena->first);
-    arena->first = NULL;
-    arena->current = NULL;
+    arena->first = arena->current = NULL;
+    arena->free = NULL;
+    arena->free_bytes = 0;
 }
