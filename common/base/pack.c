@@ -64,7 +64,7 @@ static bool put_number(struct pack *pack, uint32_t id, uint64_t value)
     return true;
 }
 
-bool pack_head(struct pack *pack, uint32_t id, size_t bytes)
+static inline bool put_head(struct pack *pack, uint32_t id, size_t bytes)
 {
     uint8_t *at = reserve(pack, 2 * (size_t)VARINT_MAX);
     if (!at)
@@ -75,7 +75,12 @@ bool pack_head(struct pack *pack, uint32_t id, size_t bytes)
     return true;
 }
 
-static bool put_bytes(struct pack *pack, uint32_t id, const void *data, size_t bytes)
+bool pack_head(struct pack *pack, uint32_t id, size_t bytes)
+{
+    return put_head(pack, id, bytes);
+}
+
+static inline bool put_bytes(struct pack *pack, uint32_t id, const void *data, size_t bytes)
 {
     uint8_t *at = reserve(pack, bytes + 2 * (size_t)VARINT_MAX);
     if (!at)
@@ -92,7 +97,7 @@ static bool put_bytes(struct pack *pack, uint32_t id, const void *data, size_t b
 bool pack_message(struct pack *pack, uint32_t id, const ProtobufCMessage *message)
 {
     size_t behind = pack_bytes(pack);
-    return pack_fields(pack, message) && pack_head(pack, id, pack_bytes(pack) - behind);
+    return pack_fields(pack, message) && put_head(pack, id, pack_bytes(pack) - behind);
 }
 
 static bool put_list(struct pack *pack, const ProtobufCFieldDescriptor *field, const void *member,
@@ -154,24 +159,34 @@ static bool put_single(struct pack *pack, const ProtobufCFieldDescriptor *field,
     return (number == 0 && !all) || put_number(pack, field->id, number);
 }
 
-static bool put_field(struct pack *pack, const ProtobufCFieldDescriptor *field, const char *message)
-{
-    const char *member = message + field->offset, *quantifier = message + field->quantifier_offset;
-    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-        size_t count = *(const size_t *)(const void *)quantifier;
-        return count == 0 || put_list(pack, field, member, count);
-    }
-    if (!(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
-        return put_single(pack, field, member, false);
-    return *(const uint32_t *)(const void *)quantifier != field->id || put_single(pack, field, member, true);
-}
-
+/* Most fields of a message are absent: these are passed over here, where it costs least. */
 bool pack_fields(struct pack *pack, const ProtobufCMessage *message)
 {
     const ProtobufCMessageDescriptor *type = message->descriptor;
+    const char *start = (const char *)message;
     bool ok = true;
     CHECK(message->n_unknown_fields == 0);
-    for (unsigned i = type->n_fields; ok && i-- > 0;)
-        ok = put_field(pack, &type->fields[i], (const char *)message);
+    for (const ProtobufCFieldDescriptor *field = type->fields + type->n_fields;
+         ok && field-- > type->fields;) {
+        const char *member = start + field->offset, *quantifier = start + field->quantifier_offset;
+        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+            size_t count = *(const size_t *)(const void *)quantifier;
+            if (count > 0)
+                ok = put_list(pack, field, member, count);
+        } else if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
+            if (*(const uint32_t *)(const void *)quantifier == field->id)
+                ok = put_single(pack, field, member, true);
+        } else if (field->type == PROTOBUF_C_TYPE_STRING) {
+            const char *text = *(const char *const *)(const void *)member;
+            if (text[0] != '\0')
+                ok = put_bytes(pack, field->id, text, strlen(text));
+        } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+            const ProtobufCMessage *inner = *(const ProtobufCMessage *const *)(const void *)member;
+            if (inner)
+                ok = pack_message(pack, field->id, inner);
+        } else {
+            ok = put_single(pack, field, member, false);
+        }
+    }
     return ok;
 }
