@@ -83,9 +83,10 @@ static const struct {
 
 const char *cbv_expand(const char *text, size_t length, size_t *skip)
 {
-    static const struct prefix urn = PREFIX("urn:epcglobal:cbv:");
+    static const char urn[] = "urn:epcglobal:cbv:";
     /* Nearly all values are EPC URNs: out with them first. */
-    if (length == 0 || (text[0] == 'u' ? !begins(text, length, &urn) : !memchr("gce", text[0], 3)))
+    if (length == 0 || (text[0] == 'u' ? length < sizeof urn || memcmp(text, urn, sizeof urn - 1) != 0
+                                       : text[0] != 'g' && text[0] != 'c' && text[0] != 'e'))
         return NULL;
     for (size_t i = 0; i < sizeof expansions / sizeof expansions[0]; i++) {
         if (!begins(text, length, &expansions[i].prefix))

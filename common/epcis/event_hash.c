@@ -24,13 +24,13 @@ void event_hash_free(struct event_hash *hash)
 }
 
 /* Begins a container that is taken back by close_container where nothing came into it. */
-static size_t open_container(struct hash_text *hash, const char *key)
+static inline size_t open_container(struct hash_text *hash, const char *key)
 {
     hash_key(hash, key);
     return hash->text.length;
 }
 
-static void close_container(struct hash_text *hash, size_t opened, const char *key)
+static inline void close_container(struct hash_text *hash, size_t opened, const char *key)
 {
     if (hash->text.length == opened)
         hash->text.length -= strlen(key);
@@ -52,7 +52,7 @@ static void put_epcs(struct hash_text *hash, const char *key, char *const *epcs,
     if (count == 0)
         return;
     size_t opened = open_container(hash, key);
-    put_texts(hash, "epc", epcs, count);
+    hash_epcs(hash, epcs, count);
     close_container(hash, opened, key);
 }
 

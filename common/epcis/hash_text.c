@@ -10,6 +10,7 @@
 enum {
     EXPONENT_MAX = 400,   /* xs:double ends at 308; more digits than this are kept as written */
     NODE_DEPTH_MAX = 512, /* above what any parser gives; keeps recursion finite */
+    FEW = 4,              /* siblings that are sorted by insertion */
 };
 
 void hash_text_free(struct hash_text *hash)
@@ -17,18 +18,13 @@ void hash_text_free(struct hash_text *hash)
     buffer_free(&hash->text);
     buffer_free(&hash->scratch);
     buffer_free(&hash->spans);
-}
-
-void hash_key(struct hash_text *hash, const char *key)
-{
-    buffer_append_text(&hash->text, key);
+    buffer_free(&hash->order);
 }
 
 /* ---- values ---- */
 
-static void put_key(struct hash_text *hash, const char *key)
+static void put_key(struct hash_text *hash, const char *key, size_t length)
 {
-    size_t length = strlen(key);
     uint8_t *end = buffer_reserve(&hash->text, length + 1);
     if (!end)
         return;
@@ -146,63 +142,65 @@ static bool append_number(struct hash_text *hash, const char *text, size_t lengt
     return true;
 }
 
-static bool append_canonical(struct hash_text *hash, const char *text, size_t length)
+/* Writes key, "=" and the identifier's canonical form; false where `text` has none. */
+static inline bool put_canonical(struct hash_text *hash, const char *key, size_t key_length, const char *text,
+                                 size_t length)
 {
     if (*text != 'u' && *text != 'h')
         return false;
     /* An escape makes three characters of one; the link's own words fit in 64. */
     size_t room = 3 * length + 64;
-    uint8_t *end = buffer_reserve(&hash->text, room);
-    size_t written = end ? epc_canonical_next(&hash->stem, text, length, (char *)end, room) : 0;
-    hash->text.length += written;
-    return written > 0;
+    char *end = (char *)buffer_reserve(&hash->text, key_length + 1 + room);
+    if (!end)
+        return true;
+    size_t written = epc_canonical_next(&hash->stems, text, length, end + key_length + 1, room);
+    if (written == 0)
+        return false;
+    memcpy(end, key, key_length);
+    end[key_length] = '=';
+    hash->text.length += key_length + 1 + written;
+    return true;
 }
 
-static void append_value(struct hash_text *hash, const char *text, size_t length, bool is_double)
+/* key=value; the key may be empty. */
+static void append_value(struct hash_text *hash, const char *key, size_t key_length, const char *text,
+                         size_t length, bool is_double)
 {
     size_t skip = 0;
+    if (put_canonical(hash, key, key_length, text, length))
+        return;
+    put_key(hash, key, key_length);
     const char *uri = cbv_expand(text, length, &skip);
     if (uri) {
-        buffer_append_text(&hash->text, uri);
+        hash_key(hash, uri);
         buffer_append(&hash->text, text + skip, length - skip);
-    } else if (!append_number(hash, text, length, is_double) && !append_canonical(hash, text, length)) {
+    } else if (!append_number(hash, text, length, is_double)) {
         buffer_append(&hash->text, text, length);
     }
 }
 
-static void put_value(struct hash_text *hash, const char *key, const char *value, bool is_double)
+void hash_put_value(struct hash_text *hash, const char *key, size_t key_length, const char *value,
+                    bool is_double)
 {
     size_t length = strlen(value);
     value = assembler_trim(value, &length);
     if (length == 0)
         return;
-    put_key(hash, key);
-    append_value(hash, value, length, is_double);
-}
-
-void hash_value(struct hash_text *hash, const char *key, const char *value)
-{
-    if (value[0])
-        put_value(hash, key, value, false);
-}
-
-void hash_number(struct hash_text *hash, const char *key, const char *value)
-{
-    if (value[0])
-        put_value(hash, key, value, true);
+    append_value(hash, key, key_length, value, length, is_double);
 }
 
 void hash_word(struct hash_text *hash, const char *key, enum cbv_family family, const char *word)
 {
-    if (!word[0])
+    size_t length = strlen(word);
+    if (length == 0)
         return;
-    if (strchr(word, ':')) {
-        put_value(hash, key, word, false);
+    if (memchr(word, ':', length)) {
+        hash_put_value(hash, key, strlen(key), word, false);
         return;
     }
-    put_key(hash, key);
+    put_key(hash, key, strlen(key));
     hash_key(hash, cbv_uri(family));
-    hash_key(hash, word);
+    buffer_append(&hash->text, word, length);
 }
 
 void hash_time(struct hash_text *hash, const char *key, const Epcis__V1__Time *time)
@@ -220,7 +218,7 @@ void hash_time(struct hash_text *hash, const char *key, const Epcis__V1__Time *t
     rounded.nanos = milliseconds % 1000 * 1000000;
     rounded.fraction_digits = 3;
     event_time_text(&rounded, text);
-    put_key(hash, key);
+    put_key(hash, key, strlen(key));
     hash_key(hash, text);
 }
 
@@ -233,7 +231,7 @@ size_t hash_list_begin(struct hash_text *hash)
 
 void hash_list_item(struct hash_text *hash, size_t start)
 {
-    struct hash_span span = {start, hash->text.length - start, 0};
+    struct hash_span span = {start, hash->text.length - start};
     if (span.length > 0)
         buffer_append(&hash->spans, &span, sizeof span);
 }
@@ -255,81 +253,206 @@ static size_t common_start(const struct hash_span *spans, size_t count, const ui
     return common;
 }
 
-static uint64_t head_of(const uint8_t *text, size_t length)
+/* What is sorted: the text of `spans` at `base`. */
+struct siblings {
+    const struct hash_span *spans;
+    const uint8_t *base;
+    size_t count;
+};
+
+/* A sibling while its list is sorted: the twelve bytes behind what all begin with, as two numbers. */
+struct entry {
+    uint64_t head;
+    uint32_t more;
+    uint32_t index; /* of its span; an event's memory is capped far below that many */
+};
+
+static struct entry make_entry(const struct siblings *siblings, size_t index, size_t common)
 {
-    uint64_t head = 0;
-    memcpy(&head, text, length < sizeof head ? length : sizeof head);
-    return be64toh(head);
+    uint8_t bytes[12] = {0};
+    const struct hash_span *span = &siblings->spans[index];
+    size_t length = span->length - common;
+    struct entry entry = {.index = (uint32_t)index};
+    if (length >= sizeof bytes)
+        memcpy(bytes, siblings->base + span->start + common, sizeof bytes);
+    else
+        memcpy(bytes, siblings->base + span->start + common, length);
+    memcpy(&entry.head, bytes, sizeof entry.head);
+    memcpy(&entry.more, bytes + sizeof entry.head, sizeof entry.more);
+    entry.head = be64toh(entry.head);
+    entry.more = be32toh(entry.more);
+    return entry;
 }
 
-/* In the order of their bytes. */
-static bool is_before(const struct hash_span *a, const struct hash_span *b, const uint8_t *base)
+/* Without branches, as which of two comes first cannot be foretold. Equal ones stay in their order. */
+static inline bool is_before(const struct entry *a, const struct entry *b)
 {
-    if (a->head != b->head)
-        return a->head < b->head;
-    size_t common = a->length < b->length ? a->length : b->length;
-    int order = memcmp(base + a->start, base + b->start, common);
-    return order != 0 ? order < 0 : a->length < b->length;
+    return (a->head < b->head) | ((a->head == b->head) & (a->more < b->more));
 }
 
-/* One step of merge_sort: runs of `width` spans become runs of twice that. */
-static void merge_runs(const struct hash_span *from, struct hash_span *to, size_t count, size_t width,
-                       const uint8_t *base)
+static inline const struct entry *choose(const struct entry *a, const struct entry *b, bool second)
 {
-    for (size_t start = 0; start < count; start += 2 * width) {
-        size_t left = start, middle = start + width < count ? start + width : count;
-        size_t right = middle, end = middle + width < count ? middle + width : count;
-        size_t i = start;
-        while (left < middle && right < end) { /* which of the two cannot be foretold: no branch on it */
-            size_t take_right = is_before(&from[right], &from[left], base);
-            to[i++] = from[left + (right - left) * take_right];
-            right += take_right;
-            left += 1 - take_right;
-        }
-        memcpy(to + i, from + left, (middle - left) * sizeof *from);
-        memcpy(to + i + (middle - left), from + right, (end - right) * sizeof *from);
+    return (const struct entry *)((uintptr_t)a ^ (((uintptr_t)a ^ (uintptr_t)b) & (0 - (uintptr_t)second)));
+}
+
+/* Merges two runs of `width` entries from both ends at once, which the processor does side by side. */
+static void merge_alike(const struct entry *left, struct entry *to, size_t width)
+{
+    const struct entry *right = left + width, *left_last = right - 1, *right_last = left_last + width;
+    struct entry *to_last = to + 2 * width - 1;
+    for (size_t i = 0; i < width; i++) {
+        bool right_first = is_before(right, left), left_behind = is_before(right_last, left_last);
+        *to++ = *choose(left, right, right_first);
+        right += right_first;
+        left += !right_first;
+        *to_last-- = *choose(right_last, left_last, left_behind);
+        left_last -= left_behind;
+        right_last -= !left_behind;
     }
 }
 
-/* Returns the sorted spans: in their own place or in `other`, which has room for as many. Faster here than
+/* Merges the run up to `middle` with the one from there up to `end`. */
+static void merge_others(const struct entry *left, const struct entry *middle, const struct entry *end,
+                         struct entry *to)
+{
+    const struct entry *right = middle;
+    while (left < middle && right < end) {
+        bool right_first = is_before(right, left);
+        *to++ = *choose(left, right, right_first);
+        right += right_first;
+        left += !right_first;
+    }
+    while (left < middle)
+        *to++ = *left++;
+    while (right < end)
+        *to++ = *right++;
+}
+
+/* Returns the sorted entries: in their own place or in `other`, which has room for as many. Faster here than
  * qsort, which calls for each comparison. */
-static const struct hash_span *merge_sort(struct hash_span *spans, struct hash_span *other, size_t count,
-                                          const uint8_t *base)
+static struct entry *merge_sort(struct entry *entries, struct entry *other, size_t count)
 {
     for (size_t width = 1; width < count; width *= 2) {
-        merge_runs(spans, other, count, width, base);
-        struct hash_span *sorted = other;
-        other = spans;
-        spans = sorted;
+        size_t start = 0;
+        for (; count - start >= 2 * width; start += 2 * width)
+            merge_alike(entries + start, other + start, width);
+        size_t rest = count - start;
+        merge_others(entries + start, entries + start + (width < rest ? width : rest), entries + count,
+                     other + start);
+        struct entry *sorted = other;
+        other = entries;
+        entries = sorted;
     }
-    return spans;
+    return entries;
+}
+
+static int compare_spans(const struct siblings *siblings, size_t one, size_t other)
+{
+    const struct hash_span *a = &siblings->spans[one], *b = &siblings->spans[other];
+    int order = memcmp(siblings->base + a->start, siblings->base + b->start,
+                       a->length < b->length ? a->length : b->length);
+    return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+static int compare_in_full(const void *one, const void *other, void *siblings)
+{
+    return compare_spans(siblings, ((const struct entry *)one)->index, ((const struct entry *)other)->index);
+}
+
+/* Entries that twelve bytes do not tell apart. */
+static void sort_ties(struct siblings *siblings, struct entry *entries)
+{
+    for (size_t start = 0, end; start < siblings->count; start = end) {
+        for (end = start + 1; end < siblings->count && !is_before(&entries[start], &entries[end]);)
+            end++;
+        if (end - start > 1)
+            qsort_r(entries + start, end - start, sizeof *entries, compare_in_full, siblings);
+    }
+}
+
+/* True where they are in order already. */
+static bool sort_few(const struct siblings *siblings, struct entry *entries)
+{
+    bool ordered = true;
+    for (size_t i = 0; i < siblings->count; i++) {
+        size_t at = i;
+        for (; at > 0 && compare_spans(siblings, entries[at - 1].index, i) > 0; at--)
+            entries[at] = entries[at - 1];
+        entries[at].index = (uint32_t)i;
+        ordered = ordered && at == i;
+    }
+    return ordered;
+}
+
+/* True where they are in order already; else *entries become the sorted ones, there or behind as many. */
+static bool sort_many(struct siblings *siblings, struct entry **entries)
+{
+    size_t count = siblings->count, common = common_start(siblings->spans, count, siblings->base);
+    bool ordered = true;
+    for (size_t i = 0; i < count; i++) {
+        (*entries)[i] = make_entry(siblings, i, common);
+        ordered = ordered && (i == 0 || is_before(&(*entries)[i - 1], &(*entries)[i]));
+    }
+    if (ordered)
+        return true;
+    *entries = merge_sort(*entries, *entries + count, count);
+    sort_ties(siblings, *entries);
+    return false;
+}
+
+/* Puts the siblings' text in the order of the entries. */
+static void rearrange(struct hash_text *hash, const struct siblings *siblings, const struct entry *entries)
+{
+    size_t start = siblings->spans[0].start, length = hash->text.length - start;
+    buffer_clear(&hash->scratch);
+    uint8_t *to = buffer_reserve(&hash->scratch, length);
+    if (!to) {
+        hash->text.failed = true;
+        return;
+    }
+    for (size_t i = 0; i < siblings->count; i++) {
+        const struct hash_span *span = &siblings->spans[entries[i].index];
+        memcpy(to, siblings->base + span->start, span->length);
+        to += span->length;
+    }
+    memcpy(hash->text.data + start, hash->scratch.data, length);
+}
+
+static void sort_siblings(struct hash_text *hash, struct siblings *siblings)
+{
+    size_t count = siblings->count;
+    buffer_clear(&hash->order);
+    struct entry *entries = (struct entry *)(void *)buffer_reserve(&hash->order, 2 * count * sizeof *entries);
+    if (!entries) {
+        hash->text.failed = true;
+        return;
+    }
+    bool ordered = count <= FEW ? sort_few(siblings, entries) : sort_many(siblings, &entries);
+    if (!ordered)
+        rearrange(hash, siblings, entries);
 }
 
 void hash_list_end(struct hash_text *hash, size_t mark)
 {
-    size_t bytes = hash->spans.length - mark, count = bytes / sizeof(struct hash_span);
-    if (count < 2 || hash->text.failed || !buffer_reserve(&hash->spans, bytes)) {
-        hash->spans.length = mark;
-        return;
-    }
+    size_t count = (hash->spans.length - mark) / sizeof(struct hash_span);
     hash->spans.length = mark;
-    struct hash_span *spans = (struct hash_span *)(void *)(hash->spans.data + mark);
-    size_t common = common_start(spans, count, hash->text.data), ordered = 1;
-    for (size_t i = 0; i < count; i++)
-        spans[i].head = head_of(hash->text.data + spans[i].start + common, spans[i].length - common);
-    while (ordered < count && !is_before(&spans[ordered], &spans[ordered - 1], hash->text.data))
-        ordered++;
-    if (ordered == count)
+    if (count < 2 || hash->text.failed)
         return;
-    size_t start = spans[0].start, length = hash->text.length - start;
-    const struct hash_span *sorted = merge_sort(spans, spans + count, count, hash->text.data);
-    buffer_clear(&hash->scratch);
-    for (size_t i = 0; i < count; i++)
-        buffer_append(&hash->scratch, hash->text.data + sorted[i].start, sorted[i].length);
-    if (hash->scratch.failed)
-        hash->text.failed = true;
-    else
-        memcpy(hash->text.data + start, hash->scratch.data, length);
+    struct siblings siblings = {(const struct hash_span *)(const void *)(hash->spans.data + mark),
+                                hash->text.data, count};
+    sort_siblings(hash, &siblings);
+}
+
+void hash_epcs(struct hash_text *hash, char *const *epcs, size_t count)
+{
+    size_t mark = hash_list_begin(hash);
+    for (size_t i = 0; i < count; i++) {
+        size_t start = hash->text.length;
+        if (!put_canonical(hash, "epc", 3, epcs[i], strlen(epcs[i])))
+            hash_value(hash, "epc", epcs[i]);
+        hash_list_item(hash, start);
+    }
+    hash_list_end(hash, mark);
 }
 
 /* ---- extension trees ---- */
@@ -339,21 +462,29 @@ static const char mda[] = "urn:epcglobal:cbv:mda";
 static void append_name(struct hash_text *hash, const Epcis__V1__Node *node)
 {
     const char *uri = node->namespace_uri;
-    if (uri[0] == 'u' && strncmp(uri, mda, sizeof mda - 1) == 0 && strcmp(uri + sizeof mda - 1, ":") == 0) {
+    size_t uri_length = strlen(uri), local_length = strlen(node->local_name);
+    if (uri_length == sizeof mda && uri[sizeof mda - 1] == ':' && memcmp(uri, mda, sizeof mda - 1) == 0) {
         hash->mda_with_colon = true;
-        uri = hash->join_mda ? mda : uri;
+        uri_length -= hash->join_mda;
     }
-    if (uri[0]) {
-        buffer_append(&hash->text, "{", 1);
-        hash_key(hash, uri);
-        buffer_append(&hash->text, "}", 1);
+    char *end = (char *)buffer_reserve(&hash->text, uri_length + local_length + 2);
+    if (!end)
+        return;
+    if (uri_length > 0) {
+        *end++ = '{';
+        memcpy(end, uri, uri_length);
+        end += uri_length;
+        *end++ = '}';
     }
-    hash_key(hash, node->local_name);
+    memcpy(end, node->local_name, local_length);
+    hash->text.length += local_length + (uri_length > 0 ? uri_length + 2 : 0);
 }
 
 /* CBV 8.9 leaves out what only readers and validators care for. */
 static bool is_ignored(const Epcis__V1__Node *node)
 {
+    if (node->namespace_uri[0] != 'h') /* for speed */
+        return false;
     return (node->kind == EPCIS__V1__NODE_KIND__NODE_KIND_ATTRIBUTE &&
             strcmp(node->namespace_uri, "http://www.w3.org/2001/XMLSchema-instance") == 0) ||
            (strcmp(node->local_name, "comment") == 0 &&
@@ -366,8 +497,7 @@ static void append_node_value(struct hash_text *hash, const char *text)
     text = assembler_trim(text, &length);
     if (length == 0)
         return;
-    buffer_append(&hash->text, "=", 1);
-    append_value(hash, text, length, false);
+    append_value(hash, "", 0, text, length, false);
 }
 
 /* The index behind the tree that begins at `index`. */

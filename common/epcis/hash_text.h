@@ -12,30 +12,49 @@
 struct hash_span {
     size_t start;
     size_t length;
-    uint64_t head; /* while siblings are sorted: the eight bytes behind what all begin with, as a number */
 };
 
 struct hash_text {
     struct buffer text;
     struct buffer scratch;
     struct buffer spans; /* of hash_span: a stack, as lists stand in lists */
-    struct epc_stem stem;
+    struct buffer order; /* of the siblings that are sorted now */
+    struct epc_stems stems;
     bool join_mda;       /* the two spellings of CBV's master-data namespace count as one */
     bool mda_with_colon; /* the longer one was seen */
 };
 
 void hash_text_free(struct hash_text *hash);
 
-void hash_key(struct hash_text *hash, const char *key);
+static inline void hash_key(struct hash_text *hash, const char *key)
+{
+    buffer_append(&hash->text, key, strlen(key));
+}
 
-/* key=value with the value normalised (CBV 8.9.2); nothing where it is empty. */
-void hash_value(struct hash_text *hash, const char *key, const char *value);
+/* key=value with the value normalised (CBV 8.9.2), as an xs:double where `is_double`; nothing where it is
+ * empty. */
+void hash_put_value(struct hash_text *hash, const char *key, size_t key_length, const char *value,
+                    bool is_double);
+
+/* Inline, as keys are constants whose length the compiler knows. */
+static inline void hash_value(struct hash_text *hash, const char *key, const char *value)
+{
+    if (value[0])
+        hash_put_value(hash, key, strlen(key), value, false);
+}
 
 /* As hash_value; an exponent is resolved too. */
-void hash_number(struct hash_text *hash, const char *key, const char *value);
+static inline void hash_number(struct hash_text *hash, const char *key, const char *value)
+{
+    if (value[0])
+        hash_put_value(hash, key, strlen(key), value, true);
+}
 
 /* As hash_value; a bare word becomes a URI of its family. */
 void hash_word(struct hash_text *hash, const char *key, enum cbv_family family, const char *word);
+
+/* As hash_value for each, with the key "epc", sorted. */
+void hash_epcs(struct hash_text *hash, char *const *epcs, size_t count);
 
 /* In UTC with three decimals; NULL is absent. */
 void hash_time(struct hash_text *hash, const char *key, const Epcis__V1__Time *time);

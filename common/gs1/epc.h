@@ -83,15 +83,23 @@ size_t epc_key_text(const uint8_t *key, size_t length, char *out, size_t size);
  * `size` bytes with a NUL and returns the length needed without the NUL. */
 size_t epc_canonical(const char *text, size_t length, char *out, size_t size);
 
-/* What an EPC URN has before its serial, and the canonical form of that. All zero: nothing yet. */
+/* What EPC URNs have before the serial, and the canonical form of that. */
 struct epc_stem {
     char text[64], canonical[64];
-    size_t text_length, canonical_length;
+    uint8_t text_length; /* 0: none */
+    uint8_t canonical_length;
+    uint8_t bare_length; /* of the canonical form where "0" stands for no extension; 0: it does not */
 };
 
-/* As epc_canonical. One EPC mostly differs from the one before it in its serial alone: that is quick here,
- * where both are read with the same `stem`. */
-size_t epc_canonical_next(struct epc_stem *stem, const char *text, size_t length, char *out, size_t size);
+/* Stems met of late, each in the one place that it can have. All zero: none yet. */
+enum { EPC_STEM_BITS = 6, EPC_STEMS = 1 << EPC_STEM_BITS };
+struct epc_stems {
+    struct epc_stem slots[EPC_STEMS];
+};
+
+/* As epc_canonical. EPCs mostly differ from one before them in their serial alone: that is quick here, where
+ * all are read with the same `stems`. */
+size_t epc_canonical_next(struct epc_stems *stems, const char *text, size_t length, char *out, size_t size);
 
 /* GS1 check digit ('0' to '9') of `count` digits (General Specifications 7.9.1). */
 char gs1_check_digit(const char *digits, size_t count);

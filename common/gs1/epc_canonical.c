@@ -30,13 +30,6 @@ static void put_text(struct writer *writer, const char *text)
     put(writer, text, strlen(text));
 }
 
-static size_t finish(struct writer *writer)
-{
-    if (writer->size > 0)
-        writer->out[writer->length < writer->size ? writer->length : writer->size - 1] = '\0';
-    return writer->length;
-}
-
 /* Percent escapes stay as written (CBV 8.9 leaves their case alone). */
 static void put_tail(struct writer *writer, const char *text, size_t length)
 {
@@ -104,7 +97,8 @@ static bool put_urn_tail(struct writer *writer, const struct epc_urn *urn)
     return true;
 }
 
-static bool put_urn(struct writer *writer, const struct epc_urn *urn)
+/* All but the tail. */
+static bool put_urn_stem(struct writer *writer, const struct epc_urn *urn)
 {
     char digits[19];
     put_text(writer, "https://id.gs1.org");
@@ -120,7 +114,7 @@ static bool put_urn(struct writer *writer, const struct epc_urn *urn)
         put(writer, urn->company, urn->company_length);
         put_tail(writer, urn->item, urn->item_length);
     }
-    return put_urn_tail(writer, urn);
+    return true;
 }
 
 /* True where AI (21) is among the qualifiers. */
@@ -170,41 +164,84 @@ static void put_link(struct writer *writer, const struct digital_link *link)
     put_qualifiers(writer, link);
 }
 
-/* A stem ends where the serial begins; schemes whose last part may mean something else have none. */
-static void keep_stem(struct epc_stem *stem, const char *text, const struct epc_urn *urn,
-                      const struct writer *writer)
+/* The place of the stem that ends behind the last dot; NULL where there can be none. */
+static struct epc_stem *find_place(struct epc_stems *stems, const char *text, size_t length,
+                                   size_t *stem_length)
 {
-    size_t text_length = urn->scheme->tail == TAIL_REQUIRED ? (size_t)(urn->tail - text) : sizeof stem->text;
-    if (text_length >= sizeof stem->text || !set82_plain(urn->tail, urn->tail_length) ||
-        writer->length >= writer->size || writer->length - urn->tail_length >= sizeof stem->canonical)
-        return;
-    stem->text_length = text_length;
-    stem->canonical_length = writer->length - urn->tail_length;
-    memcpy(stem->text, text, stem->text_length);
-    memcpy(stem->canonical, writer->out, stem->canonical_length);
+    const char *dot = memrchr(text, '.', length);
+    uint64_t end;
+    if (!dot || (size_t)(dot - text) < sizeof end)
+        return NULL;
+    memcpy(&end, dot - sizeof end, sizeof end); /* which tells stems apart well enough */
+    *stem_length = (size_t)(dot - text) + 1;
+    return &stems->slots[end * 0x9e3779b97f4a7c15 >> (64 - EPC_STEM_BITS)];
 }
 
-static bool put_by_stem(struct writer *writer, const struct epc_stem *stem, const char *text, size_t length)
+/* Keeps what stands before the serial; schemes whose last part may mean something else have no such stem. */
+static void keep_stem(struct epc_stems *stems, const char *text, size_t length, const struct epc_urn *urn)
 {
-    size_t skip = stem->text_length;
-    if (skip == 0 || length <= skip || memcmp(text, stem->text, skip) != 0 ||
+    bool extension = urn->scheme->tail == TAIL_EXTENSION;
+    size_t stem_length;
+    struct epc_stem *stem = find_place(stems, text, length, &stem_length);
+    if (!stem || (urn->scheme->tail != TAIL_REQUIRED && !extension) || text + stem_length != urn->tail ||
+        stem_length > sizeof stem->text || !set82_plain(urn->tail, urn->tail_length))
+        return;
+    struct writer writer = {stem->canonical, sizeof stem->canonical, 0};
+    stem->text_length = 0;
+    if (!put_urn_stem(&writer, urn))
+        return;
+    stem->bare_length = (uint8_t)(extension ? writer.length : 0);
+    put_text(&writer, urn->scheme->link_tail);
+    if (writer.length > writer.size)
+        return;
+    stem->canonical_length = (uint8_t)writer.length;
+    stem->text_length = (uint8_t)stem_length;
+    memcpy(stem->text, text, stem_length);
+}
+
+/* Copies of constant size: what is written too much is overwritten, and a call would take longer. */
+static void put_stem_and_tail(struct writer *writer, const struct epc_stem *stem, const char *tail,
+                              size_t tail_length)
+{
+    enum { WORD = 8 };
+    if (writer->size < sizeof stem->canonical + SET82_MAX || tail_length < WORD || tail_length > 2 * WORD) {
+        put(writer, stem->canonical, stem->canonical_length);
+        put(writer, tail, tail_length);
+        return;
+    }
+    char *end = writer->out + stem->canonical_length;
+    memcpy(writer->out, stem->canonical, sizeof stem->canonical);
+    memcpy(end, tail, WORD);
+    memcpy(end + tail_length - WORD, tail + tail_length - WORD, WORD);
+    writer->length = stem->canonical_length + tail_length;
+}
+
+/* The first that is written. */
+static bool put_by_stem(struct writer *writer, struct epc_stems *stems, const char *text, size_t length)
+{
+    size_t skip;
+    const struct epc_stem *stem = find_place(stems, text, length, &skip);
+    if (!stem || stem->text_length != skip || memcmp(text, stem->text, skip) != 0 ||
         !set82_plain(text + skip, length - skip))
         return false;
-    put(writer, stem->canonical, stem->canonical_length);
-    put(writer, text + skip, length - skip);
+    if (stem->bare_length && length - skip == 1 && text[skip] == '0')
+        put(writer, stem->canonical, stem->bare_length);
+    else
+        put_stem_and_tail(writer, stem, text + skip, length - skip);
     return true;
 }
 
-static bool put_new(struct writer *writer, struct epc_stem *stem, const char *text, size_t length)
+static bool put_new(struct writer *writer, struct epc_stems *stems, const char *text, size_t length)
 {
     struct epc_urn urn;
     struct digital_link link;
     if (length == 0)
         return false;
     if (epc_urn_split(text, length, &urn)) {
-        if (!put_urn(writer, &urn))
+        if (!put_urn_stem(writer, &urn) || !put_urn_tail(writer, &urn))
             return false;
-        keep_stem(stem, text, &urn, writer);
+        if (stems)
+            keep_stem(stems, text, length, &urn);
         return true;
     }
     if (text[0] != 'h' || memchr(text, '#', length) || !digital_link_split(text, length, &link) ||
@@ -214,19 +251,23 @@ static bool put_new(struct writer *writer, struct epc_stem *stem, const char *te
     return true;
 }
 
-size_t epc_canonical(const char *text, size_t length, char *out, size_t size)
+static size_t finish(char *out, size_t size, size_t length)
 {
-    struct epc_stem stem;
-    stem.text_length = 0;
-    return epc_canonical_next(&stem, text, length, out, size);
+    if (size > 0)
+        out[length < size ? length : size - 1] = '\0';
+    return length;
 }
 
-size_t epc_canonical_next(struct epc_stem *stem, const char *text, size_t length, char *out, size_t size)
+size_t epc_canonical(const char *text, size_t length, char *out, size_t size)
 {
     struct writer writer = {out, size, 0};
-    if (put_by_stem(&writer, stem, text, length) || put_new(&writer, stem, text, length))
-        return finish(&writer);
-    if (size > 0)
-        out[0] = '\0';
-    return 0;
+    bool canonical = put_new(&writer, NULL, text, length);
+    return finish(out, size, canonical ? writer.length : 0);
+}
+
+size_t epc_canonical_next(struct epc_stems *stems, const char *text, size_t length, char *out, size_t size)
+{
+    struct writer writer = {out, size, 0};
+    bool canonical = put_by_stem(&writer, stems, text, length) || put_new(&writer, stems, text, length);
+    return finish(out, size, canonical ? writer.length : 0);
 }

@@ -1,5 +1,8 @@
 #include "common/gs1/set82.h"
 
+#include <stdint.h>
+#include <string.h>
+
 enum {
     MEMBER = 1,    /* in set 82 */
     PLAIN = 2,     /* may stand as it is in a Digital Link */
@@ -115,12 +118,25 @@ size_t set82_encode(const char *characters, size_t count, char *out)
     return length;
 }
 
+/* True for eight digits, told all at once: the high half of each byte is 3, and stays so when 6 is added. */
+static bool eight_digits(const char *text)
+{
+    const uint64_t high = 0xf0f0f0f0f0f0f0f0, threes = 0x3030303030303030, sixes = 0x0606060606060606;
+    uint64_t bytes;
+    memcpy(&bytes, text, sizeof bytes);
+    return (bytes & high) == threes && ((bytes + sixes) & high) == threes;
+}
+
 bool set82_plain(const char *text, size_t length)
 {
-    size_t span = 0;
-    while (span < length && classes[(unsigned char)text[span]] & BARE)
-        span++;
-    return span == length && length > 0 && length <= SET82_MAX;
+    unsigned all = BARE;
+    if (length == 0 || length > SET82_MAX)
+        return false;
+    if (length >= 8 && length <= 16 && eight_digits(text) && eight_digits(text + length - 8))
+        return true;
+    for (size_t i = 0; i < length; i++)
+        all &= classes[(unsigned char)text[i]];
+    return all != 0;
 }
 
 size_t set82_span_in_link(const char *text, size_t length)

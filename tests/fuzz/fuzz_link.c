@@ -19,13 +19,13 @@ static void check_parts(const char *text, size_t size)
 
 static void check_canonical(const char *text, size_t size)
 {
-    static struct epc_stem stem; /* of inputs before */
+    static struct epc_stems stems; /* of inputs before */
     enum { ROOM = 8192 };
     static char canonical[ROOM], again[ROOM];
     uint8_t key[EPC_KEY_MAX], same[EPC_KEY_MAX];
     struct epc epc;
     size_t length = epc_canonical(text, size, canonical, ROOM);
-    CHECK(epc_canonical_next(&stem, text, size, again, ROOM) == length);
+    CHECK(epc_canonical_next(&stems, text, size, again, ROOM) == length);
     CHECK(length >= ROOM || memcmp(canonical, again, length + 1) == 0);
     if (length == 0 || length >= ROOM)
         return;

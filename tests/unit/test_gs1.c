@@ -252,11 +252,11 @@ END_TEST
 START_TEST(canonical_form_after_another)
 {
     enum { COUNT = sizeof canonicals / sizeof canonicals[0] };
-    struct epc_stem stem = {0};
+    struct epc_stems stems = {0};
     char text[128], out[256], expected[256];
     for (size_t i = 0; i < (size_t)COUNT * COUNT; i++) {
         size_t length = strlen(canonicals[i % COUNT].text);
-        epc_canonical_next(&stem, canonicals[_i].text, strlen(canonicals[_i].text), out, sizeof out);
+        epc_canonical_next(&stems, canonicals[_i].text, strlen(canonicals[_i].text), out, sizeof out);
         ck_assert_str_eq(out, canonicals[_i].canonical ? canonicals[_i].canonical : "");
         /* The same but for its end: another serial, an escape, none, a star, one too long. */
         static const char *const ends[] = {"", "0", "7A", "%2F", "(", "*", "ABCDEFGHIJKLMNOPQRSTU", " ", "."};
@@ -265,9 +265,9 @@ START_TEST(canonical_form_after_another)
                 size_t kept = cut && length > 0 ? length - 1 : length;
                 snprintf(text, sizeof text, "%.*s%s", (int)kept, canonicals[i % COUNT].text, ends[end]);
                 size_t needed = epc_canonical(text, strlen(text), expected, sizeof expected);
-                ck_assert_uint_eq(epc_canonical_next(&stem, text, strlen(text), out, sizeof out), needed);
+                ck_assert_uint_eq(epc_canonical_next(&stems, text, strlen(text), out, sizeof out), needed);
                 ck_assert_str_eq(out, expected);
-                ck_assert_uint_eq(epc_canonical_next(&stem, text, strlen(text), NULL, 0), needed);
+                ck_assert_uint_eq(epc_canonical_next(&stems, text, strlen(text), NULL, 0), needed);
             }
     }
 }
