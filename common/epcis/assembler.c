@@ -255,6 +255,8 @@ void assembler_check_field(struct assembler *assembler, const struct assembler_n
 static void check_order(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
                         bool known)
 {
+    if (assembler->pointers)
+        return;
     bool version_1 = assembler->document->format == EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_XML_1;
     unsigned type = (unsigned)assembler->event->type;
     unsigned order = known ? grammar_order(parent->context, type, name->id, version_1) : UINT_MAX;
@@ -612,27 +614,6 @@ void assembler_text(struct assembler *assembler, const char *text, size_t length
         assembler_fail(assembler, ERR_MEMORY, "out of memory");
 }
 
-static bool is_text(const struct grammar_rule *rule)
-{
-    return rule->shape >= SHAPE_TEXT && rule->shape <= SHAPE_WORDS;
-}
-
-bool assembler_leaf(struct assembler *assembler, const struct assembler_name *name, const char *text,
-                    size_t length)
-{
-    struct frame *parent = top(assembler);
-    if (!assembler->event || assembler->err != ERR_OK || assembler->skip > 0 || assembler->refused ||
-        !parent || parent->kind != FRAME_PART || !name->home ||
-        !is_text(&grammar[parent->context][name->id]) || assembler->text.length > 0 ||
-        length > assembler->limits.text_bytes || assembler->depth >= assembler->limits.depth)
-        return false;
-    parent->children++;
-    assembler->lasting_text = true;
-    assembler_set(assembler, parent->message, &grammar[parent->context][name->id], name, text, length);
-    assembler->lasting_text = false;
-    return true;
-}
-
 void assembler_node_value(struct assembler *assembler, Epcis__V1__ValueType type, bool in_array)
 {
     struct frame *frame = top(assembler);
@@ -641,12 +622,6 @@ void assembler_node_value(struct assembler *assembler, Epcis__V1__ValueType type
         return;
     frame->node->value_type = type;
     frame->node->in_array = in_array;
-}
-
-bool assembler_knows(const struct assembler *assembler, enum grammar_name name)
-{
-    const struct frame *frame = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
-    return frame && frame->kind == FRAME_PART && grammar[frame->context][name].shape != SHAPE_UNKNOWN;
 }
 
 void assembler_end(struct assembler *assembler)

@@ -119,9 +119,20 @@ void assembler_check_field(struct assembler *assembler, const struct assembler_n
 /* True where names without a namespace are extensions, too. */
 bool assembler_takes_any_name(const struct assembler *assembler, uint8_t context);
 
-/* True where the grammar knows the name inside the element that is open now. */
-bool assembler_knows(const struct assembler *assembler, enum grammar_name name);
 void assembler_end(struct assembler *assembler);
+
+/* The element that is open now; NULL: none. */
+static inline const struct frame *assembler_top(const struct assembler *assembler)
+{
+    return assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
+}
+
+/* True where the grammar knows the name inside the element that is open now. */
+static inline bool assembler_knows(const struct assembler *assembler, enum grammar_name name)
+{
+    const struct frame *frame = assembler_top(assembler);
+    return frame && frame->kind == FRAME_PART && grammar[frame->context][name].shape != SHAPE_UNKNOWN;
+}
 
 /* A prefix that holds for the whole document; before its first event. */
 void assembler_declare(struct assembler *assembler, const char *prefix, const char *uri);
@@ -176,6 +187,17 @@ Epcis__V1__Node *assembler_add_node(struct assembler *assembler, const struct fr
                                     Epcis__V1__NodeKind kind, const struct assembler_name *name);
 
 /* The part of the text without white space (XML's) around it. */
-const char *assembler_trim(const char *text, size_t *length);
+static inline const char *assembler_trim(const char *text, size_t *length)
+{
+    size_t count = *length;
+    while (count > 0 && (unsigned char)text[count - 1] <= ' ')
+        count--;
+    while (count > 0 && (unsigned char)*text <= ' ') {
+        text++;
+        count--;
+    }
+    *length = count;
+    return text;
+}
 
 #endif

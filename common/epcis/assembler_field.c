@@ -14,10 +14,8 @@ void *assembler_alloc(struct assembler *assembler, size_t bytes)
     return NULL;
 }
 
-char *assembler_copy(struct assembler *assembler, const char *text, size_t length)
+static char *copy_text(struct assembler *assembler, const char *text, size_t length)
 {
-    if (assembler->lasting_text && text[length] == '\0')
-        return (char *)text;
     char *copy = assembler_alloc(assembler, length + 1);
     if (!copy)
         return NULL;
@@ -26,24 +24,35 @@ char *assembler_copy(struct assembler *assembler, const char *text, size_t lengt
     return copy;
 }
 
+char *assembler_copy(struct assembler *assembler, const char *text, size_t length)
+{
+    bool shared = assembler->lasting_text && text[length] == '\0';
+    return shared ? (char *)text : copy_text(assembler, text, length);
+}
+
 /* Lists hold 4, 8, 16, … entries, so that the count alone tells when one is full. */
 static bool list_is_full(size_t count)
 {
     return count == 0 || (count >= 4 && (count & (count - 1)) == 0);
 }
 
+static bool grow_list(struct assembler *assembler, size_t count, void ***items)
+{
+    void **grown = assembler_alloc(assembler, (count ? count * 2 : 4) * sizeof *grown);
+    if (!grown)
+        return false;
+    if (count > 0)
+        memcpy(grown, *items, count * sizeof *grown);
+    *items = grown;
+    return true;
+}
+
 bool assembler_append(struct assembler *assembler, void *message, size_t offset, void *item)
 {
     size_t *count = (size_t *)((char *)message + offset);
     void ***items = (void ***)((char *)message + offset + sizeof *count);
-    if (list_is_full(*count)) {
-        void **grown = assembler_alloc(assembler, (*count ? *count * 2 : 4) * sizeof *grown);
-        if (!grown)
-            return false;
-        if (*count > 0)
-            memcpy(grown, *items, *count * sizeof *grown);
-        *items = grown;
-    }
+    if (list_is_full(*count) && !grow_list(assembler, *count, items))
+        return false;
     (*items)[(*count)++] = item;
     return true;
 }
@@ -60,19 +69,6 @@ static void refuse_second(struct assembler *assembler, const struct assembler_na
 {
     assembler_refuse(assembler, ERR_INPUT, name, value, "%s stands here a second time: once would be right",
                      name ? name->local : "text");
-}
-
-const char *assembler_trim(const char *text, size_t *length)
-{
-    size_t count = *length;
-    while (count > 0 && (unsigned char)text[count - 1] <= ' ')
-        count--;
-    while (count > 0 && (unsigned char)*text <= ' ') {
-        text++;
-        count--;
-    }
-    *length = count;
-    return text;
 }
 
 static void set_text(struct assembler *assembler, void *message, const struct grammar_rule *rule,
@@ -191,6 +187,34 @@ void assembler_set(struct assembler *assembler, void *message, const struct gram
     default:
         break;
     }
+}
+
+static bool is_text(const struct grammar_rule *rule)
+{
+    return rule->shape >= SHAPE_TEXT && rule->shape <= SHAPE_WORDS;
+}
+
+bool assembler_leaf(struct assembler *assembler, const struct assembler_name *name, const char *text,
+                    size_t length)
+{
+    struct frame *parent = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
+    if (!assembler->event || assembler->err != ERR_OK || assembler->skip > 0 || assembler->refused ||
+        !parent || parent->kind != FRAME_PART || !name->home || assembler->text.length > 0 ||
+        length > assembler->limits.text_bytes || assembler->depth >= assembler->limits.depth)
+        return false;
+    const struct grammar_rule *rule = &grammar[parent->context][name->id];
+    if (!is_text(rule))
+        return false;
+    parent->children++;
+    assembler->lasting_text = true;
+    if (rule->shape == SHAPE_TEXTS) { /* by far the most */
+        text = assembler_trim(text, &length);
+        append_text(assembler, parent->message, rule, name, text, length);
+    } else {
+        assembler_set(assembler, parent->message, rule, name, text, length);
+    }
+    assembler->lasting_text = false;
+    return true;
 }
 
 void *assembler_add_message(struct assembler *assembler, void *message, const struct grammar_rule *rule,

@@ -5,8 +5,9 @@
 /* What the functions below pass along. */
 struct giver {
     struct assembler *assembler;
-    const struct json_names *names;
-    struct arena *arena; /* for prefixes, which stand inside keys */
+    struct json_names *names;
+    struct arena *arena;                /* for prefixes, which stand inside keys */
+    const struct json_context *lasting; /* the document's; NULL: it has none */
 };
 
 /* Length and three characters tell the grammar's names apart well enough. */
@@ -25,7 +26,9 @@ void json_names_fill(struct json_names *names)
 {
     memset(names, 0, sizeof *names);
     for (int id = NAME_UNKNOWN + 1; id < NAME_COUNT; id++) {
-        uint32_t slot = hash_key(grammar_spellings[id], strlen(grammar_spellings[id])) & SLOT_MASK;
+        size_t length = strlen(grammar_spellings[id]);
+        uint32_t slot = hash_key(grammar_spellings[id], length) & SLOT_MASK;
+        names->lengths[id] = (uint8_t)length;
         while (names->slots[slot])
             slot = (slot + 1) & SLOT_MASK;
         names->slots[slot] = (uint8_t)id;
@@ -35,12 +38,25 @@ void json_names_fill(struct json_names *names)
 enum grammar_name json_names_find(const struct json_names *names, const char *key, size_t length)
 {
     uint32_t slot = hash_key(key, length) & SLOT_MASK;
-    for (; names->slots[slot]; slot = (slot + 1) & SLOT_MASK) {
-        const char *spelling = grammar_spellings[names->slots[slot]];
-        if (strncmp(spelling, key, length) == 0 && spelling[length] == '\0')
+    for (; names->slots[slot]; slot = (slot + 1) & SLOT_MASK)
+        if (names->lengths[names->slots[slot]] == length &&
+            memcmp(grammar_spellings[names->slots[slot]], key, length) == 0)
             return names->slots[slot];
-    }
     return NAME_UNKNOWN;
+}
+
+uint8_t json_names_foreign(struct json_names *names, const char *key, size_t length)
+{
+    uint8_t index = (uint8_t)(hash_key(key, length) % (JSON_FOREIGN_MAX - 1) + 1);
+    struct json_foreign *foreign = &names->foreign[index];
+    if (foreign->length == length && memcmp(foreign->key, key, length) == 0)
+        return length > 0 ? index : 0;
+    if (foreign->length > 0 || length >= sizeof foreign->key || !memchr(key, ':', length) ||
+        memchr(key, '\0', length))
+        return 0;
+    memcpy(foreign->key, key, length);
+    foreign->length = length;
+    return index;
 }
 
 /* What XML calls the entries of a list that are nameless in JSON. */
@@ -79,25 +95,41 @@ static struct assembler_name home_name(enum grammar_name id, const char *local)
     return (struct assembler_name){.id = id, .home = true, .uri = "", .local = local, .prefix = ""};
 }
 
-/* A key with a prefix, or one that means nothing to EPCIS. */
+/* Looks the prefix of a key up. It is copied to `*prefix`, or else into the arena. */
+static struct assembler_name look_up(struct giver *giver, const struct json_context *context,
+                                     const struct json_value *member, const char *key, char *prefix)
+{
+    const char *colon = strchr(key, ':');
+    struct assembler_name name = {.id = NAME_UNKNOWN, .uri = "", .local = key, .prefix = ""};
+    size_t length = (size_t)(colon - key);
+    const char *uri = json_context_own(member, key, length);
+    if (!uri)
+        uri = json_context_find(context, key, length);
+    if (!uri)
+        return name;
+    if (prefix)
+        memcpy(prefix, key, length); /* all zero before */
+    else
+        prefix = arena_copy(giver->arena, key, length);
+    if (!prefix) {
+        assembler_refuse_memory(giver->assembler, giver->arena);
+        return name;
+    }
+    return (struct assembler_name){.id = NAME_UNKNOWN, .uri = uri, .local = colon + 1, .prefix = prefix};
+}
+
+/* What a key with a prefix names. */
 static struct assembler_name foreign_name(struct giver *giver, const struct json_context *context,
                                           const struct json_value *member)
 {
-    const char *key = member->key, *colon = strchr(key, ':');
-    struct assembler_name name = {.id = NAME_UNKNOWN, .uri = "", .local = key, .prefix = ""};
-    size_t length = colon ? (size_t)(colon - key) : 0;
-    const char *uri = colon ? json_context_own(member, key, length) : NULL;
-    if (colon && !uri)
-        uri = json_context_find(context, key, length);
-    char *prefix = uri ? arena_copy(giver->arena, key, length) : NULL;
-    if (uri && !prefix)
-        assembler_refuse_memory(giver->assembler, giver->arena);
-    if (prefix) {
-        name.uri = uri;
-        name.local = colon + 1;
-        name.prefix = prefix;
-    }
-    return name;
+    struct json_foreign *foreign = &giver->names->foreign[member->foreign];
+    /* Objects may have prefixes of their own. */
+    bool lasting = member->foreign && context && context == giver->lasting && member->kind != JSON_OBJECT;
+    if (!lasting)
+        return look_up(giver, context, member, member->key, NULL);
+    if (!foreign->name.local)
+        foreign->name = look_up(giver, context, member, foreign->key, foreign->prefix);
+    return foreign->name;
 }
 
 static void give_members(struct giver *giver, const struct json_context *outer,
@@ -251,34 +283,43 @@ static void give_list(struct giver *giver, const struct json_context *context,
     assembler_end(giver->assembler);
 }
 
-/* JSON-LD's own members, comments, and the type of an object whose place tells it already. */
-static bool is_passed_over(const struct assembler *assembler, const struct json_value *member)
-{
-    const struct frame *frame = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
-    if (member->key[0] == '@' || member->key[0] == '#')
-        return true;
-    if (!frame || frame->kind != FRAME_PART || frame->context == IN_ILMD || member->kind != JSON_STRING)
-        return false;
-    return strcmp(member->key, "comment") == 0 ||
-           (strcmp(member->key, "type") == 0 && !assembler_knows(assembler, NAME_TYPE));
-}
-
 /* The text of an object that has other members as well: XML turned into JSON has "#text", JSON-LD's typed
  * values have "@value". */
-static bool give_text_member(struct assembler *assembler, const struct json_value *member)
+static void give_text_member(struct assembler *assembler, const struct json_value *member)
 {
-    const struct frame *frame = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
-    if (!frame || frame->kind != FRAME_NODE ||
-        (strcmp(member->key, "#text") != 0 && strcmp(member->key, "@value") != 0))
-        return false;
-    if (member->length > 0)
+    const struct frame *frame = assembler_top(assembler);
+    if (frame && frame->kind == FRAME_NODE && member->length > 0 &&
+        (strcmp(member->key, "#text") == 0 || strcmp(member->key, "@value") == 0))
         assembler_text(assembler, member->text, member->length);
-    return true;
+}
+
+static bool is_fixed_part(const struct frame *frame)
+{
+    return frame && frame->kind == FRAME_PART && frame->context != IN_ILMD;
+}
+
+/* JSON-LD's own members and comments; the text of an object, which is handed on here. */
+static bool is_aside(struct assembler *assembler, const struct json_value *member)
+{
+    const char *key = member->key;
+    if (key[0] == '@' || key[0] == '#') {
+        give_text_member(assembler, member);
+        return true;
+    }
+    return key[0] == 'c' && strcmp(key, "comment") == 0 && member->kind == JSON_STRING &&
+           is_fixed_part(assembler_top(assembler));
+}
+
+/* The type of an object whose place tells it already. */
+static bool is_told_by_place(const struct assembler *assembler, const struct json_value *member)
+{
+    return member->name == NAME_TYPE && member->kind == JSON_STRING &&
+           is_fixed_part(assembler_top(assembler)) && !assembler_knows(assembler, NAME_TYPE);
 }
 
 static bool takes_any_name(const struct assembler *assembler)
 {
-    const struct frame *frame = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
+    const struct frame *frame = assembler_top(assembler);
     return !frame || frame->kind == FRAME_NODE || assembler_takes_any_name(assembler, frame->context);
 }
 
@@ -287,7 +328,7 @@ static void give_member(struct giver *giver, const struct json_context *context,
 {
     struct assembler *assembler = giver->assembler;
     enum grammar_name id = member->name;
-    if (give_text_member(assembler, member) || is_passed_over(assembler, member))
+    if (id == NAME_UNKNOWN ? is_aside(assembler, member) : is_told_by_place(assembler, member))
         return;
     if (id != NAME_UNKNOWN && assembler_knows(assembler, id)) {
         struct assembler_name name = home_name(id, member->key);
@@ -301,7 +342,7 @@ static void give_member(struct giver *giver, const struct json_context *context,
             give_value(giver, context, &name, member, false);
         return;
     }
-    bool prefixed = strchr(member->key, ':') != NULL;
+    bool prefixed = member->foreign || strchr(member->key, ':') != NULL;
     if (!prefixed && !assembler->event && assembler->depth == 1)
         return; /* "id" and the like of the document */
     struct assembler_name name =
@@ -366,10 +407,10 @@ static void refuse_event(struct assembler *assembler, const struct json_value *e
     assembler_end(assembler);
 }
 
-void json_event_give(struct assembler *assembler, const struct json_names *names,
+void json_event_give(struct assembler *assembler, struct json_names *names,
                      const struct json_context *context, struct arena *arena, const struct json_value *event)
 {
-    struct giver giver = {assembler, names, arena};
+    struct giver giver = {assembler, names, arena, context};
     enum grammar_name id = json_event_name(names, event);
     struct assembler_name name = home_name(id, grammar_spellings[id]);
     if (id == NAME_UNKNOWN) {
@@ -402,11 +443,11 @@ static void give_vocabulary_attribute(struct giver *giver, const struct json_con
     assembler_end(assembler);
 }
 
-void json_event_give_vocabulary_element(struct assembler *assembler, const struct json_names *names,
+void json_event_give_vocabulary_element(struct assembler *assembler, struct json_names *names,
                                         const struct json_context *context, struct arena *arena,
                                         const struct json_value *element)
 {
-    struct giver giver = {assembler, names, arena};
+    struct giver giver = {assembler, names, arena, context};
     struct assembler_name name =
         home_name(NAME_VOCABULARY_ELEMENT, grammar_spellings[NAME_VOCABULARY_ELEMENT]);
     assembler_start(assembler, &name);
@@ -421,10 +462,10 @@ void json_event_give_vocabulary_element(struct assembler *assembler, const struc
     assembler_end(assembler);
 }
 
-void json_event_give_member(struct assembler *assembler, const struct json_names *names,
+void json_event_give_member(struct assembler *assembler, struct json_names *names,
                             const struct json_context *context, struct arena *arena,
                             const struct json_value *member)
 {
-    struct giver giver = {assembler, names, arena};
+    struct giver giver = {assembler, names, arena, context};
     give_member(&giver, context, member);
 }

@@ -39,52 +39,85 @@ static void locate(void *context, bool start, uint64_t *line, uint64_t *byte_off
     struct json_parser *parser = context;
     *line = start || parser->replayed ? parser->start_line : present_line(parser);
     *byte_offset = start              ? parser->start_offset
-                   : parser->replayed ? parser->replayed->end
+                   : parser->replayed ? parser->replayed->place->end
                                       : present_offset(parser);
 }
 
 static const struct json_key no_key;
 
-/* Adds a value to what is collected, or begins to collect. */
-static void collect(struct json_parser *parser, enum json_kind kind, const char *text, size_t length)
+/* Makes a value and adds it to what is open at `parser->collected`; NULL where memory is spent. */
+static inline struct json_value *add(struct json_parser *parser, enum json_kind kind,
+                                     const struct json_key *key, const char *text, size_t length)
 {
-    bool container = kind == JSON_OBJECT || kind == JSON_ARRAY;
-    bool first = parser->collected == 0;
-    enum json_place place = json_way_place(parser);
-    bool in_object = first ? !json_way_is_list(place) : parser->value && parser->value->kind == JSON_OBJECT;
-    if (first) {
-        parser->target = json_way_is_lasting(place) ? &parser->root_arena : &parser->arena;
-        parser->start_line = present_line(parser);
-        parser->start_offset = present_offset(parser) - (container ? 1 : length);
-        parser->value = place == AT_ROOT ? parser->root : NULL;
-    }
-    parser->nul |= text && memchr(text, '\0', length) != NULL;
-    struct json_value *added =
-        parser->spent ? NULL
-                      : json_value_add(parser->target, parser->value, kind,
-                                       in_object ? &parser->key : &no_key, container ? NULL : text, length);
+    /* yajl hands on the piece's own bytes where nothing is escaped, and these have no NUL. */
+    if (text && (uintptr_t)text - (uintptr_t)parser->piece >= parser->piece_bytes)
+        parser->nul |= memchr(text, '\0', length) != NULL;
+    struct json_value *added = parser->spent ? NULL : json_value_new(parser->target, kind, key, text, length);
     parser->spent |= added == NULL;
-    if (added && place == AT_ROOT) { /* which may be replayed */
-        added->line = present_line(parser);
-        added->start = present_offset(parser) - 1;
+    return added;
+}
+
+static void append(struct json_open *around, struct json_value *added)
+{
+    if (around->last)
+        around->last->next = added;
+    else
+        around->value->first = added;
+    around->last = added;
+}
+
+static void place_value(struct json_parser *parser, struct json_value *value)
+{
+    value->place = arena_alloc(parser->target, sizeof *value->place);
+    parser->spent |= value->place == NULL;
+    if (value->place)
+        *value->place =
+            (struct json_place_of){.line = present_line(parser), .start = present_offset(parser) - 1};
+}
+
+/* The first value of what is collected: whether of a member of root's or of something that leads on. */
+static struct json_value *begin_collected(struct json_parser *parser, enum json_kind kind, const char *text,
+                                          size_t length)
+{
+    enum json_place place = json_way_place(parser);
+    parser->target = json_way_is_lasting(place) ? &parser->root_arena : &parser->arena;
+    parser->start_line = present_line(parser);
+    parser->start_offset = present_offset(parser) - (text ? length : 1);
+    parser->outermost = add(parser, kind, json_way_is_list(place) ? &no_key : &parser->key, text, length);
+    if (parser->outermost && place == AT_ROOT) {
+        append(&parser->open[0], parser->outermost);
+        place_value(parser, parser->outermost);
     }
-    if (first)
-        parser->outermost = added;
-    if (container) {
-        parser->collected++;
-        parser->value = added ? added : parser->value;
-    } else if (first) {
-        json_way_dispatch(parser, added);
-    }
+    return parser->outermost;
+}
+
+/* A value inside what is collected. */
+static inline struct json_value *add_inside(struct json_parser *parser, enum json_kind kind, const char *text,
+                                            size_t length)
+{
+    struct json_open *around = &parser->open[parser->collected];
+    bool in_object = around->value && around->value->kind == JSON_OBJECT;
+    struct json_value *added = add(parser, kind, in_object ? &parser->key : &no_key, text, length);
+    if (!added)
+        return NULL;
+    append(around, added);
+    if (parser->target == &parser->root_arena && json_way_place(parser) == AT_ROOT)
+        place_value(parser, added); /* root may be replayed, and what is in it */
+    return added;
+}
+
+static void open_collected(struct json_parser *parser, enum json_kind kind)
+{
+    struct json_value *added =
+        parser->collected == 0 ? begin_collected(parser, kind, NULL, 0) : add_inside(parser, kind, NULL, 0);
+    parser->open[++parser->collected] = (struct json_open){.value = added};
 }
 
 static void close_collected(struct json_parser *parser)
 {
-    if (!parser->spent) {
-        if (parser->target == &parser->root_arena)
-            parser->value->end = present_offset(parser);
-        parser->value = parser->value->parent;
-    }
+    struct json_value *value = parser->open[parser->collected].value;
+    if (!parser->spent && value->place)
+        value->place->end = present_offset(parser);
     if (--parser->collected == 0)
         json_way_dispatch(parser, parser->outermost);
 }
@@ -93,24 +126,37 @@ static void close_collected(struct json_parser *parser)
 
 static int go_on(struct json_parser *parser)
 {
-    parser->token_offset = present_offset(parser);
+    parser->token_seen = true;
     return parser->assembler->err == ERR_OK;
 }
 
 static void begin_root(struct json_parser *parser, bool array)
 {
-    parser->root = array ? NULL : json_value_add(&parser->root_arena, NULL, JSON_OBJECT, &no_key, NULL, 0);
-    if (parser->root) {
-        parser->root->line = present_line(parser);
-        parser->root->start = present_offset(parser) - 1;
-    }
+    parser->target = &parser->root_arena;
+    parser->root = array ? NULL : add(parser, JSON_OBJECT, &no_key, NULL, 0);
+    if (parser->root)
+        place_value(parser, parser->root);
+    parser->open[0] = (struct json_open){.value = parser->root};
     if (array)
         assembler_fail(parser->assembler, ERR_INPUT,
                        "the document is an array: an object (EPCISDocument) would be right");
-    else if (!parser->root)
+    else if (parser->spent)
         assembler_fail(parser->assembler, ERR_MEMORY, "out of memory");
     else
         parser->places[parser->place_count++] = AT_ROOT;
+}
+
+static void begin_outer_container(struct json_parser *parser, bool array)
+{
+    const struct json_way *way = parser->place_count > 0 ? json_way_find(parser, parser->key.text) : NULL;
+    if (parser->depth == 1)
+        begin_root(parser, array);
+    else if (!way)
+        open_collected(parser, array ? JSON_ARRAY : JSON_OBJECT);
+    else if (way->array != array)
+        json_way_refuse_kind(parser, way);
+    else
+        json_way_enter(parser, way);
 }
 
 static int begin_container(struct json_parser *parser, bool array)
@@ -120,16 +166,10 @@ static int begin_container(struct json_parser *parser, bool array)
         assembler_fail_over(assembler, CAP_DEPTH, "values are nested too deep");
         return 0;
     }
-    const struct json_way *way =
-        parser->collected == 0 && parser->place_count > 0 ? json_way_find(parser, parser->key.text) : NULL;
-    if (parser->depth == 1)
-        begin_root(parser, array);
-    else if (!way)
-        collect(parser, array ? JSON_ARRAY : JSON_OBJECT, NULL, 0);
-    else if (way->array != array)
-        json_way_refuse_kind(parser, way);
+    if (parser->collected == 0)
+        begin_outer_container(parser, array);
     else
-        json_way_enter(parser, way);
+        open_collected(parser, array ? JSON_ARRAY : JSON_OBJECT);
     return go_on(parser);
 }
 
@@ -143,18 +183,28 @@ static int end_container(struct json_parser *parser)
     return go_on(parser);
 }
 
-static int take_scalar(struct json_parser *parser, enum json_kind kind, const char *text, size_t length)
+/* A scalar that is not inside a collected value. */
+static int take_outer_scalar(struct json_parser *parser, enum json_kind kind, const char *text, size_t length)
 {
     struct assembler *assembler = parser->assembler;
-    const struct json_way *way =
-        parser->collected == 0 && parser->place_count > 0 ? json_way_find(parser, parser->key.text) : NULL;
+    const struct json_way *way = parser->place_count > 0 ? json_way_find(parser, parser->key.text) : NULL;
     if (parser->place_count == 0)
         assembler_fail(assembler, ERR_INPUT, "the document is no object: an EPCISDocument would be right");
     else if (way && kind != JSON_NULL)
         json_way_refuse_kind(parser, way);
     else if (!way)
-        collect(parser, kind, text, length);
+        json_way_dispatch(parser, begin_collected(parser, kind, text, length));
     return go_on(parser);
+}
+
+static inline int take_scalar(struct json_parser *parser, enum json_kind kind, const char *text,
+                              size_t length)
+{
+    if (parser->collected == 0)
+        return take_outer_scalar(parser, kind, text, length);
+    parser->token_seen = true;
+    add_inside(parser, kind, text, length);
+    return 1;
 }
 
 static int on_start_map(void *context)
@@ -178,7 +228,12 @@ static int on_key(void *context, const unsigned char *key, size_t length)
     parser->key.name = json_names_find(&parser->names, (const char *)key, length);
     parser->key.text = grammar_spellings[parser->key.name];
     parser->key.length = length;
+    parser->key.foreign = 0;
     if (parser->key.name != NAME_UNKNOWN)
+        return go_on(parser);
+    parser->key.foreign = json_names_foreign(&parser->names, (const char *)key, length);
+    parser->key.text = parser->names.foreign[parser->key.foreign].key;
+    if (parser->key.foreign)
         return go_on(parser);
     if (length + 1 > parser->key_room) {
         char *grown = realloc(parser->key_text, length + 256);
@@ -238,6 +293,7 @@ static void json_close(void *state)
     json_memory_close(&parser->memory);
     arena_free(&parser->arena);
     arena_free(&parser->root_arena);
+    free(parser->open);
     free(parser->key_text);
     free(parser);
 }
@@ -263,7 +319,8 @@ static void *json_open(struct assembler *assembler)
     parser->key.text = "";
     arena_init(&parser->arena, assembler->limits.event_bytes);
     arena_init(&parser->root_arena, assembler->limits.event_bytes);
-    if (!open_handle(parser)) {
+    parser->open = calloc((size_t)assembler->limits.depth + 1, sizeof *parser->open);
+    if (!parser->open || !open_handle(parser)) {
         json_close(parser);
         return NULL;
     }
@@ -307,13 +364,18 @@ static void feed_piece(struct json_parser *parser, const char *data, size_t byte
 {
     struct assembler *assembler = parser->assembler;
     parser->piece = (const unsigned char *)data;
+    parser->piece_bytes = bytes;
     parser->counted = 0;
+    parser->token_seen = false;
     parse(parser, data, bytes);
     if (assembler->err != ERR_OK)
         return;
     present_line(parser);
     parser->piece = NULL;
+    parser->piece_bytes = 0;
     parser->piece_start += bytes;
+    if (parser->token_seen)
+        parser->token_offset = parser->piece_start;
     if (parser->piece_start - parser->token_offset > (uint64_t)assembler->limits.text_bytes + TOKEN_SLACK)
         assembler_fail_over(assembler, CAP_TEXT, "a text is too long");
 }

@@ -190,8 +190,8 @@ static void replay(struct json_parser *parser, struct json_value *value)
 {
     const struct json_way *way = json_way_find(parser, value->key);
     if (!way) {
-        parser->start_line = value->line;
-        parser->start_offset = value->start;
+        parser->start_line = value->place->line;
+        parser->start_offset = value->place->start;
         parser->replayed = value;
         json_way_dispatch(parser, value);
         parser->replayed = NULL;
@@ -228,8 +228,8 @@ static void leave_root(struct json_parser *parser)
     if (assembler->body_seen) {
         assembler_end(assembler);
     } else if (json_event_name(&parser->names, parser->root) != NAME_UNKNOWN) {
-        parser->start_line = parser->root->line;
-        parser->start_offset = parser->root->start;
+        parser->start_line = parser->root->place->line;
+        parser->start_offset = parser->root->place->start;
         json_event_give(assembler, &parser->names, NULL, &parser->root_arena, parser->root);
     } else if (!type || type->kind != JSON_STRING || document_name(type->text) == NAME_UNKNOWN) {
         start_root(parser); /* says what is wrong with the type */

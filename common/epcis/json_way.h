@@ -34,6 +34,11 @@ struct json_way {
 
 struct yajl_handle_t;
 
+/* An object or array that is open, and the last value in it. */
+struct json_open {
+    struct json_value *value, *last;
+};
+
 struct json_parser {
     struct assembler *assembler;
     struct yajl_handle_t *handle;
@@ -48,8 +53,8 @@ struct json_parser {
     struct json_value *root; /* members of the outermost object, but for those that lead on */
     struct json_context context;
 
-    struct arena arena;       /* of the value that is collected */
-    struct json_value *value; /* the open object or array in it; NULL: none is collected */
+    struct arena arena;     /* of the value that is collected */
+    struct json_open *open; /* those open in it, root before them; with the assembler's cap on depth */
     struct json_value *outermost;
     const struct json_value *replayed; /* collected long ago, handed on now */
     struct arena *target;              /* root_arena or arena */
@@ -62,10 +67,12 @@ struct json_parser {
     size_t key_room;
 
     const unsigned char *piece;
+    size_t piece_bytes;
+    bool token_seen;                   /* one ended in the piece */
     uint64_t piece_start;              /* offset of the piece in the document */
     size_t counted;                    /* bytes of the piece whose lines are counted */
     uint64_t line;                     /* at `counted` */
-    uint64_t token_offset;             /* where the last token ended */
+    uint64_t token_offset;             /* end of the last piece with a token's end */
     uint64_t start_line, start_offset; /* of the collected value */
 };
 
