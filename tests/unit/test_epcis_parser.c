@@ -952,6 +952,45 @@ START_TEST(json_fills_document_and_nodes)
 }
 END_TEST
 
+/* More keys than are kept, in every event again; one event means something else by one of them. */
+START_TEST(json_reads_keys_with_prefixes)
+{
+    enum { KEYS = 80, EVENTS = 3, OTHER = 7 };
+    struct buffer text = {0};
+    buffer_append_text(&text, J_OPEN);
+    for (int i = 0; i < EVENTS; i++) {
+        buffer_printf(&text, "%s{\"type\":\"ObjectEvent\"", i > 0 ? "," : "");
+        if (i == 1)
+            buffer_append_text(&text, ",\"@context\":{\"cbvmda\":\"urn:own:\"}");
+        for (int key = 0; key < KEYS; key++)
+            buffer_printf(&text, ",\"%s:k%d\":\"%d\"", key == OTHER ? "none" : "cbvmda", key, key);
+        buffer_append_text(&text, "}");
+        buffer_append_text(&text, i < EVENTS - 1 ? "" : J_CLOSE);
+        struct buffer whole = {0};
+        struct reading reading = {0};
+        buffer_append(&whole, text.data, text.length);
+        buffer_append_text(&whole, i < EVENTS - 1 ? J_CLOSE : "");
+        buffer_append(&whole, "", 1);
+        run_text(&reading, NULL, (char *)whole.data);
+        ck_assert_int_eq(reading.err, ERR_OK);
+        ck_assert_uint_eq(reading.last->n_extensions, KEYS);
+        for (int key = 0; key < KEYS; key++) {
+            const Epcis__V1__Node *node = reading.last->extensions[key];
+            char local[32];
+            snprintf(local, sizeof local, "%sk%d", key == OTHER ? "none:" : "", key);
+            ck_assert_str_eq(node->local_name, local);
+            ck_assert_str_eq(node->prefix, key == OTHER ? "" : "cbvmda");
+            ck_assert_str_eq(node->namespace_uri, key == OTHER ? ""
+                                                  : i == 1     ? "urn:own:"
+                                                               : "urn:epcglobal:cbv:mda:");
+        }
+        reading_free(&reading);
+        buffer_free(&whole);
+    }
+    buffer_free(&text);
+}
+END_TEST
+
 START_TEST(json_tells_where_events_stand)
 {
     struct reading reading = {0};
@@ -1009,6 +1048,7 @@ int main(void)
     tcase_add_loop_test(tests, json_caps, 0, ROWS(json_swellings));
     tcase_add_test(tests, json_terms_are_capped);
     tcase_add_test(tests, json_fills_document_and_nodes);
+    tcase_add_test(tests, json_reads_keys_with_prefixes);
     tcase_add_test(tests, names_in_the_header_last);
     tcase_add_test(tests, json_tells_where_events_stand);
     SRunner *runner = srunner_create(suite);

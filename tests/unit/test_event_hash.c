@@ -204,6 +204,39 @@ START_TEST(long_lists_are_sorted)
 }
 END_TEST
 
+static int compare_texts(const void *one, const void *other)
+{
+    return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+/* Few and many, alike in more than the first bytes after what all have in common, twice the same, of any
+ * length. */
+START_TEST(siblings_are_sorted_by_all_their_bytes)
+{
+    enum { MOST = 130 };
+    struct event_hash *hash = event_hash_new();
+    for (size_t count = 1; count <= MOST; count++) {
+        Epcis__V1__Event event = EPCIS__V1__EVENT__INIT;
+        char *epcs[MOST], texts[MOST][48], expected[MOST * 64];
+        for (size_t i = 0; i < count; i++) {
+            size_t mixed = i * 7919 % count / 2;
+            snprintf(texts[i], sizeof texts[i], "urn:x:%c0000000000000%zu%s", "ba"[mixed % 2], mixed % 16,
+                     mixed % 3 ? "" : "0\xc3\xbc");
+            epcs[i] = texts[i];
+        }
+        event.n_epc_list = count;
+        event.epc_list = epcs;
+        const char *text = event_hash_prehash(hash, &event);
+        qsort(epcs, count, sizeof *epcs, compare_texts);
+        size_t length = (size_t)sprintf(expected, "epcList");
+        for (size_t i = 0; i < count; i++)
+            length += (size_t)sprintf(expected + length, "epc=%s", epcs[i]);
+        ck_assert_ptr_nonnull(strstr(text, expected));
+    }
+    event_hash_free(hash);
+}
+END_TEST
+
 /* ---- the corpus: published documents with hashes computed by independent code ---- */
 
 enum { COLUMNS = 64 };
@@ -411,6 +444,7 @@ int main(void)
     tcase_add_loop_test(tests, values_are_normalised, 0, ROWS(values));
     tcase_add_loop_test(tests, exponents_of_quantities, 0, ROWS(numbers));
     tcase_add_test(tests, long_lists_are_sorted);
+    tcase_add_test(tests, siblings_are_sorted_by_all_their_bytes);
     tcase_add_loop_test(tests, corpus_of_published_documents, 0, ROWS(corpora));
     tcase_add_loop_test(tests, corpus_of_samples, 0, 3);
     SRunner *runner = srunner_create(suite);
