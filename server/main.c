@@ -1,8 +1,6 @@
 /* epcis-server: takes documents in over gRPC, keeps them in the journal, turns them into batches for workers
  * and follows them to the end. main acquires in order and releases in reverse. */
-#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -10,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/endpoint.h"
@@ -29,6 +26,7 @@
 #include "server/identities.h"
 #include "server/ingest.h"
 #include "server/journal.h"
+#include "server/places.h"
 #include "server/pressure.h"
 #include "server/rejudge.h"
 #include "server/retention.h"
@@ -206,15 +204,10 @@ static void on_fatal(void)
     kill(getpid(), SIGTERM);
 }
 
-enum { FRONT_GRACE_MS = 2000, PATH_BYTES = PATH_MAX + 16 };
+enum { FRONT_GRACE_MS = 2000 };
 
 struct server {
-    char journal_dir[PATH_BYTES], keys_dir[PATH_BYTES], store_dir[PATH_BYTES], store_url[PATH_BYTES];
-    char rejudge_dir[PATH_BYTES];
-    char curve_path[PATH_BYTES], workers_dir[PATH_BYTES];
-    char work_endpoint[PATH_BYTES], ack_endpoint[PATH_BYTES];
-    char local_work[PATH_BYTES], local_ack[PATH_BYTES]; /* of workers started here, beside those with keys */
-    bool curve;
+    struct places places;
     struct curve_key curve_key;
     struct journal *journal;
     struct signer *signer;
@@ -257,121 +250,24 @@ static void raise_file_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static enum err make_dir(const char *dir)
-{
-    if (mkdir(dir, 0700) == 0 || errno == EEXIST)
-        return ERR_OK;
-    log_error("data_dir", "dir=\"%s\" detail=\"%s\"", dir, strerror(errno));
-    return ERR_DISK;
-}
-
-static bool is_being_restored(const char *data_dir)
-{
-    char path[PATH_BYTES];
-    snprintf(path, sizeof path, "%s/%s", data_dir, backup_restoring);
-    if (access(path, F_OK))
-        return false;
-    log_error("data_dir",
-              "dir=\"%s\" detail=\"a backup is being put back here, or that was cut off: then "
-              "call `epcisctl restore` again\"",
-              data_dir);
-    return true;
-}
-
-/* ipc endpoints are sockets in the file system, whose paths the kernel keeps short. */
-static enum err set_endpoint(const char *given, const char *data_dir, const char *name, char out[PATH_BYTES])
-{
-    enum { SOCKET_PATH_MAX = 107 };
-    if (given) {
-        snprintf(out, PATH_BYTES, "%s", given);
-        return ERR_OK;
-    }
-    int length = snprintf(out, PATH_BYTES, "ipc://%s/%s", data_dir, name);
-    if (length - (int)strlen("ipc://") <= SOCKET_PATH_MAX)
-        return ERR_OK;
-    log_error("endpoint_too_long",
-              "endpoint=\"%s\" detail=\"a socket's path has at most %d bytes: choose a shorter "
-              "--data-dir, or give --work-endpoint and --ack-endpoint\"",
-              out, SOCKET_PATH_MAX);
-    return ERR_INPUT;
-}
-
-static enum err server_prepare(struct server *server)
-{
-    char data_dir[PATH_MAX];
-    enum err err = make_dir(settings.data_dir);
-    if (err)
-        return err;
-    if (!realpath(settings.data_dir, data_dir)) {
-        log_error("data_dir", "dir=\"%s\" detail=\"%s\"", settings.data_dir, strerror(errno));
-        return ERR_DISK;
-    }
-    if (is_being_restored(data_dir))
-        return ERR_EXISTS;
-    snprintf(server->journal_dir, sizeof server->journal_dir, "%s/journal", data_dir);
-    snprintf(server->keys_dir, sizeof server->keys_dir, "%s/keys", data_dir);
-    snprintf(server->curve_path, sizeof server->curve_path, "%s/keys/curve.key", data_dir);
-    snprintf(server->workers_dir, sizeof server->workers_dir, "%s/workers", data_dir);
-    snprintf(server->store_dir, sizeof server->store_dir, "%s/store", data_dir);
-    snprintf(server->rejudge_dir, sizeof server->rejudge_dir, "%s/rejudge", data_dir);
-    snprintf(server->store_url, sizeof server->store_url, "lmdb:%s/store", data_dir);
-    err = set_endpoint(settings.work_endpoint, data_dir, "work.sock", server->work_endpoint);
-    if (!err)
-        err = set_endpoint(settings.ack_endpoint, data_dir, "ack.sock", server->ack_endpoint);
-    server->curve =
-        !wire_endpoint_is_local(server->work_endpoint) || !wire_endpoint_is_local(server->ack_endpoint);
-    if (server->curve && settings.insecure_plain_workers) {
-        log_warning("plain_workers",
-                    "work=%s ack=%s detail=\"whoever reaches them can give and take batches: leave "
-                    "--insecure-plain-workers out\"",
-                    server->work_endpoint, server->ack_endpoint);
-        server->curve = false;
-    }
-    bool beside = server->curve && settings.workers > 0;
-    if (!err && beside)
-        err = set_endpoint(NULL, data_dir, "local-work.sock", server->local_work);
-    if (!err && beside)
-        err = set_endpoint(NULL, data_dir, "local-ack.sock", server->local_ack);
-    return err;
-}
-
-/* Sockets for workers, and the keys that those on other hosts need. */
-static enum err prepare_wire(struct server *server)
-{
-    struct wire_server *wire = &settings.dispatcher.wire;
-    wire->work_endpoint = server->work_endpoint;
-    wire->ack_endpoint = server->ack_endpoint;
-    if (!server->curve)
-        return ERR_OK;
-    wire->key = &server->curve_key;
-    wire->keys_dir = server->workers_dir;
-    wire->local_work_endpoint = server->local_work[0] ? server->local_work : NULL;
-    wire->local_ack_endpoint = server->local_ack[0] ? server->local_ack : NULL;
-    enum err err = curve_key_keep(server->curve_path, &server->curve_key);
-    if (!err)
-        log_info("workers_need_keys", "key=%s file=\"%s\" known=\"%s\"", server->curve_key.public_key,
-                 server->curve_path, server->workers_dir);
-    return err;
-}
-
 static enum err open_pipeline(struct server *server)
 {
-    enum err err = journal_open(server->journal_dir, settings.map_bytes, &server->journal);
+    enum err err = journal_open(server->places.journal, settings.map_bytes, &server->journal);
     if (!err)
         journal_when_lost(server->journal, on_fatal);
     if (!err)
-        err = signer_open(server->keys_dir, server->journal, settings.replace_lost_key, &server->signer);
+        err = signer_open(server->places.keys, server->journal, settings.replace_lost_key, &server->signer);
     if (!err)
         err = checkpointer_open(server->journal, settings.checkpoint_interval_ms, &server->checkpointer);
     if (!err)
         journal_keep_uploads(server->journal, settings.upload_keep_ms);
     if (!err)
-        err = store_open(server->store_url, settings.map_bytes, &server->store);
-    settings.pressure.journal_dir = server->journal_dir;
-    settings.pressure.store_dir = server->store_dir;
+        err = store_open(server->places.store_url, settings.map_bytes, &server->store);
+    settings.pressure.journal_dir = server->places.journal;
+    settings.pressure.store_dir = server->places.store;
     settings.dispatcher.rewind = on_rewind;
     if (!err)
-        err = prepare_wire(server);
+        err = places_wire(&server->places, &server->curve_key, &settings.dispatcher.wire);
     if (!err)
         err = dispatcher_open(&settings.dispatcher, server->journal, on_acknowledged, NULL,
                               &server->dispatcher);
@@ -395,13 +291,14 @@ static enum err open_identities(struct server *server)
 
 static enum err open_services(struct server *server)
 {
+    const struct places *places = &server->places;
     const struct supervisor_options workers = {
         .workers = settings.workers,
-        .work_endpoint =
-            server->local_work[0] ? server->local_work : dispatcher_work_endpoint(server->dispatcher),
-        .ack_endpoint =
-            server->local_ack[0] ? server->local_ack : dispatcher_ack_endpoint(server->dispatcher),
-        .store = server->store_url,
+        .work_endpoint = places->local_work_endpoint[0] ? places->local_work_endpoint
+                                                        : dispatcher_work_endpoint(server->dispatcher),
+        .ack_endpoint = places->local_ack_endpoint[0] ? places->local_ack_endpoint
+                                                      : dispatcher_ack_endpoint(server->dispatcher),
+        .store = places->store_url,
         .map_bytes = settings.map_bytes,
         .log_format = settings.log_format,
         .rules = &settings.rules,
@@ -410,11 +307,11 @@ static enum err open_services(struct server *server)
     if (!err)
         err = pressure_open(&settings.pressure, server->journal, server->store, &server->pressure);
     if (!err)
-        err = retention_start(server->journal, server->journal_dir, settings.retain_days, &server->retention);
+        err = retention_start(server->journal, places->journal, settings.retain_days, &server->retention);
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
     server_status_init(&server->status, server->pressure, server->dispatcher, server->curve_key.public_key);
-    store_clear_scratch(server->rejudge_dir);
+    store_clear_scratch(places->rejudge);
     server->rejudge = (struct rejudge_options){.journal = server->journal,
                                                .store = server->store,
                                                .pressure = server->pressure,
@@ -423,7 +320,7 @@ static enum err open_services(struct server *server)
                                                .converter = converter_options(the_converter),
                                                .config = &server->config,
                                                .rules = &settings.rules,
-                                               .folder = server->rejudge_dir,
+                                               .folder = places->rejudge,
                                                .log_format = settings.log_format};
     settings.front.rejudge = &server->rejudge;
     settings.front.status = &server->status;
@@ -518,7 +415,8 @@ int main(int argc, char **argv)
     raise_file_limit();
 
     static struct server server;
-    enum err err = server_prepare(&server);
+    enum err err = places_init(&server.places, settings.data_dir, settings.work_endpoint,
+                               settings.ack_endpoint, settings.insecure_plain_workers, settings.workers > 0);
     if (!err)
         err = open_pipeline(&server);
     if (!err)
