@@ -215,5 +215,11 @@ void event_time_text(const Epcis__V1__Time *time, char out[EVENT_TIME_TEXT])
 
 int64_t event_time_us(const Epcis__V1__Time *time)
 {
-    return time ? time->seconds * 1000000 + time->nanos / 1000 : 0;
+    enum { US = 1000000 };
+    int64_t us;
+    if (!time)
+        return 0;
+    if (__builtin_mul_overflow(time->seconds, US, &us) || __builtin_add_overflow(us, time->nanos / 1000, &us))
+        return time->seconds < 0 ? -TIME_US_MAX : TIME_US_MAX;
+    return us < -TIME_US_MAX ? -TIME_US_MAX : us > TIME_US_MAX ? TIME_US_MAX : us;
 }

@@ -24,7 +24,9 @@ void event_time_text(const Epcis__V1__Time *time, char out[EVENT_TIME_TEXT]);
  * `text`, which must be NUL-terminated) and returns ERR_INPUT. */
 enum err event_time_parse(const char *text, Epcis__V1__Time *out);
 
-/* Microseconds since 1970-01-01T00:00:00Z, rounded down; 0 for absent or invalid. */
+/* Microseconds since 1970-01-01T00:00:00Z, rounded down; 0 for absent or invalid. What no document can say
+ * (tens of thousands of years away) is the nearest that can be added to: a peer may send any number. */
+#define TIME_US_MAX (INT64_MAX / 4)
 int64_t event_time_us(const Epcis__V1__Time *time);
 
 #endif

@@ -76,6 +76,19 @@ START_TEST(known_instants)
 }
 END_TEST
 
+START_TEST(times_that_no_document_says_are_bounded)
+{
+    Epcis__V1__Time time = EPCIS__V1__TIME__INIT;
+    time.seconds = INT64_MAX;
+    ck_assert(event_time_us(&time) == TIME_US_MAX);
+    time.seconds = INT64_MIN;
+    time.nanos = 999999999;
+    ck_assert(event_time_us(&time) == -TIME_US_MAX);
+    time.seconds = 253402300799;
+    ck_assert(event_time_us(&time) == 253402300799999999);
+}
+END_TEST
+
 START_TEST(long_texts_are_cut)
 {
     Epcis__V1__Time time;
@@ -107,6 +120,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, reads_and_writes_times, 0, ROWS(times));
     tcase_add_test(tests, known_instants);
+    tcase_add_test(tests, times_that_no_document_says_are_bounded);
     tcase_add_test(tests, long_texts_are_cut);
     tcase_add_test(tests, names);
     SRunner *runner = srunner_create(suite);
