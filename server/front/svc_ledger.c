@@ -31,14 +31,20 @@ static enum err check_partition(struct call *call, uint32_t partition)
 
 /* ---- batches ---------------------------------------------------------------------------------------- */
 
+static enum err refuse_token(struct call *call)
+{
+    reply_input(&call->reply, "`page_token` is none: send next_page_token of the answer before, or nothing");
+    return ERR_INPUT;
+}
+
 /* Two numbers, of which a token is made. */
 static enum err read_token(struct call *call, const char *token, uint64_t *first, uint64_t *second)
 {
     char rest;
-    if (!token[0] || sscanf(token, "%" SCNu64 ".%" SCNu64 "%c", first, second, &rest) == 2)
+    bool plain = strspn(token, "0123456789.") == strlen(token);
+    if (!token[0] || (plain && sscanf(token, "%" SCNu64 ".%" SCNu64 "%c", first, second, &rest) == 2))
         return ERR_OK;
-    reply_input(&call->reply, "`page_token` is none: send next_page_token of the answer before, or nothing");
-    return ERR_INPUT;
+    return refuse_token(call);
 }
 
 static enum err write_token(struct arena *arena, uint64_t first, uint64_t second, char **out)
@@ -59,6 +65,10 @@ static const ProtobufCMessage *list_batches(struct call *call, const ProtobufCMe
         (one && check_partition(call, request->partition)) ||
         read_token(call, request->page_token, &start, &sequence))
         return NULL;
+    if (sequence == 0) {
+        refuse_token(call);
+        return NULL;
+    }
     uint32_t partition = start < PARTNER_PARTITIONS ? (uint32_t)start : PARTNER_PARTITIONS;
     const struct ledger_query query = {
         .one_partition = one,
@@ -86,6 +96,8 @@ static enum err add_items(struct call *call, const Epcis__Store__V1__BatchRecord
                           uint32_t count, struct arena *arena, Epcis__V1__GetBatchResponse *out)
 {
     struct buffer leaves = {0};
+    if (first >= out->batch->items)
+        return refuse_token(call);
     enum err err = journal_leaves(call->services->journal, out->batch->partition, out->batch->sequence, first,
                                   count, &leaves);
     out->first_item = first;
@@ -121,7 +133,7 @@ static const ProtobufCMessage *get_batch(struct call *call, const ProtobufCMessa
     }
     if (!err)
         err = add_items(call, record, first, count, arena, response);
-    if (err)
+    if (err && err != ERR_INPUT)
         reply_err(&call->reply, err, "batch %" PRIu64 " of partition %" PRIu32, request->sequence,
                   request->partition);
     return err ? NULL : &response->base;

@@ -295,6 +295,13 @@ class Ledger(EndToEnd):
         self.assertEqual([(b.partition, b.sequence) for b in one], [(partition, 1)])
         for batch in batches:
             self.check_batch(batch)
+        for token in ("99999.0", "18446744073709551615.0", "-1.0", " 1.1", "1.1x", "1"):
+            with self.assertRaises(Refused) as refused:
+                self.call(self.stub.GetBatch, pb.GetBatchRequest(partition=partition, sequence=1, page_token=token))
+            self.assertEqual(refused.exception.code, "INVALID_ARGUMENT")
+        with self.assertRaises(Refused) as refused:
+            self.call(self.stub.ListBatches, pb.ListBatchesRequest(page_token=f"{partition}.0"))
+        self.assertEqual(refused.exception.code, "INVALID_ARGUMENT")
         with self.assertRaises(Refused) as refused:
             self.call(self.stub.GetBatch, pb.GetBatchRequest(partition=partition, sequence=10**6))
         self.assertEqual(refused.exception.code, "NOT_FOUND")
