@@ -1,12 +1,11 @@
 #include "server/admin_token.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "server/identities.h"
 #include "server/token.h"
@@ -15,14 +14,7 @@ static enum err write_file(const char *path, const char *token)
 {
     char line[TOKEN_SIZE + 1];
     int length = snprintf(line, sizeof line, "%s\n", token);
-    unlink(path); /* of an identity that never came to be: a crash was in between */
-    int file = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-    enum err err =
-        file >= 0 && write(file, line, (size_t)length) == length && !fsync(file) ? ERR_OK : ERR_DISK;
-    if (err)
-        log_error("admin_token", "file=\"%s\" detail=\"%s\"", path, strerror(errno));
-    if (file >= 0)
-        close(file);
+    enum err err = file_write("admin_token", path, S_IRUSR | S_IWUSR, line, (size_t)length);
     explicit_bzero(line, sizeof line);
     return err;
 }

@@ -13,6 +13,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/fault.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "server/journal_trees.h"
 #include "server/journal_upload.h"
@@ -382,10 +383,13 @@ const struct journal_trees *journal_trees_of(const struct journal *journal)
 enum err journal_lock_dir(const char *dir, int *out)
 {
     char path[4096];
-    if (mkdir(dir, 0700) && errno != EEXIST) {
+    bool made = mkdir(dir, 0700) == 0;
+    if (!made && errno != EEXIST) {
         log_error("journal_dir", "dir=\"%s\" detail=\"%s\"", dir, strerror(errno));
         return ERR_DISK;
     }
+    if (made && file_sync_folder("journal_dir", dir))
+        return ERR_DISK;
     if (snprintf(path, sizeof path, "%s/server.lock", dir) >= (int)sizeof path)
         return ERR_INPUT;
     int file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
@@ -417,6 +421,15 @@ static enum err start_writer(struct journal *journal)
     return ERR_OK;
 }
 
+/* Where its files are new, their names are on disk, too, before anything relies on it. */
+static enum err sync_names(const char *dir)
+{
+    char path[4096];
+    if (snprintf(path, sizeof path, "%s/data.mdb", dir) >= (int)sizeof path)
+        return ERR_INPUT;
+    return file_sync_folder("journal_dir", path);
+}
+
 enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out)
 {
     struct journal *journal = calloc(1, sizeof *journal);
@@ -429,6 +442,8 @@ enum err journal_open(const char *dir, uint64_t map_bytes, struct journal **out)
     enum err err = journal_lock_dir(dir, &journal->lock_file);
     if (!err)
         err = journal_trees_open(&journal->trees, dir, map_bytes);
+    if (!err)
+        err = sync_names(dir);
     if (!err) {
         journal->unfinished_bytes = journal->trees.unfinished_bytes;
         journal->next_upload = journal->trees.next_upload;

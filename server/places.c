@@ -7,13 +7,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "server/backup.h"
 
 static enum err make_dir(struct places *places, const char *dir)
 {
-    if ((mkdir(dir, 0700) == 0 || errno == EEXIST) && realpath(dir, places->data))
-        return ERR_OK;
+    bool made = mkdir(dir, 0700) == 0;
+    if ((made || errno == EEXIST) && realpath(dir, places->data))
+        return made ? file_sync_folder("data_dir", places->data) : ERR_OK;
     log_error("data_dir", "dir=\"%s\" detail=\"%s\"", dir, strerror(errno));
     return ERR_DISK;
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/store/map_space.h"
 #include "common/store/trees.h"
@@ -89,8 +90,11 @@ static int make_folder(const char *folder)
         if (path[i] != '/' && path[i] != '\0')
             continue;
         path[i] = '\0';
-        if (mkdir(path, 0700) && errno != EEXIST)
+        bool made = mkdir(path, 0700) == 0;
+        if (!made && errno != EEXIST)
             return errno;
+        if (made && file_sync_folder("store_open", path))
+            return EIO;
         path[i] = folder[i];
     }
     return 0;
@@ -148,6 +152,14 @@ static int open_env(struct store *store, const char *folder, uint64_t map_bytes,
     return rc ? rc : open_trees(store);
 }
 
+/* Where its files are new, their names are on disk, too, before anything relies on it. */
+static enum err sync_names(const char *folder)
+{
+    char path[PATH_MAX + 16];
+    snprintf(path, sizeof path, "%s/data.mdb", folder);
+    return file_sync_folder("store_open", path);
+}
+
 enum err store_open(const char *url, uint64_t map_bytes, struct store **out)
 {
     static const char scheme[] = "lmdb:";
@@ -174,9 +186,13 @@ enum err store_open(const char *url, uint64_t map_bytes, struct store **out)
     if (rc) {
         log_error("store_open", "url=%s detail=\"%s\"", url, mdb_strerror(rc));
         store_close(&store);
+        return trees_error(rc);
     }
+    err = sync_names(folder);
+    if (err)
+        store_close(&store);
     *out = store;
-    return trees_error(rc);
+    return err;
 }
 
 void store_clear_scratch(const char *folder)
