@@ -153,8 +153,9 @@ static enum err list(const struct dead_letters *letters, const struct store_lett
 }
 
 enum err dead_letter_list(const struct dead_letters *letters, const Epcis__V1__ListDeadLettersRequest *filter,
-                          uint32_t limit, char cursor[STORE_CURSOR], struct arena *arena,
-                          Epcis__V1__ListDeadLettersResponse **out, char why[DEAD_LETTER_WHY])
+                          const struct store_sight *sight, uint32_t limit, char cursor[STORE_CURSOR],
+                          struct arena *arena, Epcis__V1__ListDeadLettersResponse **out,
+                          char why[DEAD_LETTER_WHY])
 {
     uint8_t capture_id[UUID_BYTES];
     struct store_letter_filter wanted;
@@ -163,6 +164,7 @@ enum err dead_letter_list(const struct dead_letters *letters, const Epcis__V1__L
     enum err err = read_filter(filter, capture_id, &wanted, why);
     if (err)
         return err;
+    wanted.sight = sight;
     wanted.validated = wanted.capture_id && !filter->state; /* who asks for a state wants dead letters */
     if (filter->state) {
         wanted.wanted = has_state;

@@ -28,11 +28,12 @@ struct dead_letter_deed {
     const char *who, *why;
 };
 
-/* A page of at most `limit` that fit the filter; `cursor` as in store.h. ERR_INPUT: a filter cannot be, `why`
- * says which; ERR_LIMIT (the arena's budget), ERR_CORRUPT, ERR_DISK. */
+/* A page of at most `limit` that fit the filter and are told; `sight` and `cursor` as in store.h. ERR_INPUT:
+ * a filter cannot be, `why` says which; ERR_LIMIT (the arena's budget), ERR_CORRUPT, ERR_DISK. */
 enum err dead_letter_list(const struct dead_letters *letters, const Epcis__V1__ListDeadLettersRequest *filter,
-                          uint32_t limit, char cursor[STORE_CURSOR], struct arena *arena,
-                          Epcis__V1__ListDeadLettersResponse **out, char why[DEAD_LETTER_WHY]);
+                          const struct store_sight *sight, uint32_t limit, char cursor[STORE_CURSOR],
+                          struct arena *arena, Epcis__V1__ListDeadLettersResponse **out,
+                          char why[DEAD_LETTER_WHY]);
 
 /* One, with its event as JSON-LD. ERR_NOT_FOUND, and as dead_letter_list. */
 enum err dead_letter_get(const struct dead_letters *letters, const char *dead_letter_id, struct arena *arena,

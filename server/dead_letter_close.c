@@ -333,7 +333,8 @@ static enum err page_close(struct page *page, const Epcis__V1__ListDeadLettersRe
     open.state = EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_OPEN;
     arena_init(&page->found, LETTER_BYTES);
     arena_init(&page->scratch, LETTER_BYTES);
-    enum err err = dead_letter_list(page->letters, &open, limit, cursor, &page->found, &found, page->why);
+    enum err err =
+        dead_letter_list(page->letters, &open, NULL, limit, cursor, &page->found, &found, page->why);
     size_t count = err ? 0 : found->n_dead_letters;
     for (size_t i = 0; i < count && !err; i += TOGETHER)
         err = page_group(page, &found->dead_letters[i], count - i < TOGETHER ? count - i : TOGETHER);

@@ -48,11 +48,11 @@ enum err store_check(struct store *store, uint64_t *records);
 /* Reading. Messages are built in `arena`. ERR_NOT_FOUND, ERR_LIMIT (the arena's budget), ERR_CORRUPT,
  * ERR_DISK. */
 
-/* Which events are told, by the document that each came in; where it is NULL, all are. What is not told is
- * passed over as if it did not exist: it counts on no page and behind no token. But a page ends early, with a
- * token, where STORE_UNSEEN_MAX in a row are passed over. */
+/* Which events, dead letters and master data are told, by the document that each came in; where it is NULL,
+ * all are. What is not told is passed over as if it did not exist: it counts on no page and behind no token.
+ * But a page ends early, with a token, where STORE_UNSEEN_MAX in a row are passed over. */
 struct store_sight {
-    /* ERR_NOT_FOUND: those of this document are not told. Any other error ends the call. */
+    /* ERR_NOT_FOUND: what is of this document is not told. Any other error ends the call. */
     enum err (*sees)(void *context, const uint8_t capture_id[UUID_BYTES]);
     void *context;
 };
@@ -72,6 +72,7 @@ enum err store_event_get(struct store *store, uint64_t sequence, struct arena *a
 /* What a dead letter must fit, all of it at once; what is NULL or 0 lets all through. */
 struct store_letter_filter {
     const uint8_t *capture_id;
+    const struct store_sight *sight;
     const char *partner, *code, *gtin;
     int64_t from_ms, until_ms; /* refused in [from_ms, until_ms) */
     bool validated;            /* what became of a document sent with validate_only, too: no dead letters */

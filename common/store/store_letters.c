@@ -43,9 +43,8 @@ static enum err dead_letter_find(struct store *store, MDB_txn *txn, uint64_t num
     return number_text(arena, number, &(*out)->dead_letter->dead_letter_id) ? ERR_OK : ERR_LIMIT;
 }
 
-/* The record's first field, without the event, which may be large. */
-static enum err dead_letter_read(struct store *store, MDB_txn *txn, uint64_t number, struct arena *arena,
-                                 Epcis__V1__DeadLetter **out)
+/* The record's first field, a packed epcis.v1.DeadLetter: not the event, which may be large. */
+static enum err dead_letter_bytes(struct store *store, MDB_txn *txn, uint64_t number, MDB_val *out)
 {
     enum { TAG = 1 << 3 | 2 };
     MDB_val value;
@@ -63,7 +62,18 @@ static enum err dead_letter_read(struct store *store, MDB_txn *txn, uint64_t num
     }
     if (length > (size_t)(end - at))
         return ERR_CORRUPT;
-    *out = epcis__v1__dead_letter__unpack(&arena->allocator, length, at);
+    *out = (MDB_val){length, (void *)(uintptr_t)at};
+    return ERR_OK;
+}
+
+static enum err dead_letter_read(struct store *store, MDB_txn *txn, uint64_t number, struct arena *arena,
+                                 Epcis__V1__DeadLetter **out)
+{
+    MDB_val bytes;
+    enum err err = dead_letter_bytes(store, txn, number, &bytes);
+    if (err)
+        return err;
+    *out = epcis__v1__dead_letter__unpack(&arena->allocator, bytes.mv_size, bytes.mv_data);
     if (!*out || !number_text(arena, number, &(*out)->dead_letter_id))
         return ERR_LIMIT;
     (*out)->raw_document_part = (ProtobufCBinaryData){0, NULL};
@@ -83,6 +93,7 @@ struct letters_page {
     uint64_t first;
     uint32_t limit;
     uint32_t records; /* looked at */
+    uint32_t unseen;  /* in a row that are not told */
     size_t bytes;
     struct arena *arena;
     struct arena scratch;
@@ -108,6 +119,42 @@ static enum err letters_seek(struct letters_page *page, uint64_t number, uint64_
     else if (memcmp(key.mv_data, capture_id, UUID_BYTES) == 0)
         *out = trees_get_number((const uint8_t *)key.mv_data + UUID_BYTES, 8);
     return ERR_OK;
+}
+
+/* By the capture's id, with which each begins. ERR_NOT_FOUND: it is not told. */
+static enum err check_told(struct letters_page *page, uint64_t number)
+{
+    enum { TAG = 2 << 3 | 2, TEXT = 2 };
+    const struct store_sight *sight = page->filter->sight;
+    MDB_val bytes;
+    char text[UUID_TEXT + 1] = "";
+    uint8_t capture_id[UUID_BYTES];
+    if (!sight)
+        return ERR_OK;
+    enum err err = dead_letter_bytes(page->store, page->txn, number, &bytes);
+    if (err)
+        return err;
+    const uint8_t *at = bytes.mv_data;
+    if (bytes.mv_size < TEXT + UUID_TEXT || at[0] != TAG || at[1] != UUID_TEXT)
+        return ERR_CORRUPT;
+    memcpy(text, at + TEXT, UUID_TEXT);
+    return uuid_parse(text, capture_id) ? ERR_CORRUPT : sight->sees(sight->context, capture_id);
+}
+
+/* As letters_seek, to one that is told, or to the last of too many that are not. */
+static enum err seek_told(struct letters_page *page, uint64_t number, uint64_t *out)
+{
+    enum err err;
+    page->unseen = 0;
+    while (!(err = letters_seek(page, number, out)) && *out) {
+        err = check_told(page, *out);
+        if (err != ERR_NOT_FOUND)
+            return err;
+        if (++page->unseen == STORE_UNSEEN_MAX)
+            return ERR_OK;
+        number = *out + 1;
+    }
+    return err;
 }
 
 static bool has_code(const Epcis__V1__DeadLetter *letter, const char *code)
@@ -150,7 +197,8 @@ static enum err letter_wanted(struct letters_page *page, uint64_t number, bool *
 
 static bool page_is_full(const struct letters_page *page, const Epcis__V1__ListDeadLettersResponse *out)
 {
-    return out->n_dead_letters == page->limit || page->records >= LOOK_RECORDS || page->bytes >= LOOK_BYTES;
+    return out->n_dead_letters == page->limit || page->records >= LOOK_RECORDS || page->bytes >= LOOK_BYTES ||
+           page->unseen == STORE_UNSEEN_MAX;
 }
 
 static enum err letters_read(struct letters_page *page, char cursor[STORE_CURSOR],
@@ -163,7 +211,7 @@ static enum err letters_read(struct letters_page *page, char cursor[STORE_CURSOR
         err = ERR_LIMIT;
     uint64_t number = 0;
     if (!err)
-        err = letters_seek(page, page->first, &number);
+        err = seek_told(page, page->first, &number);
     cursor[0] = '\0';
     while (!err && number) {
         bool full = page_is_full(page, out), wanted = false;
@@ -181,7 +229,7 @@ static enum err letters_read(struct letters_page *page, char cursor[STORE_CURSOR
         if (err)
             return err;
         out->n_dead_letters += wanted;
-        err = letters_seek(page, number + 1, &number);
+        err = seek_told(page, number + 1, &number);
     }
     return err;
 }

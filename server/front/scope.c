@@ -31,7 +31,7 @@ enum err scope_capture(const struct call *call, const char *capture_id)
     return uuid_parse(capture_id, id) ? ERR_CORRUPT : sees_capture(call, id);
 }
 
-/* Events beside each other often came in one document: asked about once. */
+/* What stands beside each other often came in one document: asked about once. */
 static enum err sees_document(void *context, const uint8_t capture_id[UUID_BYTES])
 {
     struct scope *scope = context;
@@ -117,23 +117,6 @@ void scope_state(const struct call *call, Epcis__V1__ItemState *state)
     state->epc = whole.epc;
     state->gtin = whole.gtin;
     state->serial = whole.serial;
-}
-
-static enum err sees_letter(const struct call *call, const void *letter)
-{
-    return access_sees(call, ((const Epcis__V1__DeadLetter *)letter)->partner);
-}
-
-static bool same_letter_partner(const void *letter, const void *other)
-{
-    return strcmp(((const Epcis__V1__DeadLetter *)letter)->partner,
-                  ((const Epcis__V1__DeadLetter *)other)->partner) == 0;
-}
-
-enum err scope_letters(const struct call *call, Epcis__V1__DeadLetter **letters, size_t *count)
-{
-    static const struct kind kind = {.sees = sees_letter, .same = same_letter_partner};
-    return keep_own(call, &kind, (void **)letters, count);
 }
 
 static enum err sees_master(const struct call *call, const void *master)

@@ -5,7 +5,6 @@
 #define EPCISD_FRONT_SCOPE_H
 
 #include "common/store/store.h"
-#include "epcis/v1/dead_letter_service.pb-c.h"
 #include "epcis/v1/master_data_service.pb-c.h"
 #include "epcis/v1/trace_service.pb-c.h"
 #include "server/front/call.h"
@@ -13,7 +12,7 @@
 /* ERR_NOT_FOUND: the document is another's, or there is none. */
 enum err scope_capture(const struct call *call, const char *capture_id);
 
-/* For lists of events that the store makes: it passes over others' by itself. */
+/* For lists that the store makes: it passes over others' by itself. */
 struct scope {
     const struct call *call;
     uint8_t asked[UUID_BYTES]; /* the document that was asked about last, where `answered` */
@@ -30,8 +29,6 @@ enum err scope_containers(const struct call *call, Epcis__V1__Container **contai
 
 /* Where an item stands is made of everybody's events: to a limited caller only what it is is told. */
 void scope_state(const struct call *call, Epcis__V1__ItemState *state);
-
-enum err scope_letters(const struct call *call, Epcis__V1__DeadLetter **letters, size_t *count);
 
 enum err scope_master_data(const struct call *call, Epcis__V1__MasterData **list, size_t *count);
 

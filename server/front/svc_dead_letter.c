@@ -71,13 +71,13 @@ static const ProtobufCMessage *list_dead_letters(struct call *call, const Protob
     const Epcis__V1__ListDeadLettersRequest *request = (const Epcis__V1__ListDeadLettersRequest *)message;
     const struct dead_letters letters = letters_of(call);
     Epcis__V1__ListDeadLettersResponse *response = NULL;
+    struct scope scope;
     struct page page;
     char why[DEAD_LETTER_WHY];
     if (page_read(request->page_size, request->page_token, &page, &call->reply))
         return NULL;
-    enum err err = dead_letter_list(&letters, request, page.limit, page.cursor, arena, &response, why);
-    if (!err)
-        err = scope_letters(call, response->dead_letters, &response->n_dead_letters);
+    enum err err = dead_letter_list(&letters, request, scope_sight(call, &scope), page.limit, page.cursor,
+                                    arena, &response, why);
     if (!err)
         err = page_write(&page, arena, &response->next_page_token);
     if (err) {

@@ -126,7 +126,7 @@ static size_t count_open(const char *code)
     char cursor[STORE_CURSOR] = "";
     request.code = (char *)code;
     request.state = EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_OPEN;
-    ck_assert_int_eq(dead_letter_list(&letters, &request, 1000, cursor, &arena, &page, why), ERR_OK);
+    ck_assert_int_eq(dead_letter_list(&letters, &request, NULL, 1000, cursor, &arena, &page, why), ERR_OK);
     return page->n_dead_letters;
 }
 
@@ -403,19 +403,19 @@ START_TEST(filters_that_cannot_be_are_refused)
     Epcis__V1__ListDeadLettersResponse *page;
     char cursor[STORE_CURSOR] = "";
     request.partner = "0614141000006";
-    ck_assert_int_eq(dead_letter_list(&letters, &request, 10, cursor, &arena, &page, why), ERR_INPUT);
+    ck_assert_int_eq(dead_letter_list(&letters, &request, NULL, 10, cursor, &arena, &page, why), ERR_INPUT);
     ck_assert_ptr_nonnull(strstr(why, "partner"));
     request.partner = "";
     request.gtin = "614141100019";
-    ck_assert_int_eq(dead_letter_list(&letters, &request, 10, cursor, &arena, &page, why), ERR_INPUT);
+    ck_assert_int_eq(dead_letter_list(&letters, &request, NULL, 10, cursor, &arena, &page, why), ERR_INPUT);
     ck_assert_ptr_nonnull(strstr(why, "gtin"));
     request.gtin = "";
     request.state = 4;
-    ck_assert_int_eq(dead_letter_list(&letters, &request, 10, cursor, &arena, &page, why), ERR_INPUT);
+    ck_assert_int_eq(dead_letter_list(&letters, &request, NULL, 10, cursor, &arena, &page, why), ERR_INPUT);
     ck_assert_ptr_nonnull(strstr(why, "state"));
     request.state = 0;
     strcpy(cursor, "abc");
-    ck_assert_int_eq(dead_letter_list(&letters, &request, 10, cursor, &arena, &page, why), ERR_INPUT);
+    ck_assert_int_eq(dead_letter_list(&letters, &request, NULL, 10, cursor, &arena, &page, why), ERR_INPUT);
     ck_assert_ptr_nonnull(strstr(why, "page_token"));
 }
 END_TEST

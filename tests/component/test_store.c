@@ -290,6 +290,70 @@ START_TEST(dead_letters_fit_all_filters_at_once)
 }
 END_TEST
 
+static void refuse_one(struct store_txn *txn, uint8_t document, const char *code)
+{
+    const uint8_t capture_id[UUID_BYTES] = {[15] = document};
+    char text[UUID_TEXT + 1];
+    Epcis__V1__Finding reason = EPCIS__V1__FINDING__INIT, *reasons[] = {&reason};
+    Epcis__V1__DeadLetter letter = EPCIS__V1__DEAD_LETTER__INIT;
+    Epcis__Store__V1__DeadLetterRecord record = EPCIS__STORE__V1__DEAD_LETTER_RECORD__INIT;
+    uuid_text(capture_id, text);
+    reason.code = (char *)code;
+    letter.capture_id = text;
+    letter.reasons = reasons;
+    letter.n_reasons = 1;
+    record.dead_letter = &letter;
+    ck_assert_int_eq(store_dead_letter_append(txn, capture_id, &record), ERR_OK);
+}
+
+static enum err sees_second(void *context, const uint8_t capture_id[UUID_BYTES])
+{
+    (void)context;
+    return capture_id[15] == 2 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+/* One page of at most two, as "ID ID" and "..." where another follows. */
+static const char *page_of(const struct store_letter_filter *filter, char cursor[STORE_CURSOR])
+{
+    static char text[200];
+    Epcis__V1__ListDeadLettersResponse *page;
+    ck_assert_int_eq(store_dead_letters(store, filter, 2, cursor, &arena, &page), ERR_OK);
+    text[0] = '\0';
+    for (size_t i = 0; i < page->n_dead_letters; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s ",
+                 page->dead_letters[i]->dead_letter_id);
+    snprintf(text + strlen(text), sizeof text - strlen(text), "%s", *cursor ? "..." : "");
+    return text;
+}
+
+START_TEST(dead_letters_that_are_not_told_leave_no_trace)
+{
+    enum { OTHERS = 11000 }; /* more than one page looks at where a filter passes over them */
+    static const struct store_sight second_only = {.sees = sees_second};
+    const uint8_t first[UUID_BYTES] = {[15] = 1};
+    char cursor[STORE_CURSOR] = "";
+    struct store_txn *txn;
+    ck_assert_int_eq(store_begin(store, &txn), ERR_OK);
+    for (int i = 1; i <= OTHERS; i++)
+        refuse_one(txn, 1, "SERIAL_FORMAT");
+    for (int i = 1; i <= 3; i++)
+        refuse_one(txn, 2, i == 2 ? "TIME_INVALID" : "SERIAL_FORMAT");
+    for (int i = 1; i <= 3; i++)
+        refuse_one(txn, 1, "TIME_INVALID");
+    ck_assert_int_eq(store_commit(&txn), ERR_OK);
+
+    struct store_letter_filter filter = {.sight = &second_only};
+    ck_assert_str_eq(page_of(&filter, cursor), "11001 11002 ...");
+    ck_assert_str_eq(page_of(&filter, cursor), "11003 ");
+    filter.code = "SERIAL_FORMAT"; /* full, and nothing of its own follows */
+    ck_assert_str_eq(page_of(&filter, cursor), "11001 11003 ");
+    filter.code = "TIME_INVALID";
+    ck_assert_str_eq(page_of(&filter, cursor), "11002 ");
+    filter = (struct store_letter_filter){.sight = &second_only, .capture_id = first};
+    ck_assert_str_eq(page_of(&filter, cursor), "");
+}
+END_TEST
+
 START_TEST(a_page_passes_over_so_many_and_no_more)
 {
     enum { LETTERS = 25000 };
@@ -565,6 +629,7 @@ int main(void)
     tcase_add_test(tests, rows_are_found_again);
     tcase_add_test(tests, dead_letters_come_in_pages_and_by_capture);
     tcase_add_test(tests, dead_letters_fit_all_filters_at_once);
+    tcase_add_test(tests, dead_letters_that_are_not_told_leave_no_trace);
     tcase_add_test(tests, a_page_passes_over_so_many_and_no_more);
     tcase_add_test(tests, lists_end_early_where_the_arena_does);
     tcase_add_test(tests, a_row_is_taken_once);

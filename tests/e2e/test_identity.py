@@ -237,6 +237,8 @@ class Identity(EndToEnd):
         own = {letter.dead_letter_id for letter in everything if letter.partner in (mine.partner, other_gln)}
         self.assertEqual({letter.dead_letter_id for letter in a.dead_letters(page_size=3)}, own)
         self.assertEqual(list(a.dead_letters(foreign.capture_id)), [])
+        self.check_letter_pages(a, [letter for letter in everything if letter.dead_letter_id in own],
+                                {reason.code for letter in everything for reason in letter.reasons})
         not_own = next(letter.dead_letter_id for letter in everything if letter.dead_letter_id not in own)
         self.refused("NOT_FOUND", a.dead_letter, not_own)
         a.dead_letter(next(iter(own)))
@@ -250,6 +252,23 @@ class Identity(EndToEnd):
         self.check_acknowledgments(a, {first.capture_id, under_other.capture_id}, foreign)
         self.check_master_data(server, a, b)
         self.stop_cleanly(server)
+
+    def check_letter_pages(self, client, own, codes, size=2):
+        """Pages and their ends are as if nobody else had dead letters."""
+        for code in ("", *codes):
+            expected = [[]]
+            for letter in own:
+                if len(expected[-1]) == size:
+                    expected.append([])
+                if not code or code in [reason.code for reason in letter.reasons]:
+                    expected[-1].append(letter.dead_letter_id)
+            pages, token = [], ""
+            while token or not pages:
+                page = client.call(client.dead.ListDeadLetters, dead_letter_pb.ListDeadLettersRequest(
+                    code=code, page_size=size, page_token=token))
+                pages.append([letter.dead_letter_id for letter in page.dead_letters])
+                token = page.next_page_token
+            self.assertEqual(pages, expected)
 
     def events(self, client, **selection):
         return [entry.capture_id for entry in client.call(
