@@ -195,42 +195,66 @@ static enum err read_master(MDB_txn *txn, MDB_dbi tree, MDB_val key, struct aren
     return err ? err : fill_master(record, arena, out);
 }
 
-/* The number of the newest older version that is wanted. */
-static enum err first_version(const char *cursor, uint32_t current, uint32_t *out)
+struct master_page {
+    struct store *store;
+    MDB_txn *txn;
+    MDB_cursor *cursor; /* of a list */
+    const char *prefix; /* of a list */
+    const struct store_sight *sight;
+    uint32_t unseen; /* in a row that are not told */
+    uint32_t limit;
+    struct arena *arena;
+    struct arena scratch;
+    char *token; /* in: where to start; out: where the next page starts */
+};
+
+/* ERR_NOT_FOUND: it is not told, which is counted. */
+static enum err check_told(struct master_page *page, enum tree tree, MDB_val key)
 {
-    *out = current - 1;
-    if (!*cursor)
+    Epcis__Store__V1__MasterDataRecord *record;
+    if (!page->sight)
         return ERR_OK;
-    size_t length = strlen(cursor);
-    if (length > 9 || strspn(cursor, "0123456789") != length)
+    arena_reset(&page->scratch);
+    enum err err = record_get(page->txn, page->store->trees[tree], key, &page->scratch.allocator, &record);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    err = page->sight->sees(page->sight->context, record->capture_id.data);
+    page->unseen = err == ERR_NOT_FOUND ? page->unseen + 1 : 0;
+    return err;
+}
+
+/* The newest version that the token lets through, whether there is one or not. */
+static enum err read_version(const char *token, uint32_t *out)
+{
+    size_t length = strlen(token);
+    *out = UINT32_MAX;
+    if (length == 0)
+        return ERR_OK;
+    if (length > 9 || strspn(token, "0123456789") != length)
         return ERR_INPUT;
-    uint32_t version = (uint32_t)strtoul(cursor, NULL, 10);
-    *out = version < current ? version : *out;
+    *out = (uint32_t)strtoul(token, NULL, 10);
     return ERR_OK;
 }
 
-static enum err read_history(struct store *store, MDB_txn *txn, const struct store_master_key *key,
-                             uint32_t limit, char cursor[STORE_CURSOR], struct arena *arena,
-                             Epcis__V1__GetMasterDataResponse *out)
+/* The older versions from `version` on. */
+static enum err read_older(struct master_page *page, const struct store_master_key *key, uint32_t version,
+                           Epcis__V1__GetMasterDataResponse *out)
 {
     uint8_t bytes[STORE_MASTER_KEY_MAX + VERSION_BYTES];
-    uint32_t version = 0;
-    enum err err = read_master(txn, store->trees[TREE_MASTER], val_of(key), arena, &out->current);
-    if (!err)
-        err = first_version(cursor, out->current->version, &version);
-    if (err)
-        return err;
-    cursor[0] = '\0';
-    out->older = arena_alloc(arena, page_limit(limit) * sizeof(Epcis__V1__MasterData *));
+    out->older = arena_alloc(page->arena, page->limit * sizeof(Epcis__V1__MasterData *));
     if (!out->older)
         return ERR_LIMIT;
     for (; version > 0; version--) {
-        bool full = out->n_older == page_limit(limit);
-        if (!full)
-            err = read_master(txn, store->trees[TREE_MASTER_VERSION], version_key(key, version, bytes), arena,
+        MDB_val older = version_key(key, version, bytes);
+        enum err err = check_told(page, TREE_MASTER_VERSION, older);
+        if (err == ERR_NOT_FOUND && page->unseen < STORE_UNSEEN_MAX)
+            continue;
+        bool full = out->n_older == page->limit || err == ERR_NOT_FOUND;
+        if (!full && !err)
+            err = read_master(page->txn, page->store->trees[TREE_MASTER_VERSION], older, page->arena,
                               &out->older[out->n_older]);
         if (full || (err == ERR_LIMIT && out->n_older > 0)) { /* a page may end early */
-            snprintf(cursor, STORE_CURSOR, "%u", version);
+            snprintf(page->token, STORE_CURSOR, "%u", version);
             return ERR_OK;
         }
         if (err)
@@ -240,38 +264,50 @@ static enum err read_history(struct store *store, MDB_txn *txn, const struct sto
     return ERR_OK;
 }
 
-enum err store_master_history(struct store *store, const char *type, const char *id, uint32_t limit,
-                              char cursor[STORE_CURSOR], struct arena *arena,
-                              Epcis__V1__GetMasterDataResponse **out)
+static enum err read_history(struct master_page *page, const struct store_master_key *key,
+                             Epcis__V1__GetMasterDataResponse *out)
+{
+    uint32_t version;
+    Epcis__V1__MasterData *current;
+    enum err err = read_version(page->token, &version); /* first: it tells nothing of what there is */
+    page->token[0] = '\0';
+    if (!err)
+        err = read_master(page->txn, page->store->trees[TREE_MASTER], val_of(key), page->arena, &current);
+    if (err)
+        return err;
+    err = check_told(page, TREE_MASTER, val_of(key));
+    out->current = err ? NULL : current;
+    if (!err || err == ERR_NOT_FOUND)
+        err = read_older(page, key, version < current->version ? version : current->version - 1, out);
+    bool nothing = !out->current && out->n_older == 0 && !page->token[0];
+    return !err && nothing ? ERR_NOT_FOUND : err;
+}
+
+enum err store_master_history(struct store *store, const char *type, const char *id,
+                              const struct store_sight *sight, uint32_t limit, char cursor[STORE_CURSOR],
+                              struct arena *arena, Epcis__V1__GetMasterDataResponse **out)
 {
     struct store_master_key key;
-    MDB_txn *txn = NULL;
+    struct master_page page = {
+        .store = store, .sight = sight, .limit = page_limit(limit), .arena = arena, .token = cursor};
     store_master_key(type, id, &key);
     Epcis__V1__GetMasterDataResponse *response = arena_alloc(arena, sizeof *response);
     char *token = arena_alloc(arena, STORE_CURSOR); /* before the page takes all there is */
-    enum err err = response && token ? read_begin(store, &txn) : ERR_LIMIT;
+    enum err err = response && token ? read_begin(store, &page.txn) : ERR_LIMIT;
     if (err)
         return err;
     epcis__v1__get_master_data_response__init(response);
-    err = read_history(store, txn, &key, limit, cursor, arena, response);
+    arena_init(&page.scratch, arena->budget_bytes);
+    err = read_history(&page, &key, response);
     response->next_page_token = memcpy(token, cursor, STORE_CURSOR);
     *out = response;
-    mdb_txn_abort(txn);
+    mdb_txn_abort(page.txn);
+    arena_free(&page.scratch);
     return err;
 }
 
-struct list_page {
-    struct store *store;
-    MDB_txn *txn;
-    MDB_cursor *cursor;
-    const char *prefix;
-    uint32_t limit;
-    struct arena *arena;
-    char *token; /* in: where to start; out: where the next page starts */
-};
-
 /* The first key of the page: the token's, or the first that may begin with the prefix. */
-static enum err list_start(const struct list_page *page, struct store_master_key *out)
+static enum err list_start(const struct master_page *page, struct store_master_key *out)
 {
     size_t digits = strlen(page->token), prefix = strnlen(page->prefix, PART_MAX);
     out->length = prefix;
@@ -288,7 +324,7 @@ static enum err list_start(const struct list_page *page, struct store_master_key
     return ERR_OK;
 }
 
-static enum err list_read(struct list_page *page, Epcis__V1__ListMasterDataResponse *out)
+static enum err list_read(struct master_page *page, Epcis__V1__ListMasterDataResponse *out)
 {
     struct store_master_key start;
     size_t prefix = strnlen(page->prefix, PART_MAX);
@@ -305,8 +341,11 @@ static enum err list_read(struct list_page *page, Epcis__V1__ListMasterDataRespo
         if (key.mv_size < prefix || memcmp(key.mv_data, page->prefix, prefix) != 0)
             break;
         Epcis__V1__MasterData **data = &out->master_data[out->n_master_data];
-        bool full = out->n_master_data == page->limit;
-        if (!full)
+        err = check_told(page, TREE_MASTER, key);
+        if (err == ERR_NOT_FOUND && page->unseen < STORE_UNSEEN_MAX)
+            continue;
+        bool full = out->n_master_data == page->limit || err == ERR_NOT_FOUND;
+        if (!full && !err)
             err = read_master(page->txn, page->store->trees[TREE_MASTER], key, page->arena, data);
         if (full || (err == ERR_LIMIT && out->n_master_data > 0)) { /* a page may end early */
             digest_hex(key.mv_data, key.mv_size, page->token);
@@ -320,18 +359,23 @@ static enum err list_read(struct list_page *page, Epcis__V1__ListMasterDataRespo
     return rc && rc != MDB_NOTFOUND ? trees_error(rc) : ERR_OK;
 }
 
-enum err store_master_list(struct store *store, const char *type_prefix, uint32_t limit,
-                           char cursor[STORE_CURSOR], struct arena *arena,
+enum err store_master_list(struct store *store, const char *type_prefix, const struct store_sight *sight,
+                           uint32_t limit, char cursor[STORE_CURSOR], struct arena *arena,
                            Epcis__V1__ListMasterDataResponse **out)
 {
-    struct list_page page = {
-        .store = store, .prefix = type_prefix, .limit = page_limit(limit), .arena = arena, .token = cursor};
+    struct master_page page = {.store = store,
+                               .prefix = type_prefix,
+                               .sight = sight,
+                               .limit = page_limit(limit),
+                               .arena = arena,
+                               .token = cursor};
     Epcis__V1__ListMasterDataResponse *response = arena_alloc(arena, sizeof *response);
     char *token = arena_alloc(arena, STORE_CURSOR); /* before the page takes all there is */
     enum err err = response && token ? read_begin(store, &page.txn) : ERR_LIMIT;
     if (err)
         return err;
     epcis__v1__list_master_data_response__init(response);
+    arena_init(&page.scratch, arena->budget_bytes);
     err = trees_error(mdb_cursor_open(page.txn, store->trees[TREE_MASTER], &page.cursor));
     if (!err)
         err = list_read(&page, response);
@@ -340,5 +384,6 @@ enum err store_master_list(struct store *store, const char *type_prefix, uint32_
     if (page.cursor)
         mdb_cursor_close(page.cursor);
     mdb_txn_abort(page.txn);
+    arena_free(&page.scratch);
     return err;
 }

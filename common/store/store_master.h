@@ -38,17 +38,19 @@ enum err store_master_put(struct store_txn *txn, const struct store_master_key *
 enum err store_master_get(struct store_txn *txn, const struct store_master_key *key, struct arena *arena,
                           Epcis__V1__VocabularyElement **out);
 
-/* ---- reading; errors, `limit` and `cursor` as in store.h, and ERR_INPUT: the cursor is none ---- */
+/* ---- reading; errors, `sight`, `limit` and `cursor` as in store.h, and ERR_INPUT: the cursor is none ----
+ */
 
-/* The current version and a page of older ones, the newest first. */
-enum err store_master_history(struct store *store, const char *type, const char *id, uint32_t limit,
-                              char cursor[STORE_CURSOR], struct arena *arena,
-                              Epcis__V1__GetMasterDataResponse **out);
+/* The current version, NULL where it is not told, and a page of older ones, the newest first. ERR_NOT_FOUND
+ * also where none of them is told. */
+enum err store_master_history(struct store *store, const char *type, const char *id,
+                              const struct store_sight *sight, uint32_t limit, char cursor[STORE_CURSOR],
+                              struct arena *arena, Epcis__V1__GetMasterDataResponse **out);
 
 /* Current versions in the order of vocabulary and identifier, of vocabularies whose name begins with
  * `type_prefix`. A page ends early where the arena does. */
-enum err store_master_list(struct store *store, const char *type_prefix, uint32_t limit,
-                           char cursor[STORE_CURSOR], struct arena *arena,
+enum err store_master_list(struct store *store, const char *type_prefix, const struct store_sight *sight,
+                           uint32_t limit, char cursor[STORE_CURSOR], struct arena *arena,
                            Epcis__V1__ListMasterDataResponse **out);
 
 #endif

@@ -61,51 +61,16 @@ static enum err sees_event(const struct call *call, uint64_t sequence)
     return err;
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------- */
-
-/* How an entry of a list is told to be the caller's, and which need not be asked about anew: those beside
- * each other often are of one document, event or partner. */
-struct kind {
-    enum err (*sees)(const struct call *call, const void *entry);
-    bool (*same)(const void *entry, const void *other);
-    bool up_to_first; /* the first that is not ends the list */
-};
-
-static enum err keep_own(const struct call *call, const struct kind *kind, void **entries, size_t *count)
-{
-    const void *asked = NULL;
-    enum err answer = ERR_OK;
-    size_t kept = 0;
-    for (size_t i = 0; i < *count && is_limited(call); i++) {
-        if (!asked || !kind->same(asked, entries[i]))
-            answer = kind->sees(call, entries[i]);
-        asked = entries[i];
-        if (answer && answer != ERR_NOT_FOUND)
-            return answer;
-        if (!answer)
-            entries[kept++] = entries[i];
-        else if (kind->up_to_first)
-            break;
-    }
-    if (is_limited(call))
-        *count = kept;
-    return ERR_OK;
-}
-
-static enum err sees_container(const struct call *call, const void *container)
-{
-    return sees_event(call, ((const Epcis__V1__Container *)container)->packed_sequence);
-}
-
-static bool same_container(const void *container, const void *other)
-{
-    return container == other;
-}
-
 enum err scope_containers(const struct call *call, Epcis__V1__Container **containers, size_t *count)
 {
-    static const struct kind kind = {.sees = sees_container, .same = same_container, .up_to_first = true};
-    return keep_own(call, &kind, (void **)containers, count);
+    size_t own = 0;
+    enum err err = ERR_OK;
+    if (!is_limited(call))
+        return ERR_OK;
+    while (own < *count && !(err = sees_event(call, containers[own]->packed_sequence)))
+        own++;
+    *count = own;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 void scope_state(const struct call *call, Epcis__V1__ItemState *state)
@@ -117,30 +82,4 @@ void scope_state(const struct call *call, Epcis__V1__ItemState *state)
     state->epc = whole.epc;
     state->gtin = whole.gtin;
     state->serial = whole.serial;
-}
-
-static enum err sees_master(const struct call *call, const void *master)
-{
-    return access_sees(call, ((const Epcis__V1__MasterData *)master)->partner);
-}
-
-static bool same_master_partner(const void *master, const void *other)
-{
-    return strcmp(((const Epcis__V1__MasterData *)master)->partner,
-                  ((const Epcis__V1__MasterData *)other)->partner) == 0;
-}
-
-enum err scope_master_data(const struct call *call, Epcis__V1__MasterData **list, size_t *count)
-{
-    static const struct kind kind = {.sees = sees_master, .same = same_master_partner};
-    return keep_own(call, &kind, (void **)list, count);
-}
-
-enum err scope_master(const struct call *call, Epcis__V1__MasterData **one)
-{
-    size_t count = *one ? 1 : 0;
-    enum err err = scope_master_data(call, one, &count);
-    if (count == 0)
-        *one = NULL;
-    return err;
 }

@@ -5,7 +5,6 @@
 #define EPCISD_FRONT_SCOPE_H
 
 #include "common/store/store.h"
-#include "epcis/v1/master_data_service.pb-c.h"
 #include "epcis/v1/trace_service.pb-c.h"
 #include "server/front/call.h"
 
@@ -29,10 +28,5 @@ enum err scope_containers(const struct call *call, Epcis__V1__Container **contai
 
 /* Where an item stands is made of everybody's events: to a limited caller only what it is is told. */
 void scope_state(const struct call *call, Epcis__V1__ItemState *state);
-
-enum err scope_master_data(const struct call *call, Epcis__V1__MasterData **list, size_t *count);
-
-/* The same for a single one, which becomes NULL. */
-enum err scope_master(const struct call *call, Epcis__V1__MasterData **one);
 
 #endif

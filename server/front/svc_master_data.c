@@ -21,6 +21,7 @@ static const ProtobufCMessage *get_master_data(struct call *call, const Protobuf
 {
     const Epcis__V1__GetMasterDataRequest *request = (const Epcis__V1__GetMasterDataRequest *)message;
     Epcis__V1__GetMasterDataResponse *response = NULL;
+    struct scope scope;
     struct page page;
     if (!request->type[0] || !request->id[0]) {
         reply_input(&call->reply, "`%s` is empty", request->type[0] ? "id" : "type");
@@ -28,14 +29,8 @@ static const ProtobufCMessage *get_master_data(struct call *call, const Protobuf
     }
     if (page_read(request->page_size, request->page_token, &page, &call->reply))
         return NULL;
-    enum err err = store_master_history(call->services->store, request->type, request->id, page.limit,
-                                        page.cursor, arena, &response);
-    if (!err)
-        err = scope_master(call, &response->current);
-    if (!err)
-        err = scope_master_data(call, response->older, &response->n_older);
-    if (!err && !response->current && response->n_older == 0 && !request->page_token[0])
-        err = ERR_NOT_FOUND;
+    enum err err = store_master_history(call->services->store, request->type, request->id,
+                                        scope_sight(call, &scope), page.limit, page.cursor, arena, &response);
     if (err) {
         if (page_refused(err, &call->reply))
             return NULL;
@@ -51,13 +46,12 @@ static const ProtobufCMessage *list_master_data(struct call *call, const Protobu
 {
     const Epcis__V1__ListMasterDataRequest *request = (const Epcis__V1__ListMasterDataRequest *)message;
     Epcis__V1__ListMasterDataResponse *response = NULL;
+    struct scope scope;
     struct page page;
     if (page_read(request->page_size, request->page_token, &page, &call->reply))
         return NULL;
-    enum err err = store_master_list(call->services->store, request->type_prefix, page.limit, page.cursor,
-                                     arena, &response);
-    if (!err)
-        err = scope_master_data(call, response->master_data, &response->n_master_data);
+    enum err err = store_master_list(call->services->store, request->type_prefix, scope_sight(call, &scope),
+                                     page.limit, page.cursor, arena, &response);
     if (err) {
         if (!page_refused(err, &call->reply))
             reply_err(&call->reply, err, "master data");

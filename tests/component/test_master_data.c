@@ -115,7 +115,8 @@ static Epcis__V1__GetMasterDataResponse *get(const char *type, const char *id, u
                                              char cursor[STORE_CURSOR])
 {
     Epcis__V1__GetMasterDataResponse *response;
-    enum err err = store_master_history(world.store, type, id, limit, cursor, &world.answers, &response);
+    enum err err =
+        store_master_history(world.store, type, id, NULL, limit, cursor, &world.answers, &response);
     ck_assert_int_eq(err, ERR_OK);
     ck_assert_str_eq(response->next_page_token, cursor);
     return response;
@@ -214,10 +215,10 @@ START_TEST(the_same_in_another_spelling_is_no_version)
     char cursor[STORE_CURSOR] = "";
     Epcis__V1__GetMasterDataResponse *none;
     ck_assert_int_eq(
-        store_master_history(world.store, VTYPE("Location"), PLACE, 0, cursor, &world.answers, &none),
+        store_master_history(world.store, VTYPE("Location"), PLACE, NULL, 0, cursor, &world.answers, &none),
         ERR_NOT_FOUND);
-    ck_assert_int_eq(store_master_history(world.store, VTYPE("Party"), "urn:epc:id:sgln:0614141.00001.7", 0,
-                                          cursor, &world.answers, &none),
+    ck_assert_int_eq(store_master_history(world.store, VTYPE("Party"), "urn:epc:id:sgln:0614141.00001.7",
+                                          NULL, 0, cursor, &world.answers, &none),
                      ERR_NOT_FOUND);
 }
 END_TEST
@@ -263,7 +264,7 @@ static size_t list(const char *prefix, uint32_t limit, char ids[64][512])
     size_t count = 0;
     do {
         Epcis__V1__ListMasterDataResponse *page;
-        ck_assert_int_eq(store_master_list(world.store, prefix, limit, cursor, &world.answers, &page),
+        ck_assert_int_eq(store_master_list(world.store, prefix, NULL, limit, cursor, &world.answers, &page),
                          ERR_OK);
         ck_assert_uint_le(page->n_master_data, limit);
         ck_assert_str_eq(page->next_page_token, cursor);
@@ -314,11 +315,80 @@ START_TEST(refuses_a_cursor_that_is_none)
     for (size_t i = 0; i < sizeof cursors / sizeof cursors[0]; i++) {
         snprintf(cursor, sizeof cursor, "%s", cursors[i]);
         if (i != 4) /* digits of a key as well */
-            ck_assert_int_eq(store_master_list(world.store, "", 0, cursor, &world.answers, &page), ERR_INPUT);
-        if (i != 1)
-            ck_assert_int_eq(store_master_history(world.store, "urn:example:kind", "urn:example:thing", 0,
-                                                  cursor, &world.answers, &found),
+            ck_assert_int_eq(store_master_list(world.store, "", NULL, 0, cursor, &world.answers, &page),
                              ERR_INPUT);
+        if (i != 1)
+            ck_assert_int_eq(store_master_history(world.store, "urn:example:kind", "urn:example:thing", NULL,
+                                                  0, cursor, &world.answers, &found),
+                             ERR_INPUT);
+    }
+}
+END_TEST
+
+/* ---- what is not told ---- */
+
+static enum err sees_second(void *context, const uint8_t capture_id[UUID_BYTES])
+{
+    (void)context;
+    return capture_id[15] == 2 ? ERR_OK : ERR_NOT_FOUND;
+}
+
+static const struct store_sight second_only = {.sees = sees_second};
+
+static void put_of(uint8_t document, const char *id, const char *name)
+{
+    synthetic_segment(&world.made, document, 0);
+    add_element("urn:example:kind", id, PAIRS("name", name));
+    commit();
+}
+
+static enum err told_of(const char *id, uint32_t limit, char cursor[STORE_CURSOR],
+                        Epcis__V1__GetMasterDataResponse **out)
+{
+    return store_master_history(world.store, "urn:example:kind", id, &second_only, limit, cursor,
+                                &world.answers, out);
+}
+
+START_TEST(what_is_not_told_leaves_no_trace)
+{
+    char cursor[STORE_CURSOR] = "", token[STORE_CURSOR] = "";
+    Epcis__V1__GetMasterDataResponse *found;
+    Epcis__V1__ListMasterDataResponse *page;
+    put_of(1, "urn:example:a", "1");
+    put_of(1, "urn:example:b", "1");
+    for (uint8_t i = 0; i < 6; i++) /* of version 2, 4 and 6 is told */
+        put_of(i % 2 + 1, "urn:example:c", (const char *[]){"1", "2", "3", "4", "5", "6"}[i]);
+    put_of(1, "urn:example:c", "7");
+    put_of(2, "urn:example:d", "1");
+    put_of(1, "urn:example:e", "1");
+
+    /* In a list: d alone is told. */
+    ck_assert_int_eq(store_master_list(world.store, "", &second_only, 1, cursor, &world.answers, &page),
+                     ERR_OK);
+    ck_assert_uint_eq(page->n_master_data, 1);
+    ck_assert_str_eq(page->master_data[0]->element->id, "urn:example:d");
+    ck_assert_str_eq(cursor, "");
+
+    /* Of its versions: pages hold what is told, and none follows the last of it. */
+    ck_assert_int_eq(told_of("urn:example:c", 2, cursor, &found), ERR_OK);
+    ck_assert_ptr_null(found->current);
+    ck_assert_uint_eq(found->n_older, 2);
+    ck_assert_uint_eq(found->older[1]->version, 4);
+    ck_assert_str_eq(cursor, "2");
+    ck_assert_int_eq(told_of("urn:example:c", 2, cursor, &found), ERR_OK);
+    ck_assert_uint_eq(found->n_older, 1);
+    ck_assert_str_eq(cursor, "");
+    ck_assert_int_eq(told_of("urn:example:c", 3, cursor, &found), ERR_OK);
+    ck_assert_str_eq(cursor, "");
+
+    /* What is others' alone is as what is not there, whatever the token. */
+    static const char *const tokens[] = {"", "1", "x"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(cursor, sizeof cursor, "%s", tokens[i]);
+        snprintf(token, sizeof token, "%s", tokens[i]);
+        enum err err = told_of("urn:example:a", 1, cursor, &found);
+        ck_assert_int_eq(err, told_of("urn:example:none", 1, token, &found));
+        ck_assert_int_eq(err, i == 2 ? ERR_INPUT : ERR_NOT_FOUND);
     }
 }
 END_TEST
@@ -554,6 +624,7 @@ int main(void)
     tcase_add_test(tests, older_versions_come_in_pages);
     tcase_add_test(tests, lists_in_pages_by_vocabulary);
     tcase_add_test(tests, refuses_a_cursor_that_is_none);
+    tcase_add_test(tests, what_is_not_told_leaves_no_trace);
     tcase_add_test(tests, master_data_counts_as_no_event);
     tcase_add_test(tests, an_unreadable_element_is_a_dead_letter_of_its_own);
     tcase_add_test(tests, warns_once_of_what_is_unknown);

@@ -362,6 +362,8 @@ class Identity(EndToEnd):
         put(a, "red")
         self.assertEqual((count(a), count(b)), (1, 0))
         self.refused("NOT_FOUND", get, b)
+        self.refused("NOT_FOUND", b.call, stubs[b].GetMasterData,
+                     master_pb.GetMasterDataRequest(type=kind, id=thing, page_token="1"))
         put(b, "blue")
         self.assertEqual(get(self.admin).current.version, 2)
         self.assertEqual((count(a), count(b)), (0, 1))
