@@ -101,9 +101,9 @@ class MasterData(EndToEnd):
 
     def test_a_change_is_a_version(self):
         server = self.start()
-        for name in ("One", "Two", "Two", "One"):
+        for number, name in enumerate(("One", "Two", "Two", "One")):
             document, data = self.document("xml12", name, seed=975, events=5)
-            data = data.replace(b"</epcis:EPCISDocument>", b"<!-- %d --></epcis:EPCISDocument>" % id(data))
+            data = data.replace(b"</epcis:EPCISDocument>", b"<!-- %d --></epcis:EPCISDocument>" % number)
             server.client.wait(server.client.capture(data, partner=document.partner).capture_id)
         found = self.get(server, VTYPE + "Location", "https://id.gs1.org/414/0614141000036")
         self.assertEqual(found.current.element.id, place(3))
