@@ -4,6 +4,7 @@ none, in bounded memory; afterwards threads and descriptors are as before."""
 import contextlib
 import hashlib
 import os
+import pathlib
 import re
 import socket
 import ssl
@@ -27,7 +28,7 @@ INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAUTHENTICATED = 3, 8, 16
 CONTINUATION = 9
 MIB = 1 << 10  # in the KiB of /proc
 CALLS = 5  # that somebody else makes at least, while each of these things is done
-THREADS_SLACK = 4 * os.cpu_count()  # gRPC's two executors grow to two threads a core, and keep them
+SLACK = 4 * os.cpu_count()  # of threads and descriptors: gRPC's executors grow to two threads a core, and keep them
 # What no answer may tell: where files are, what program this is and how it is made, whether others exist.
 TOO_MUCH = re.compile(r"/tmp|/home|/usr|\.c:|\.cc|\.h:|lmdb|mdb_|libgrpc|\d+\.\d+\.\d+|0x[0-9a-f]{6}|bystander|admin",
                       re.IGNORECASE)
@@ -118,12 +119,13 @@ class HostileClients(EndToEnd):
 
             def as_before():
                 now = self.held(server)
-                return now[0] <= descriptors and now[1] <= threads + THREADS_SLACK
+                return now[0] <= descriptors + SLACK and now[1] <= threads + SLACK
 
             try:
                 wait_for(as_before, f"{descriptors} descriptors and {threads} threads again")
             except AssertionError as error:
-                raise AssertionError(f"{error}, but {self.held(server)}") from None
+                open_ones = [os.readlink(path) for path in pathlib.Path(f"/proc/{server.pid}/fd").iterdir()]
+                raise AssertionError(f"{error}, but {self.held(server)}: {sorted(open_ones)}") from None
         grown = status_field(server.pid, "VmHWM") - before
         if not SANITIZER:
             self.assertLess(grown, grown_mib * MIB, "KiB that the server grew at most")
@@ -224,17 +226,19 @@ class HostileClients(EndToEnd):
 
     def test_who_never_reads(self):
         """With windows that are closed, and beyond what fits into the connection."""
-        with self.unharmed(128) as bystander:
-            with self.raw(window=0) as streams, self.raw() as deaf:
-                deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                begun = [streams.call(WATCH, self.token) for _ in range(200)]
-                for stream in begun:
+        with self.unharmed(128) as bystander, contextlib.ExitStack() as open_ones:
+            for _ in range(2 * SLACK):
+                streams = open_ones.enter_context(self.raw(window=0))
+                for stream in [streams.call(WATCH, self.token) for _ in range(25)]:
                     streams.data(stream, message(b'\n\x05begin'), end=True)
+            for _ in range(2):
+                deaf = open_ones.enter_context(self.raw())
+                deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 deaf.socket.settimeout(1)
                 with contextlib.suppress(Gone):  # where it waits for us to read
                     for _ in range(4000):
                         deaf.call(GET_CAPTURE, end=True)
-                bystander.some_more()
+            bystander.some_more()
 
     def test_stalled_bodies_keep_nobody_out(self):
         """As many calls as there may be, of each kind, that begin and do not go on, or go on by the byte."""
