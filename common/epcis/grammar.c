@@ -7,6 +7,8 @@
 #define GRAMMAR_SPELLING(constant, spelling) [NAME_##constant] = spelling,
 const char *const grammar_spellings[NAME_COUNT] = {[NAME_UNKNOWN] = "", GRAMMAR_NAMES(GRAMMAR_SPELLING)};
 
+const char grammar_sbdh_uri[] = "http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader";
+
 #define FIELD(message, field) offsetof(Epcis__V1__##message, field)
 #define TEXT(message, field)                                                                                 \
     {                                                                                                        \

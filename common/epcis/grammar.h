@@ -140,6 +140,8 @@ enum grammar_name { NAME_UNKNOWN, GRAMMAR_NAMES(GRAMMAR_CONSTANT) NAME_COUNT };
 
 extern const char *const grammar_spellings[NAME_COUNT];
 
+extern const char grammar_sbdh_uri[]; /* the namespace of the Standard Business Document Header */
+
 /* What surrounds a name. At most 64: a bit each tells which single containers an event has had. */
 enum grammar_context {
     IN_NOTHING,

@@ -132,6 +132,21 @@ static struct assembler_name foreign_name(struct giver *giver, const struct json
     return foreign->name;
 }
 
+/* In its place, the Standard Business Document Header is the grammar's, as in XML. */
+static struct assembler_name header_name(const struct giver *giver, struct assembler_name name)
+{
+    const struct frame *frame = assembler_top(giver->assembler);
+    enum grammar_name id = json_names_find(giver->names, name.local, strlen(name.local));
+    bool outside = frame && frame->kind == FRAME_PART && frame->context == IN_DOCUMENT && id == NAME_SBDH;
+    bool inside = frame && frame->kind == FRAME_PART && frame->context >= IN_HEADER &&
+                  frame->context <= IN_CONTACT && assembler_knows(giver->assembler, id);
+    if ((outside || inside) && strcmp(name.uri, grammar_sbdh_uri) == 0) {
+        name.id = id;
+        name.home = true;
+    }
+    return name;
+}
+
 static void give_members(struct giver *giver, const struct json_context *outer,
                          const struct json_value *object);
 
@@ -288,7 +303,9 @@ static void give_list(struct giver *giver, const struct json_context *context,
 static void give_text_member(struct assembler *assembler, const struct json_value *member)
 {
     const struct frame *frame = assembler_top(assembler);
-    if (frame && frame->kind == FRAME_NODE && member->length > 0 &&
+    bool takes_text =
+        frame && (frame->kind == FRAME_NODE || (frame->kind == FRAME_LEAF && !assembler->event));
+    if (takes_text && member->length > 0 &&
         (strcmp(member->key, "#text") == 0 || strcmp(member->key, "@value") == 0))
         assembler_text(assembler, member->text, member->length);
 }
@@ -323,6 +340,29 @@ static bool takes_any_name(const struct assembler *assembler)
     return !frame || frame->kind == FRAME_NODE || assembler_takes_any_name(assembler, frame->context);
 }
 
+/* A scalar without a prefix inside the Standard Business Document Header: its elements have a namespace. */
+static bool is_attribute_of_header(const struct assembler *assembler, const struct json_value *member)
+{
+    const struct frame *frame = assembler_top(assembler);
+    if (!frame || assembler->event || member->kind == JSON_OBJECT || member->kind == JSON_ARRAY ||
+        strchr(member->key, ':'))
+        return false;
+    return (frame->kind == FRAME_LEAF && frame->rule->context == IN_PARTNER_IDENTIFIER) ||
+           (frame->kind == FRAME_NODE &&
+            frame->message == assembler->document->standard_business_document_header &&
+            strcmp(frame->node->namespace_uri, grammar_sbdh_uri) == 0);
+}
+
+/* Header without the epcisHeader around it, which query documents do not have in JSON. */
+static void give_header(struct giver *giver, const struct json_context *context,
+                        const struct assembler_name *name, const struct json_value *value)
+{
+    struct assembler_name around = home_name(NAME_EPCIS_HEADER, "epcisHeader");
+    assembler_start(giver->assembler, &around);
+    give_value(giver, context, name, value, false);
+    assembler_end(giver->assembler);
+}
+
 static void give_member(struct giver *giver, const struct json_context *context,
                         const struct json_value *member)
 {
@@ -330,6 +370,11 @@ static void give_member(struct giver *giver, const struct json_context *context,
     enum grammar_name id = member->name;
     if (id == NAME_UNKNOWN ? is_aside(assembler, member) : is_told_by_place(assembler, member))
         return;
+    if (is_attribute_of_header(assembler, member)) {
+        struct assembler_name name = home_name(id, member->key);
+        assembler_attribute(assembler, &name, member->text, member->length);
+        return;
+    }
     if (id != NAME_UNKNOWN && assembler_knows(assembler, id)) {
         struct assembler_name name = home_name(id, member->key);
         if (assembler->event)
@@ -347,6 +392,12 @@ static void give_member(struct giver *giver, const struct json_context *context,
         return; /* "id" and the like of the document */
     struct assembler_name name =
         prefixed ? foreign_name(giver, context, member) : home_name(NAME_UNKNOWN, member->key);
+    if (prefixed && !assembler->event)
+        name = header_name(giver, name);
+    if (name.id == NAME_SBDH && assembler_top(assembler)->context == IN_DOCUMENT) {
+        give_header(giver, context, &name, member);
+        return;
+    }
     if (!prefixed && !takes_any_name(assembler)) {
         /* Refused, even where an empty array has nothing to say. */
         assembler_start(assembler, &name);

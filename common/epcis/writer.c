@@ -4,29 +4,31 @@
 #include <string.h>
 
 #include "common/epcis/event_text.h"
+#include "common/epcis/grammar.h"
 
 enum { FLUSH_BYTES = 64 * 1024 };
 
 static const char xsi_uri[] = "http://www.w3.org/2001/XMLSchema-instance";
 const char writer_xml_uri[] = "http://www.w3.org/XML/1998/namespace";
 
-/* Declared by the official EPCIS context or by the standard's schemas: not to be given to another namespace.
- * Those with a URI are no more than usual in XML, where that URI must be declared like any other. */
+/* Declared by the official EPCIS context or by the standard's schemas, or usual: not to be given to another
+ * namespace. Those with a URI must be declared for it like any other. */
 static const struct {
     const char *prefix, *uri;
+    bool xml_only; /* the URI is that of XML */
 } reserved[] = {
-    {"epcis", NULL},
-    {"cbv", NULL},
-    {"gs1", NULL},
-    {"rdf", NULL},
-    {"rdfs", NULL},
-    {"owl", NULL},
-    {"dcterms", NULL},
-    {"sbdh", NULL},
-    {"xml", NULL},
-    {"xmlns", NULL},
-    {"xsd", "http://www.w3.org/2001/XMLSchema"},
-    {"xsi", xsi_uri},
+    {"epcis", NULL, false},
+    {"cbv", NULL, false},
+    {"gs1", NULL, false},
+    {"rdf", NULL, false},
+    {"rdfs", NULL, false},
+    {"owl", NULL, false},
+    {"dcterms", NULL, false},
+    {"xml", NULL, false},
+    {"xmlns", NULL, false},
+    {"sbdh", grammar_sbdh_uri, false},
+    {"xsd", "http://www.w3.org/2001/XMLSchema", true},
+    {"xsi", xsi_uri, true},
 };
 
 enum err writer_open(enum writer_format format, writer_sink_fn *sink, void *context, struct writer **out)
@@ -62,7 +64,8 @@ static bool is_reserved(const struct writer *writer, const char *prefix, const c
 {
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
         if (strcmp(prefix, reserved[i].prefix) == 0)
-            return writer_is_json(writer) || !reserved[i].uri || strcmp(uri, reserved[i].uri) != 0;
+            return (writer_is_json(writer) && reserved[i].xml_only) || !reserved[i].uri ||
+                   strcmp(uri, reserved[i].uri) != 0;
     return false;
 }
 
@@ -225,6 +228,8 @@ enum err writer_document(struct writer *writer, const Epcis__V1__Document *docum
 {
     writer->bare_event = document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_EVENT;
     writer->query = document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_QUERY_DOCUMENT;
+    if (!writer->bare_event && (document->standard_business_document_header || !writer_is_json(writer)))
+        writer_declare(writer, "sbdh", grammar_sbdh_uri, 0);
     for (size_t i = 0; i < document->n_namespaces; i++) {
         const Epcis__V1__Namespace *declared = document->namespaces[i];
         if (strcmp(declared->uri, writer_xml_uri) != 0 && !writer_prefix(writer, declared->uri) &&

@@ -6,6 +6,7 @@
 
 #include "common/base/json_text.h"
 #include "common/epcis/event_text.h"
+#include "common/epcis/writer_header.h"
 
 static const char context_uri[] = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld";
 
@@ -310,11 +311,26 @@ static void sender_and_receiver(struct buffer *out, const Epcis__V1__Document *d
                             has_header ? header->instance_identifier : document->instance_identifier);
 }
 
+/* The whole header, of which EPCIS 2.0 has the short form alone: as an extension, which query documents have
+ * at their top, for the want of an epcisHeader. */
+static void business_header(struct writer *writer, const struct writer_header *tree)
+{
+    if (tree->count == 0)
+        return;
+    buffer_append_text(&writer->out, writer->query ? "," : ",\"epcisHeader\":{");
+    writer->header_open = !writer->query;
+    writer_json_members(writer, tree->nodes, tree->count);
+}
+
 void writer_json_document(struct writer *writer, const Epcis__V1__Document *document)
 {
     struct buffer *out = &writer->out;
+    struct writer_header tree = {0};
     if (writer->bare_event)
         return;
+    if (document->standard_business_document_header)
+        tree = writer_header_open(writer, document->standard_business_document_header);
+    writer_json_declare_nodes(writer, tree.nodes, tree.count);
     writer_json_declare_nodes(writer, document->extensions, document->n_extensions);
     writer->document_namespaces = writer->namespace_count;
     buffer_append(out, "{", 1);
@@ -322,8 +338,11 @@ void writer_json_document(struct writer *writer, const Epcis__V1__Document *docu
     writer_json_text_member(out, "type", writer->query ? "EPCISQueryDocument" : "EPCISDocument");
     writer_json_text_member(out, "schemaVersion", "2.0");
     writer_json_text_member(out, "creationDate", document->creation_date);
-    sender_and_receiver(out, document);
+    if (!writer->query) /* which has none */
+        sender_and_receiver(out, document);
     writer_json_extension_members(writer, document->extensions, document->n_extensions);
+    business_header(writer, &tree);
+    writer_header_close(&tree);
     if (writer->query) {
         buffer_append_text(out, ",\"epcisBody\":{\"queryResults\":{\"queryName\":");
         json_append_string(out, *document->query_name ? document->query_name : "SimpleEventQuery");
@@ -336,9 +355,10 @@ void writer_json_vocabulary_element(struct writer *writer, const Epcis__V1__Voca
 {
     struct buffer *out = &writer->out;
     if (!writer->vocabulary || strcmp(writer->vocabulary, element->type) != 0) {
-        buffer_append_text(out, writer->vocabulary
-                                    ? "]},\n"
-                                    : ",\"epcisHeader\":{\"epcisMasterData\":{\"vocabularyList\":[\n");
+        if (!writer->vocabulary)
+            buffer_append_text(out, writer->header_open ? "," : ",\"epcisHeader\":{");
+        writer->header_open = true;
+        buffer_append_text(out, writer->vocabulary ? "]},\n" : "\"epcisMasterData\":{\"vocabularyList\":[\n");
         free(writer->vocabulary);
         writer->vocabulary = strdup(element->type);
         out->failed |= !writer->vocabulary;
@@ -383,7 +403,9 @@ void writer_json_vocabularies_end(struct writer *writer)
     if (writer->bare_event || writer->query)
         return;
     if (writer->vocabulary)
-        buffer_append_text(&writer->out, "]}]}}");
+        buffer_append_text(&writer->out, "]}]}");
+    if (writer->header_open)
+        buffer_append(&writer->out, "}", 1);
     buffer_append_text(&writer->out, ",\"epcisBody\":{\"eventList\":[\n");
 }
 

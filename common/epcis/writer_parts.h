@@ -48,7 +48,7 @@ struct writer {
     void *context;
     struct buffer out;  /* not yet given to the sink */
     struct buffer tail; /* XML: the query's name, or what stands behind the events */
-    bool header_open;   /* XML: <EPCISHeader> is written and not closed */
+    bool header_open;   /* EPCISHeader is written and not closed */
     enum { WRITER_AT_START, WRITER_IN_VOCABULARIES, WRITER_IN_EVENTS, WRITER_AT_END } place;
     bool bare_event;  /* the document is one event */
     bool query;       /* EPCISQueryDocument */

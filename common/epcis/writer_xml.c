@@ -5,47 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char sbdh_uri[] = "http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader";
-
-static void partner(struct buffer *out, const char *name, const Epcis__V1__Partner *entry)
-{
-    buffer_printf(out, "<sbdh:%s><sbdh:Identifier", name);
-    writer_xml_text_attribute(out, "Authority", entry->authority);
-    buffer_append(out, ">", 1);
-    writer_xml_escaped(out, entry->identifier);
-    buffer_append_text(out, "</sbdh:Identifier>");
-    for (size_t i = 0; i < entry->n_contacts; i++) {
-        const Epcis__V1__ContactInformation *contact = entry->contacts[i];
-        writer_xml_open_tag(out, "sbdh:ContactInformation");
-        writer_xml_text_element(out, "sbdh:Contact", contact->contact);
-        writer_xml_text_element(out, "sbdh:EmailAddress", contact->email_address);
-        writer_xml_text_element(out, "sbdh:FaxNumber", contact->fax_number);
-        writer_xml_text_element(out, "sbdh:TelephoneNumber", contact->telephone_number);
-        writer_xml_text_element(out, "sbdh:ContactTypeIdentifier", contact->contact_type_identifier);
-        writer_xml_close_tag(out, "sbdh:ContactInformation");
-    }
-    writer_xml_close_tag(out, strcmp(name, "Sender") == 0 ? "sbdh:Sender" : "sbdh:Receiver");
-}
+#include "common/epcis/writer_header.h"
 
 static void business_header(struct writer *writer, const Epcis__V1__StandardBusinessDocumentHeader *header)
 {
-    struct buffer *out = &writer->out;
-    writer_xml_open_tag(out, "sbdh:StandardBusinessDocumentHeader");
-    writer_xml_text_element(out, "sbdh:HeaderVersion", header->header_version);
-    for (size_t i = 0; i < header->n_senders; i++)
-        partner(out, "Sender", header->senders[i]);
-    for (size_t i = 0; i < header->n_receivers; i++)
-        partner(out, "Receiver", header->receivers[i]);
-    writer_xml_open_tag(out, "sbdh:DocumentIdentification");
-    writer_xml_text_element(out, "sbdh:Standard", header->standard);
-    writer_xml_text_element(out, "sbdh:TypeVersion", header->type_version);
-    writer_xml_text_element(out, "sbdh:InstanceIdentifier", header->instance_identifier);
-    writer_xml_text_element(out, "sbdh:Type", header->type);
-    writer_xml_text_element(out, "sbdh:MultipleType", header->multiple_type);
-    writer_xml_text_element(out, "sbdh:CreationDateAndTime", header->creation_date_and_time);
-    writer_xml_close_tag(out, "sbdh:DocumentIdentification");
-    writer_xml_node_elements(writer, header->extensions, header->n_extensions, WRITER_XML_ALL);
-    writer_xml_close_tag(out, "sbdh:StandardBusinessDocumentHeader");
+    struct writer_header tree = writer_header_open(writer, header);
+    writer_xml_node_elements(writer, tree.nodes, tree.count, WRITER_XML_ALL);
+    writer_header_close(&tree);
 }
 
 /* The JSON-LD short form of a header, spelled out. */
@@ -102,9 +68,8 @@ void writer_xml_document(struct writer *writer, const Epcis__V1__Document *docum
         return;
     bool old = writer->format == WRITER_XML_1;
     const char *root = writer->query ? "epcisq:EPCISQueryDocument" : "epcis:EPCISDocument";
-    buffer_printf(out, "<%s xmlns:%s=\"urn:epcglobal:%s:xsd:%d\" xmlns:sbdh=\"%s\"", root,
-                  writer->query ? "epcisq" : "epcis", writer->query ? "epcis-query" : "epcis", old ? 1 : 2,
-                  sbdh_uri);
+    buffer_printf(out, "<%s xmlns:%s=\"urn:epcglobal:%s:xsd:%d\"", root, writer->query ? "epcisq" : "epcis",
+                  writer->query ? "epcis-query" : "epcis", old ? 1 : 2);
     writer_xml_declarations(writer);
     writer_xml_text_attribute(out, "schemaVersion", old ? "1.2" : "2.0");
     writer_xml_text_attribute(out, "creationDate", document->creation_date);

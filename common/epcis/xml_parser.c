@@ -18,13 +18,13 @@ enum {
 };
 
 static const char *const home_uris[] = {
+    grammar_sbdh_uri,
     "urn:epcglobal:epcis:xsd:1",
     "urn:epcglobal:epcis:xsd:2",
     "urn:epcglobal:epcis-query:xsd:1",
     "urn:epcglobal:epcis-query:xsd:2",
     "urn:epcglobal:epcis-masterdata:xsd:1",
     "urn:epcglobal:epcis-masterdata:xsd:2",
-    "http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader",
 };
 enum { HOME_COUNT = sizeof home_uris / sizeof home_uris[0] };
 

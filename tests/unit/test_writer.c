@@ -15,7 +15,8 @@
 #include "common/epcis/writer.h"
 
 static const char *const documents[] = {"dscsa-xml12.xml", "kinds-xml20.xml",   "extensions-xml20.xml",
-                                        "query-xml12.xml", "dscsa-json20.json", "kinds-json20.json"};
+                                        "query-xml12.xml", "dscsa-json20.json", "kinds-json20.json",
+                                        "header-xml20.xml"};
 enum { DOCUMENTS = sizeof documents / sizeof documents[0] };
 
 static void read_file(const char *name, struct buffer *out)
@@ -394,6 +395,104 @@ static void pack(enum inflate_format format, const struct buffer *in, struct buf
     deflateEnd(&stream);
 }
 
+/* The texts are written as they are: a NUL stands behind them. */
+static struct buffer written_of(const struct buffer *in, enum writer_format format)
+{
+    struct buffer out = {0}, hashes = translate(in, format, &out);
+    buffer_append(&out, "", 1);
+    out.length--;
+    buffer_free(&hashes);
+    return out;
+}
+
+/* Through JSON and back, the document is what it becomes without. */
+static void check_way_through_json(const struct buffer *source, enum writer_format format)
+{
+    struct buffer json = written_of(source, WRITER_JSON_2), direct = written_of(source, format);
+    struct buffer back = written_of(&json, format);
+    ck_assert_str_eq((char *)back.data, (char *)direct.data);
+    buffer_free(&json);
+    buffer_free(&direct);
+    buffer_free(&back);
+}
+
+START_TEST(the_business_header_goes_through_json)
+{
+    static const char *const said[] = {
+        "\"sender\":\"urn:epc:id:sgln:9520000.00001.0\",\"receiver\":\"9521000000010\",",
+        "\"instanceIdentifier\":\"header-1\",\"epcisHeader\":{\"sbdh:StandardBusinessDocumentHeader\":{",
+        "\"sbdh:Identifier\":{\"#text\":\"urn:epc:id:sgln:9520000.00001.0\",\"Authority\":\"SGLN\"}",
+        "{\"sbdh:Identifier\":\"9520000000011\"}",
+        "\"sbdh:TelephoneNumber\":\"+1-555-0101\"",
+        "{\"sbdh:Contact\":\"Cyd\"}",
+        "\"sbdh:TypeVersion\":\"1.1\"",
+        "\"sbdh:MultipleType\":\"false\"",
+        "\"sbdh:Manifest\":{\"sbdh:NumberOfItems\":\"1\"",
+        "\"Recurrence\":\"1\"",
+    };
+    struct buffer source = {0};
+    read_file("header-xml20.xml", &source);
+    struct buffer json = written_of(&source, WRITER_JSON_2);
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        ck_assert_msg(strstr((char *)json.data, said[i]) != NULL, "%s in %s", said[i], (char *)json.data);
+    check_way_through_json(&source, WRITER_XML_2);
+    check_way_through_json(&source, WRITER_XML_1);
+    buffer_free(&json);
+    buffer_free(&source);
+}
+END_TEST
+
+#define BUSINESS_HEADER(manifest, scope)                                                                     \
+    "<sbdh:StandardBusinessDocumentHeader><sbdh:HeaderVersion>1.0</sbdh:HeaderVersion>"                      \
+    "<sbdh:Sender><sbdh:Identifier>1</sbdh:Identifier></sbdh:Sender>"                                        \
+    "<sbdh:Receiver><sbdh:Identifier Authority=\"GLN\">2</sbdh:Identifier></sbdh:Receiver>"                  \
+    "<sbdh:DocumentIdentification><sbdh:Type>Events</sbdh:Type></sbdh:DocumentIdentification>" manifest      \
+        scope "</sbdh:StandardBusinessDocumentHeader>"
+
+/* Members have no order, the prefix is the writer's choice, and @context may come last. */
+START_TEST(a_business_header_in_json_is_one)
+{
+    static const char text[] =
+        "{\"epcisHeader\":{\"b:StandardBusinessDocumentHeader\":{\"b:BusinessScope\":{\"b:Scope\":{\"R\":1}},"
+        "\"b:Manifest\":{\"b:NumberOfItems\":1},\"b:DocumentIdentification\":{\"b:Type\":\"Events\"},"
+        "\"b:Receiver\":{\"b:Identifier\":{\"Authority\":\"GLN\",\"#text\":\"2\"}},"
+        "\"b:Sender\":[{\"b:Identifier\":\"1\"}],\"b:HeaderVersion\":\"1.0\"}},\"epcisBody\":{\"eventList\":["
+        "]},"
+        "\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\",\"creationDate\":\"2025-01-01T00:00:00Z\","
+        "\"@context\":{\"b\":\"http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader\"}}";
+    static const char wanted[] = "<EPCISHeader>" BUSINESS_HEADER(
+        "<sbdh:Manifest><sbdh:NumberOfItems>1</sbdh:NumberOfItems></sbdh:Manifest>",
+        "<sbdh:BusinessScope><sbdh:Scope R=\"1\"></sbdh:Scope></sbdh:BusinessScope>") "</"
+                                                                                      "EPCISHeader>\n<"
+                                                                                      "EPCISBody>";
+    struct buffer source = {.data = (uint8_t *)text, .length = sizeof text - 1};
+    struct buffer xml = written_of(&source, WRITER_XML_2);
+    ck_assert_msg(strstr((char *)xml.data, wanted) != NULL, "%s", (char *)xml.data);
+    buffer_free(&xml);
+}
+END_TEST
+
+/* In JSON these have neither an epcisHeader nor a sender. */
+START_TEST(a_query_document_keeps_its_business_header)
+{
+    static const char text[] =
+        "<q:EPCISQueryDocument xmlns:q='urn:epcglobal:epcis-query:xsd:2' schemaVersion='2.0' "
+        "creationDate='2025-01-01T00:00:00Z' "
+        "xmlns:sbdh='http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader'>"
+        "<EPCISHeader>" BUSINESS_HEADER(
+            "", "") "</EPCISHeader><EPCISBody><q:QueryResults>"
+                    "<queryName>SimpleEventQuery</queryName><resultsBody><EventList/></resultsBody>"
+                    "</q:QueryResults></EPCISBody></q:EPCISQueryDocument>";
+    struct buffer source = {.data = (uint8_t *)text, .length = sizeof text - 1};
+    struct buffer json = written_of(&source, WRITER_JSON_2);
+    ck_assert(strstr((char *)json.data, ",\"sbdh:StandardBusinessDocumentHeader\":{") != NULL);
+    ck_assert(strstr((char *)json.data, "\"sender\"") == NULL);
+    ck_assert(strstr((char *)json.data, "epcisHeader") == NULL);
+    check_way_through_json(&source, WRITER_XML_2);
+    buffer_free(&json);
+}
+END_TEST
+
 START_TEST(compressed_documents_read_as_plain_ones)
 {
     const enum inflate_format formats[] = {INFLATE_GZIP, INFLATE_ZSTD};
@@ -437,6 +536,9 @@ int main(void)
     tcase_add_test(tests, schema_attributes_are_kept);
     tcase_add_test(tests, foreign_master_data_is_named);
     tcase_add_test(tests, text_before_elements_can_be_said_in_json);
+    tcase_add_test(tests, the_business_header_goes_through_json);
+    tcase_add_test(tests, a_business_header_in_json_is_one);
+    tcase_add_test(tests, a_query_document_keeps_its_business_header);
     tcase_add_test(tests, compressed_documents_read_as_plain_ones);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
