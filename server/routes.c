@@ -18,8 +18,8 @@ enum {
     TAKE_UP_MS = 500,    /* in which a worker names what it was sent, unless it is busy */
 };
 
-enum err routes_open(struct routes *routes, const struct dispatcher_options *options, struct journal *journal,
-                     dispatcher_acknowledged_fn *acknowledged, void *context)
+void routes_init(struct routes *routes, const struct dispatcher_options *options, struct journal *journal,
+                 dispatcher_acknowledged_fn *acknowledged, void *context)
 {
     uint64_t seed = (uint64_t)clock_wall_ms();
     *routes = (struct routes){.options = options,
@@ -36,6 +36,12 @@ enum err routes_open(struct routes *routes, const struct dispatcher_options *opt
         routes->all[i].last = &routes->all[i].first;
         backoff_init(&routes->all[i].backoff, RETRY_FIRST_MS, RETRY_MAX_MS, seed + 1 + i);
     }
+}
+
+enum err routes_open(struct routes *routes, const struct dispatcher_options *options, struct journal *journal,
+                     dispatcher_acknowledged_fn *acknowledged, void *context)
+{
+    routes_init(routes, options, journal, acknowledged, context);
     return wire_bind(&options->wire, &routes->wire);
 }
 

@@ -54,7 +54,11 @@ struct routes {
     struct arena arena;
 };
 
-/* Errors as wire_bind. What the arguments name outlives the routes. */
+/* What the arguments name outlives the routes. Without sockets they can heed, not send. */
+void routes_init(struct routes *routes, const struct dispatcher_options *options, struct journal *journal,
+                 dispatcher_acknowledged_fn *acknowledged, void *context);
+
+/* The same with sockets. Errors as wire_bind. */
 enum err routes_open(struct routes *routes, const struct dispatcher_options *options, struct journal *journal,
                      dispatcher_acknowledged_fn *acknowledged, void *context);
 void routes_close(struct routes *routes);
@@ -68,6 +72,10 @@ int64_t routes_send_due(struct routes *routes, bool draining);
 
 /* The process with this id on this host has ended: what it had is due at once, unless it said goodbye. */
 void routes_process_ended(struct routes *routes, pid_t pid);
+
+/* Heeds an acknowledgment or a heartbeat; the other one is NULL. */
+void routes_heed(struct routes *routes, const Epcis__Wire__V1__Acknowledgment *ack,
+                 const Epcis__Wire__V1__Heartbeat *beat);
 
 /* Heeds all acknowledgments and heartbeats that have come in. */
 void routes_heed_news(struct routes *routes);

@@ -268,6 +268,15 @@ static void heed_beat(struct routes *routes, const Epcis__Wire__V1__Heartbeat *b
     }
 }
 
+void routes_heed(struct routes *routes, const Epcis__Wire__V1__Acknowledgment *ack,
+                 const Epcis__Wire__V1__Heartbeat *beat)
+{
+    if (ack)
+        heed_ack(routes, ack);
+    else
+        heed_beat(routes, beat);
+}
+
 void routes_heed_news(struct routes *routes)
 {
     for (;;) {
@@ -276,11 +285,8 @@ void routes_heed_news(struct routes *routes)
         enum err err = wire_receive_news(routes->wire, &routes->arena, &ack, &beat);
         if (err)
             log_error("news_not_received", "err=%s", err_name(err));
-        if (ack)
-            heed_ack(routes, ack);
-        else if (beat)
-            heed_beat(routes, beat);
-        else
+        if (!ack && !beat)
             return;
+        routes_heed(routes, ack, beat);
     }
 }

@@ -159,6 +159,19 @@ static void drop_rest(void *socket, zmq_msg_t *frame, bool more)
         ;
 }
 
+bool wire_unpack_news(enum wire_topic topic, const uint8_t *data, size_t bytes, struct arena *arena,
+                      Epcis__Wire__V1__Acknowledgment **ack, Epcis__Wire__V1__Heartbeat **beat)
+{
+    *ack = NULL;
+    *beat = NULL;
+    arena_reset(arena);
+    if (topic == WIRE_TOPIC_ACK)
+        *ack = epcis__wire__v1__acknowledgment__unpack(&arena->allocator, bytes, data);
+    else
+        *beat = epcis__wire__v1__heartbeat__unpack(&arena->allocator, bytes, data);
+    return *ack || *beat;
+}
+
 enum err wire_receive_news(struct wire *wire, struct arena *arena, Epcis__Wire__V1__Acknowledgment **ack,
                            Epcis__Wire__V1__Heartbeat **beat)
 {
@@ -176,17 +189,10 @@ enum err wire_receive_news(struct wire *wire, struct arena *arena, Epcis__Wire__
             break;
         bool is_ack = frame_is(&frame, wire_ack_topic);
         bool known = is_ack || frame_is(&frame, wire_beat_topic);
-        if (known && more && !receive_frame(wire->acks.socket, &frame, &more) && !more) {
-            arena_reset(arena);
-            size_t size = zmq_msg_size(&frame);
-            const uint8_t *data = zmq_msg_data(&frame);
-            if (is_ack)
-                *ack = epcis__wire__v1__acknowledgment__unpack(&arena->allocator, size, data);
-            else
-                *beat = epcis__wire__v1__heartbeat__unpack(&arena->allocator, size, data);
-            if (*ack || *beat)
-                break;
-        }
+        if (known && more && !receive_frame(wire->acks.socket, &frame, &more) && !more &&
+            wire_unpack_news(is_ack ? WIRE_TOPIC_ACK : WIRE_TOPIC_BEAT, zmq_msg_data(&frame),
+                             zmq_msg_size(&frame), arena, ack, beat))
+            break;
         drop_rest(wire->acks.socket, &frame, more);
         count_malformed(wire, "news");
     }

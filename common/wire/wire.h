@@ -75,6 +75,12 @@ enum err wire_send_run(struct wire *wire, const struct buffer *frames, size_t co
 enum err wire_receive_news(struct wire *wire, struct arena *arena, Epcis__Wire__V1__Acknowledgment **ack,
                            Epcis__Wire__V1__Heartbeat **beat);
 
+/* What a worker published under one of the topics, in `arena` (which is reset); the other one is NULL. False:
+ * it is malformed, or takes more than the arena's budget. */
+enum wire_topic { WIRE_TOPIC_ACK, WIRE_TOPIC_BEAT };
+bool wire_unpack_news(enum wire_topic topic, const uint8_t *data, size_t bytes, struct arena *arena,
+                      Epcis__Wire__V1__Acknowledgment **ack, Epcis__Wire__V1__Heartbeat **beat);
+
 /* Worker: the next run's frames, each a packed Batch, copied into `frames` (of WIRE_RUN_BATCHES_MAX buffers,
  * cleared first); *count 0: none waiting. A malformed run is counted, logged and passed over. */
 enum err wire_receive_run(struct wire *wire, struct buffer *frames, size_t *count);
