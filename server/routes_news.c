@@ -103,6 +103,13 @@ static bool ack_adds_up(const struct batch *batch, const Epcis__Wire__V1__Acknow
     return true;
 }
 
+/* The store's last batch is before the one that this one follows, or there is no gap: to rewind to a batch
+ * that was never acknowledged would leave out those before it. */
+static bool is_gap(const struct batch *batch, const Epcis__Wire__V1__Acknowledgment *ack)
+{
+    return ack->last_sequence < batch->sequence - 1;
+}
+
 static void heed_store_failure(struct routes *routes, struct route *route,
                                const Epcis__Wire__V1__Acknowledgment *ack)
 {
@@ -174,6 +181,13 @@ static void heed_trial(struct routes *routes, struct route *route, const Epcis__
     }
 }
 
+/* It is passed over: the lease runs out, and the batch is sent again. */
+static void tell_wrong(const Epcis__Wire__V1__Acknowledgment *ack)
+{
+    log_error("acknowledgment_wrong", "partition=%u batch=%" PRIu64 " worker=%s", ack->partition,
+              ack->sequence, ack->worker_id);
+}
+
 static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgment *ack)
 {
     if (ack->partition >= PARTNER_PARTITIONS)
@@ -195,14 +209,17 @@ static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgmen
         if (ack_adds_up(batch, ack))
             route_advance(routes, route, ack);
         else
-            log_error("acknowledgment_wrong", "partition=%u batch=%" PRIu64 " worker=%s", ack->partition,
-                      ack->sequence, ack->worker_id);
+            tell_wrong(ack);
         return;
     case EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TOO_LARGE:
     case EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK:
         heed_trial(routes, route, ack);
         return;
     case EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_OUT_OF_ORDER:
+        if (!is_gap(batch, ack)) {
+            tell_wrong(ack);
+            return;
+        }
         routes_release(routes, route);
         heed_gap(routes, route, ack);
         return;
