@@ -97,6 +97,13 @@ static bool put_urn_tail(struct writer *writer, const struct epc_urn *urn)
     return true;
 }
 
+static bool reference_ok(const struct epc_urn *urn)
+{
+    bool component = strcmp(urn->scheme->link, "/8010/") == 0;
+    return urn->item && (component ? set82_component_ok(urn->item, urn->item_length, REFERENCE_MAX)
+                                   : set82_ok(urn->item, urn->item_length, true, REFERENCE_MAX));
+}
+
 /* All but the tail. */
 static bool put_urn_stem(struct writer *writer, const struct epc_urn *urn)
 {
@@ -108,8 +115,7 @@ static bool put_urn_stem(struct writer *writer, const struct epc_urn *urn)
             return false;
         put_text(writer, digits);
     } else {
-        if (!epc_urn_company_ok(urn) || !urn->item ||
-            !set82_ok(urn->item, urn->item_length, true, REFERENCE_MAX))
+        if (!epc_urn_company_ok(urn) || !reference_ok(urn))
             return false;
         put(writer, urn->company, urn->company_length);
         put_tail(writer, urn->item, urn->item_length);

@@ -4,10 +4,11 @@
 #include <string.h>
 
 enum {
-    MEMBER = 1,    /* in set 82 */
-    PLAIN = 2,     /* may stand as it is in a Digital Link */
-    PLAIN_URN = 4, /* may stand as it is in a URN (TDS 6.3.1: GS3A3Char without escapes) */
-    BARE = 8,      /* stands as it is in the canonical Digital Link */
+    MEMBER = 1,     /* in set 82 */
+    PLAIN = 2,      /* may stand as it is in a Digital Link */
+    PLAIN_URN = 4,  /* may stand as it is in a URN (TDS 6.3.1: GS3A3Char without escapes) */
+    BARE = 8,       /* stands as it is in the canonical Digital Link */
+    COMPONENT = 16, /* not in set 82, but in a CPI */
 };
 #define EVERYWHERE       (MEMBER | PLAIN | PLAIN_URN | BARE)
 #define DIGIT_ROW(first) [first] = EVERYWHERE, [first + 1] = EVERYWHERE, [first + 2] = EVERYWHERE
@@ -43,6 +44,7 @@ static const unsigned char classes[256] = {
     ['<'] = MEMBER,
     ['>'] = MEMBER,
     ['?'] = MEMBER,
+    ['#'] = COMPONENT,
 };
 
 static int hex_value(char c)
@@ -56,8 +58,9 @@ static int hex_value(char c)
     return -1;
 }
 
-/* Takes one character off the text: its value, or -1. */
-static int take_character(const char **text, size_t *length, unsigned allowed)
+/* Takes one character off the text: its value, or -1. Those of `allowed` stand as they are, `members` escaped
+ * or as they are. */
+static int take_character(const char **text, size_t *length, unsigned allowed, unsigned members)
 {
     const char *at = *text;
     size_t used = 1;
@@ -65,7 +68,7 @@ static int take_character(const char **text, size_t *length, unsigned allowed)
     if (!(classes[character] & allowed)) {
         int high = *at == '%' && *length > 2 ? hex_value(at[1]) : -1;
         int low = high < 0 ? -1 : hex_value(at[2]);
-        if (low < 0 || !(classes[high << 4 | low] & MEMBER))
+        if (low < 0 || !(classes[high << 4 | low] & members))
             return -1;
         character = high << 4 | low;
         used = 3;
@@ -79,7 +82,8 @@ size_t set82_decode(const char *text, size_t length, bool urn, char out[SET82_MA
 {
     size_t count = 0;
     while (length > 0) {
-        int character = count < SET82_MAX ? take_character(&text, &length, urn ? PLAIN_URN : PLAIN) : -1;
+        int character =
+            count < SET82_MAX ? take_character(&text, &length, urn ? PLAIN_URN : PLAIN, MEMBER) : -1;
         if (character < 0)
             return 0;
         out[count++] = (char)character;
@@ -87,18 +91,27 @@ size_t set82_decode(const char *text, size_t length, bool urn, char out[SET82_MA
     return count;
 }
 
-bool set82_ok(const char *text, size_t length, bool urn, size_t most)
+static bool all_ok(const char *text, size_t length, unsigned allowed, unsigned members, size_t most)
 {
-    unsigned allowed = urn ? PLAIN_URN : PLAIN;
     size_t count = 0;
     while (count < length && count < most && classes[(unsigned char)text[count]] & allowed)
         count++;
     text += count;
     length -= count;
     for (; length > 0; count++) /* from the first escape on */
-        if (count == most || take_character(&text, &length, allowed) < 0)
+        if (count == most || take_character(&text, &length, allowed, members) < 0)
             return false;
     return count > 0;
+}
+
+bool set82_ok(const char *text, size_t length, bool urn, size_t most)
+{
+    return all_ok(text, length, urn ? PLAIN_URN : PLAIN, MEMBER, most);
+}
+
+bool set82_component_ok(const char *text, size_t length, size_t most)
+{
+    return all_ok(text, length, PLAIN_URN, MEMBER | COMPONENT, most);
 }
 
 size_t set82_encode(const char *characters, size_t count, char *out)

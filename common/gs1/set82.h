@@ -16,6 +16,9 @@ size_t set82_decode(const char *text, size_t length, bool urn, char out[SET82_MA
 /* The same without the characters, for values of up to `most` of them. */
 bool set82_ok(const char *text, size_t length, bool urn, size_t most);
 
+/* The same of a component and part reference in a URN, which may hold '#' as well, escaped (TDS: CPI). */
+bool set82_component_ok(const char *text, size_t length, size_t most);
+
 /* Writes `count` characters in the spelling that canonical Digital Link URIs use; returns the bytes
  * written, at most 3 * count. */
 size_t set82_encode(const char *characters, size_t count, char *out);
