@@ -173,7 +173,8 @@ static const struct method methods[] = {
 static struct loop *loop;
 static char address[64];
 
-static void begin(struct front_limits limits)
+/* `identities`: callers need one of these; NULL: nobody is asked. */
+static void begin_asking(struct front_limits limits, struct identities *identities)
 {
     grpc_init();
     feed.published = 0;
@@ -185,6 +186,8 @@ static void begin(struct front_limits limits)
     loop = calloc(1, sizeof *loop);
     limits.sweep_ms = 20;
     loop->limits = limits;
+    loop->services.access.identities = identities;
+    loop->services.access.required = identities != NULL;
     loop->queue = grpc_completion_queue_create_for_next(NULL);
     loop->server = grpc_server_create(NULL, NULL);
     grpc_server_register_completion_queue(loop->server, loop->queue, NULL);
@@ -198,6 +201,11 @@ static void begin(struct front_limits limits)
     grpc_server_credentials_release(credentials);
     snprintf(address, sizeof address, "127.0.0.1:%d", port);
     ck_assert_int_eq(loop_start(loop), ERR_OK);
+}
+
+static void begin(struct front_limits limits)
+{
+    begin_asking(limits, NULL);
 }
 
 static void stop_loop(void)
@@ -605,9 +613,7 @@ START_TEST(revoked_callers_are_cut_off)
     ck_assert_int_eq(identities_open(journal, &identities), ERR_OK);
     make_identity(identities, &arena, token);
 
-    begin(limits);
-    loop->services.access.identities = identities; /* before any call comes */
-    loop->services.access.required = true;
+    begin_asking(limits, identities);
     expect_status(watch(), GRPC_STATUS_UNAUTHENTICATED, "");
     struct stream *stream = open_stream_as("/t/Watch", token);
     send_byte(stream);
