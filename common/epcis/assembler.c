@@ -1,9 +1,7 @@
 #include "common/epcis/assembler.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/epcis/event_text.h"
 
@@ -144,20 +142,6 @@ static void end_unit(struct assembler *assembler)
     assembler->nodes = 0;
 }
 
-/* Says where what came after 1.2, or with it, stands outside of the <extension> elements. Counts those behind
- * frame `from`. */
-static void check_extensions(struct assembler *assembler, const struct assembler_name *name, uint32_t from)
-{
-    unsigned wrappers = 0, right = grammar_extensions((unsigned)assembler->event->type, name->id);
-    if (assembler->document->format != EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_XML_1 || right == 0)
-        return;
-    for (uint32_t i = from; i < assembler->depth; i++)
-        wrappers += assembler->frames[i].wrapper;
-    if (wrappers < right)
-        assembler_note(assembler, name, "%s stands inside %u <extension> elements: inside %u would be right",
-                       name->local, wrappers, right);
-}
-
 /* An event whose very kind is unknown has type 0. */
 static void begin_event(struct assembler *assembler, const struct assembler_name *name, uint8_t type)
 {
@@ -182,7 +166,7 @@ static void begin_event(struct assembler *assembler, const struct assembler_name
     event->type = (Epcis__V1__EventType)type;
     assembler->event = event;
     if (assembler->depth > 0) /* not the document itself */
-        check_extensions(assembler, name, 0);
+        assembler_check_extensions(assembler, name, 0);
     push_part(assembler, name, IN_EVENT, event);
     top(assembler)->end = END_EVENT;
 }
@@ -242,66 +226,15 @@ static void begin_root(struct assembler *assembler, const struct assembler_name 
     push_part(assembler, name, rule->context, assembler->document);
 }
 
-void assembler_check_field(struct assembler *assembler, const struct assembler_name *name)
-{
-    const struct frame *frame = top(assembler);
-    unsigned type = (unsigned)assembler->event->type;
-    if (frame->kind == FRAME_PART && frame->context == IN_EVENT && !grammar_belongs(type, name->id))
-        assembler_note(assembler, name, "%s does not belong in %s: leaving it out would be right",
-                       name->local, event_type_name(assembler->event->type));
-}
-
-/* JSON has no order. What no schema knows comes last. */
-static void check_order(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
-                        bool known)
-{
-    if (assembler->pointers)
-        return;
-    bool version_1 = assembler->document->format == EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_XML_1;
-    unsigned type = (unsigned)assembler->event->type;
-    unsigned order = known ? grammar_order(parent->context, type, name->id, version_1) : UINT_MAX;
-    if (order == 0)
-        return;
-    if (order < parent->order) {
-        assembler_note(assembler, name, "%s stands behind %s: before it would be right", name->local,
-                       parent->last);
-    } else {
-        parent->order = order;
-        parent->last = name->local;
-    }
-}
-
-/* Of an XML element; `known` to the grammar. */
-static void check_place(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
-                        bool known)
-{
-    check_order(assembler, name, parent, known);
-    if (known && parent->context == IN_EVENT) {
-        assembler_check_field(assembler, name);
-        check_extensions(assembler, name, assembler->event_frame);
-    }
-    if (grammar_contents[parent->context].childless)
-        assembler_note(assembler, name, "element %s stands in %s: attributes alone would be right",
-                       name->local, parent->local);
-}
-
-/* JSON has a list, and 1.2 takes anything in the extension where it stands; the XSD of 2.0 has one alone. */
-static void check_certification(struct assembler *assembler, const struct assembler_name *name)
-{
-    if (assembler->document->format == EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_XML_2 &&
-        assembler->event->n_certification_info > 0)
-        assembler_note(assembler, name, "%s stands here a second time: once would be right", name->local);
-}
-
 /* An element that the grammar knows here. */
 static void start_known(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
                         const struct grammar_rule *rule)
 {
     void *message = parent ? parent->message : NULL;
     if (assembler->event && parent && !assembler->pointers)
-        check_place(assembler, name, parent, true);
+        assembler_check_place(assembler, name, parent, true);
     if (name->id == NAME_CERTIFICATION_INFO)
-        check_certification(assembler, name);
+        assembler_check_certification(assembler, name);
     switch (rule->shape) {
     case SHAPE_ONCE:
         if (assembler->seen >> rule->context & 1) {
@@ -368,36 +301,6 @@ static bool in_extension_point(const struct assembler *assembler)
     return wrappers >= 2;
 }
 
-/* A name that the grammar knows here and that differs by its case alone; NULL: none. */
-static const char *similar_name(const struct frame *parent, const char *local)
-{
-    for (int id = NAME_UNKNOWN + 1; id < NAME_COUNT; id++)
-        if (grammar[parent->context][id].shape != SHAPE_UNKNOWN &&
-            strcasecmp(grammar_spellings[id], local) == 0)
-            return grammar_spellings[id];
-    return NULL;
-}
-
-static void refuse_unknown(struct assembler *assembler, const struct assembler_name *name,
-                           const struct frame *parent)
-{
-    const char *kind = assembler->pointers ? "member" : "element",
-               *similar = similar_name(parent, name->local);
-    if (similar)
-        assembler_refuse(assembler, ERR_INPUT, name, NULL, "%s %s is not known in %s: %s would be right",
-                         kind, name->local, parent->local, similar);
-    else if (!grammar_contents[parent->context].extensions || grammar_contents[parent->context].closed)
-        assembler_refuse(assembler, ERR_INPUT, name, NULL,
-                         "%s %s is not known in %s: one of the EPCIS schema would be right", kind,
-                         name->local, parent->local);
-    else
-        assembler_refuse(
-            assembler, ERR_INPUT, name, NULL,
-            "%s %s is not known in %s: one of the EPCIS schema, or one with %s of its own, would be "
-            "right",
-            kind, name->local, parent->local, assembler->pointers ? "a prefix" : "a namespace");
-}
-
 /* An element that the grammar does not know here. */
 static void start_unknown(struct assembler *assembler, const struct assembler_name *name,
                           struct frame *parent)
@@ -414,7 +317,7 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
         assembler->skip++;
     } else if (foreign && parent->extensions) {
         if (assembler->event && name->uri[0] && !parent->wrapper && !assembler->pointers)
-            check_place(assembler, name, parent, false);
+            assembler_check_place(assembler, name, parent, false);
         if (content->closed)
             assembler_note(assembler, name, "%s stands in %s, which has no extensions: none would be right",
                            name->local, parent->local);
@@ -422,7 +325,7 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
     } else if (parent->context == IN_EVENT_LIST) {
         begin_unknown_event(assembler, name);
     } else if (assembler->event) {
-        refuse_unknown(assembler, name, parent);
+        assembler_refuse_unknown(assembler, name, parent);
         assembler->skip++;
     } else if (!foreign && (parent->context == IN_DOCUMENT || in_body)) {
         assembler_fail(assembler, ERR_INPUT, "%s %s is not known in %s: %s would be right",

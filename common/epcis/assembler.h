@@ -186,6 +186,23 @@ void *assembler_add_message(struct assembler *assembler, void *message, const st
 Epcis__V1__Node *assembler_add_node(struct assembler *assembler, const struct frame *frame,
                                     Epcis__V1__NodeKind kind, const struct assembler_name *name);
 
+/* Says where, in 1.2, what came with that version or after it stands outside of the <extension> elements.
+ * Counts those from frame `from` on. */
+void assembler_check_extensions(struct assembler *assembler, const struct assembler_name *name,
+                                uint32_t from);
+
+/* Says what is wrong with the place of an XML element in an event; `known` to the grammar there. */
+void assembler_check_place(struct assembler *assembler, const struct assembler_name *name,
+                           struct frame *parent, bool known);
+
+/* Says that certificationInfo stands there twice: JSON has a list, and 1.2 takes anything in the extension
+ * where it stands, but the XSD of 2.0 has one alone. */
+void assembler_check_certification(struct assembler *assembler, const struct assembler_name *name);
+
+/* Refuses an element that the grammar does not know in `parent`. */
+void assembler_refuse_unknown(struct assembler *assembler, const struct assembler_name *name,
+                              const struct frame *parent);
+
 /* The part of the text without white space (XML's) around it. */
 static inline const char *assembler_trim(const char *text, size_t *length)
 {
