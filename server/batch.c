@@ -31,7 +31,6 @@ void batch_free(struct batch *batch)
     release_facts(batch);
     buffer_free(&batch->frame);
     buffer_free(&batch->leaves);
-    pack_free(&batch->pack);
     buffer_free(&batch->op.data);
     free(batch->spans);
     free(batch->results);
@@ -73,36 +72,33 @@ static enum err add_to_span(struct batch *batch, const struct batch_span *span, 
     return ERR_OK;
 }
 
-/* Appends `Batch.items` with the content packed in place. */
-static enum err pack_item(struct batch *batch, const Epcis__Wire__V1__BatchItem *item,
-                          const ProtobufCMessage *content)
+enum err batch_pack(struct pack *pack, const Epcis__Wire__V1__BatchItem *item,
+                    const ProtobufCMessage *content, struct batch_item *out)
 {
     enum { ITEMS = 6, EVENT = 3, VOCABULARY_ELEMENT = 7 };
-    struct pack *pack = &batch->pack;
     bool is_event = content && content->descriptor == &epcis__v1__event__descriptor;
     pack_clear(pack);
     if (content && !pack_message(pack, is_event ? EVENT : VOCABULARY_ELEMENT, content))
         return ERR_MEMORY;
     if (!pack_fields(pack, &item->base))
         return ERR_MEMORY;
-    uint8_t *leaf = buffer_reserve(&batch->leaves, DIGEST_BYTES);
-    if (!leaf)
-        return ERR_MEMORY;
-    digest_of(pack_data(pack), pack_bytes(pack), leaf);
-    batch->leaves.length += DIGEST_BYTES;
+    digest_of(pack_data(pack), pack_bytes(pack), out->leaf);
     if (!pack_head(pack, ITEMS, pack_bytes(pack)))
         return ERR_MEMORY;
-    buffer_append(&batch->frame, pack_data(pack), pack_bytes(pack));
-    return batch->frame.failed ? ERR_MEMORY : ERR_OK;
+    out->data = pack_data(pack);
+    out->bytes = pack_bytes(pack);
+    out->line = item->line;
+    return ERR_OK;
 }
 
-enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
-                   const ProtobufCMessage *content)
+enum err batch_add(struct batch *batch, const struct batch_span *span, const struct batch_item *item)
 {
     size_t frame_before = batch->frame.length;
-    enum err err = pack_item(batch, item, content);
-    if (!err)
-        err = add_to_span(batch, span, frame_before);
+    buffer_append(&batch->leaves, item->leaf, DIGEST_BYTES);
+    buffer_append(&batch->frame, item->data, item->bytes);
+    if (batch->leaves.failed || batch->frame.failed)
+        return ERR_MEMORY;
+    enum err err = add_to_span(batch, span, frame_before);
     if (!err)
         batch->items++;
     return err;
@@ -156,7 +152,6 @@ enum err batch_close(struct batch *batch, uint64_t sequence, const uint8_t paren
     memcpy(batch->parent, parent, DIGEST_BYTES);
     merkle_root((const uint8_t(*)[DIGEST_BYTES])batch->leaves.data, batch->items, batch->root);
     wire_batch_id(parent, batch->partition, sequence, batch->root, batch->id);
-    pack_free(&batch->pack);
     batch->results = calloc(batch->span_count, sizeof *batch->results);
     if (!batch->results)
         return ERR_MEMORY;

@@ -35,6 +35,14 @@ struct batch_span {
     size_t frame_before;
 };
 
+/* One item as batches hold it. */
+struct batch_item {
+    const uint8_t *data; /* packed: a field of epcis.wire.v1.Batch */
+    size_t bytes;
+    uint8_t leaf[DIGEST_BYTES]; /* of the epcis.wire.v1.BatchItem in it */
+    uint64_t line;
+};
+
 struct batch {
     struct batch *next; /* the holder's */
     uint32_t partition;
@@ -44,7 +52,6 @@ struct batch {
     uint8_t root[DIGEST_BYTES]; /* of the Merkle tree over the items */
     struct buffer frame;        /* packed items; once closed the packed epcis.wire.v1.Batch */
     struct buffer leaves;       /* digests of the items, until recorded */
-    struct pack pack;           /* for one item, until closed */
     struct batch_span *spans;
     size_t span_count, span_capacity;
     size_t facts_bytes; /* memory of the spans' facts, until closed */
@@ -63,12 +70,15 @@ struct batch *batch_new(uint32_t partition, int64_t now_ms);
 void batch_free(struct batch *batch);
 void batch_free_list(struct batch *first);
 
+/* Packs an item. `content`: the event or vocabulary element, which the item itself leaves out; NULL for a
+ * refusal. *out is valid until the next use of `pack`. ERR_MEMORY. */
+enum err batch_pack(struct pack *pack, const Epcis__Wire__V1__BatchItem *item,
+                    const ProtobufCMessage *content, struct batch_item *out);
+
 /* Adds one item of the document that `span` describes: its `first_event` counts the events before the item,
- * its `events` is 1 where the item is one, its `count` does not matter. `content`: the event or vocabulary
- * element, which the item itself leaves out; NULL for a refusal. ERR_MEMORY; the batch is then of no further
- * use. */
-enum err batch_add(struct batch *batch, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
-                   const ProtobufCMessage *content);
+ * its `events` is 1 where the item is one, its `count` does not matter. ERR_MEMORY; the batch is then of no
+ * further use. */
+enum err batch_add(struct batch *batch, const struct batch_span *span, const struct batch_item *item);
 
 /* Takes the items of span `index` and of all after it out again. Not once it is closed. */
 void batch_cut(struct batch *batch, size_t index);

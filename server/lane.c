@@ -135,8 +135,7 @@ static bool batch_is_full(const struct lane *lane)
 
 /* ---- documents -------------------------------------------------------------------------------------- */
 
-static enum err take_item(void *context, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
-                          const ProtobufCMessage *content)
+static enum err take_item(void *context, const struct batch_span *span, const struct batch_item *item)
 {
     struct lane *lane = context;
     if (lane->blocked)
@@ -144,7 +143,7 @@ static enum err take_item(void *context, const struct batch_span *span, Epcis__W
     lane->added += span->events;
     if (!lane->open && !(lane->open = batch_new(lane->partition, clock_steady_ms())))
         return ERR_MEMORY;
-    enum err err = batch_add(lane->open, span, item, content);
+    enum err err = batch_add(lane->open, span, item);
     if (!err && batch_is_full(lane))
         err = lane_close(lane);
     return err;

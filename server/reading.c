@@ -20,6 +20,7 @@ void reading_tools_free(struct reading_tools *tools)
     event_hash_free(tools->hash);
     buffer_free(&tools->piece);
     buffer_free(&tools->quote);
+    pack_free(&tools->pack);
 }
 
 /* ---- items ------------------------------------------------------------------------------------------ */
@@ -33,10 +34,12 @@ static bool count_item(struct reading *reading, uint32_t events)
     return reading->items++ < reading->items_to_skip;
 }
 
-static enum err hand_on(struct reading *reading, Epcis__Wire__V1__BatchItem *item,
+static enum err hand_on(struct reading *reading, const Epcis__Wire__V1__BatchItem *item,
                         const ProtobufCMessage *content)
 {
-    return reading->sink->item(reading->sink->context, &reading->span, item, content);
+    struct batch_item packed;
+    enum err err = batch_pack(&reading->tools->pack, item, content, &packed);
+    return err ? err : reading->sink->item(reading->sink->context, &reading->span, &packed);
 }
 
 /* The event's own bytes, out of the journal: what a person must mend is what the partner sent. Nothing where
@@ -188,6 +191,7 @@ void reading_close(struct reading **reading)
         return;
     parser_close(&(*reading)->parser);
     document_facts_release(&(*reading)->span.facts);
+    pack_free(&(*reading)->tools->pack); /* an event may have been large */
     free(*reading);
     *reading = NULL;
 }

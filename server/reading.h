@@ -20,6 +20,7 @@ struct reading_tools {
     struct event_hash *hash;
     struct buffer piece; /* raw bytes of the piece being read */
     struct buffer quote; /* raw bytes of an event that could not be read */
+    struct pack pack;    /* the item being made */
 };
 
 /* ERR_MEMORY: nothing to free. */
@@ -30,9 +31,8 @@ void reading_tools_free(struct reading_tools *tools);
 /* Who takes the items. */
 struct reading_sink {
     void *context;
-    /* One item, as for batch_add. What it returns other than ERR_OK ends the step. */
-    enum err (*item)(void *context, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
-                     const ProtobufCMessage *content);
+    /* One item, as for batch_add; valid during the call. What it returns other than ERR_OK ends the step. */
+    enum err (*item)(void *context, const struct batch_span *span, const struct batch_item *item);
     /* Of a document that has to be one batch: how many bytes its items take so far; and that all of them are
      * to be forgotten, as it is refused. */
     uint64_t (*held)(void *context);

@@ -208,8 +208,7 @@ static void compare_leaf(struct rebuild *rebuild, const struct batch_span *span,
     result->line = line;
 }
 
-static enum err take_item(void *context, const struct batch_span *span, Epcis__Wire__V1__BatchItem *item,
-                          const ProtobufCMessage *content)
+static enum err take_item(void *context, const struct batch_span *span, const struct batch_item *item)
 {
     struct rebuild *rebuild = context;
     const Epcis__Store__V1__BatchRecord *record = rebuild->record;
@@ -221,7 +220,7 @@ static enum err take_item(void *context, const struct batch_span *span, Epcis__W
     }
     if (!rebuild->open && !(rebuild->open = batch_new(rebuild->partition, 0)))
         return ERR_MEMORY;
-    enum err err = batch_add(rebuild->open, span, item, content);
+    enum err err = batch_add(rebuild->open, span, item);
     if (err)
         return err;
     compare_leaf(rebuild, span, item->line);

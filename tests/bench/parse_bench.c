@@ -112,6 +112,7 @@ static bool bare_json(const struct buffer *document)
 
 struct converter {
     struct event_hash *hash;
+    struct pack pack;
     struct batch *batch;
     struct batch_span span;
     uint64_t events;
@@ -143,7 +144,10 @@ static enum err take_event(void *context, const struct parser_event *event)
     item.event_hash = (ProtobufCBinaryData){DIGEST_BYTES, hash};
     if (memcmp(hash, content, DIGEST_BYTES) != 0)
         item.content_hash = (ProtobufCBinaryData){DIGEST_BYTES, content};
-    err = batch_add(converter->batch, &converter->span, &item, &event->event->base);
+    struct batch_item packed;
+    err = batch_pack(&converter->pack, &item, &event->event->base, &packed);
+    if (!err)
+        err = batch_add(converter->batch, &converter->span, &packed);
     converter->events++;
     if (!err && (converter->batch->items == BATCH_EVENTS || converter->batch->frame.length >= BATCH_BYTES))
         err = close_batch(converter);
@@ -165,6 +169,7 @@ static bool ours(const struct buffer *document, uint64_t *events)
     if (!err && converter.batch)
         err = close_batch(&converter);
     batch_free(converter.batch);
+    pack_free(&converter.pack);
     parser_close(&parser);
     event_hash_free(converter.hash);
     *events = converter.events;

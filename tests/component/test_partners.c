@@ -320,12 +320,16 @@ static Epcis__Wire__V1__Batch *close_batch(const char *const *glns, size_t count
     struct batch *batch = batch_new(1, 0);
     Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
     Epcis__V1__Event event = EPCIS__V1__EVENT__INIT;
+    struct pack pack = {0};
+    struct batch_item packed;
     item.content_case = EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_EVENT;
+    ck_assert_int_eq(batch_pack(&pack, &item, &event.base, &packed), ERR_OK);
     for (size_t i = 0; i < count; i++) {
         struct batch_span span = {.number = i + 1};
         strcpy(span.partner, glns[i]);
-        ck_assert_int_eq(batch_add(batch, &span, &item, &event.base), ERR_OK);
+        ck_assert_int_eq(batch_add(batch, &span, &packed), ERR_OK);
     }
+    pack_free(&pack);
     ck_assert_int_eq(batch_close(batch, 1, parent, cache), ERR_OK);
     Epcis__Wire__V1__Batch *read =
         epcis__wire__v1__batch__unpack(&arena.allocator, batch->frame.length, batch->frame.data);

@@ -64,13 +64,17 @@ static struct batch *make_batch(uint32_t partition, uint64_t sequence)
 {
     static const uint8_t parent[DIGEST_BYTES];
     struct batch *batch = batch_new(partition, 0);
+    struct pack pack = {0};
+    struct batch_item packed;
     must(batch);
     for (uint32_t i = 0; i < ITEMS; i++) {
         Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
         item.line = 1 + i;
         struct batch_span span = {.number = 1 + i / 2, .events = i != 0};
-        must(!batch_add(batch, &span, &item, NULL));
+        must(!batch_pack(&pack, &item, NULL, &packed));
+        must(!batch_add(batch, &span, &packed));
     }
+    pack_free(&pack);
     must(!batch_close(batch, sequence, parent, NULL));
     return batch;
 }

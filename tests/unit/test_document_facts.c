@@ -134,12 +134,16 @@ START_TEST(each_segment_carries_them)
     Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
     Epcis__V1__Event event = EPCIS__V1__EVENT__INIT;
     struct batch_span spans[2] = {{.number = 1}, {.number = 2}};
+    struct pack pack = {0};
+    struct batch_item packed;
     document.sender = (char *)"9520000000011";
     ck_assert_int_eq(document_facts_new(&document, &spans[0].facts), ERR_OK);
     struct batch *batch = batch_new(1, 0);
     item.content_case = EPCIS__WIRE__V1__BATCH_ITEM__CONTENT_EVENT;
+    ck_assert_int_eq(batch_pack(&pack, &item, &event.base, &packed), ERR_OK);
     for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(batch_add(batch, &spans[i], &item, &event.base), ERR_OK);
+        ck_assert_int_eq(batch_add(batch, &spans[i], &packed), ERR_OK);
+    pack_free(&pack);
     document_facts_release(&spans[0].facts); /* the batch has a reference of its own */
     ck_assert_int_eq(batch_close(batch, 1, parent, NULL), ERR_OK);
     Epcis__Wire__V1__Batch *read =
