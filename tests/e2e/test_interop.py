@@ -1,12 +1,16 @@
 """The example clients of tests/interop, as their readers run them: alone with the proto files, over plain
 loopback and over TLS with a token; and buf curl with nothing but the address."""
 
+import concurrent.futures
 import json
 import subprocess
 import sys
 
+import grpc
+
 from documents import make
-from harness import BUILD, HERE, PATIENCE, ROOT, SANITIZER, EndToEnd, counts_of, main
+from harness import (BUILD, HERE, PATIENCE, ROOT, SANITIZER, EndToEnd, audit_grpc, audit_pb, capture_grpc, capture_pb,
+                     counts_of, main)
 from oracle import Oracle
 from test_tls import Authority
 from test_uploads import MIB, Proxy, big_document
@@ -14,6 +18,24 @@ from test_uploads import MIB, Proxy, big_document
 INTEROP = ROOT / "tests" / "interop"
 NODE_MODULES = HERE / "node_modules"
 COUNTS = ("events", "committed", "duplicates", "dead_letters")
+
+
+class Forger(capture_grpc.CaptureServiceServicer, audit_grpc.AuditServiceServicer):
+    """Shows a receipt as the test has it, and the keys of the server that signed it."""
+
+    def __init__(self, receipt, keys):
+        self.receipt, self.keys = receipt, keys
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=2))
+        capture_grpc.add_CaptureServiceServicer_to_server(self, self.server)
+        audit_grpc.add_AuditServiceServicer_to_server(self, self.server)
+        self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        self.server.start()
+
+    def GetCapture(self, request, context):
+        return capture_pb.GetCaptureResponse(capture=capture_pb.Capture(receipt=self.receipt))
+
+    def ListKeys(self, request, context):
+        return audit_pb.ListKeysResponse(keys=self.keys)
 
 
 class Interop(EndToEnd):
@@ -63,9 +85,8 @@ class Interop(EndToEnd):
 
         end, cursor = self.watch(program, address, receipt["capture_id"])
         self.assertEqual({name: int(end.get(name, 0)) for name in COUNTS}, expected.counts)
-        if program != "c++":
-            self.assertEqual(self.run_client(program, address, "verify", receipt["capture_id"])[0],
-                             [{"genuine": True, "key_id": receipt["key_id"]}])
+        self.assertEqual(self.run_client(program, address, "verify", receipt["capture_id"])[0],
+                         [{"genuine": True, "key_id": receipt["key_id"]}])
 
         letters, _ = self.run_client(program, address, "dead-letters", receipt["capture_id"])
         self.assertEqual({int(letter.get("event_index", 0)) for letter in letters}, set(expected.refused))
@@ -152,6 +173,34 @@ class Interop(EndToEnd):
             self.assertIn("IDENTITY_UNKNOWN: ", said)
         self.buf_curl(server.address, authority.pem, token_file.read_text().strip(), capture_id)
         self.stop_cleanly(server)
+
+    def test_forged_receipts(self):
+        server = self.start(workers=0)
+        receipt = server.client.capture(make(events=1, seed=1, company=660).data)
+        keys = server.client.call(server.client.audit.ListKeys, audit_pb.ListKeysRequest()).keys
+        self.stop_cleanly(server)
+        forger = Forger(receipt, keys)
+        self.addCleanup(lambda: forger.server.stop(None).wait())
+        forged = {"nothing": {},
+                  "capture_id": {"capture_id": receipt.capture_id[::-1]},
+                  "document_digest": {"document_digest": receipt.document_digest[:-1] + "x"},
+                  "document_bytes": {"document_bytes": receipt.document_bytes + 1},
+                  "received_ms": {"received_ms": receipt.received_ms - 1},
+                  "journal_position": {"journal_position": receipt.journal_position + 1},
+                  "partner": {"partner": "0614141000012"},
+                  "key_id": {"key_id": "0" * 16},
+                  "signature": {"signature": receipt.signature[::-1]},
+                  "no signature": {"signature": b""}}
+        for program in self.programs:
+            for what, fields in forged.items():
+                with self.subTest(program, forged=what):
+                    forger.receipt = capture_pb.Receipt()
+                    forger.receipt.CopyFrom(receipt)
+                    for name, value in fields.items():
+                        setattr(forger.receipt, name, value)
+                    answers, _ = self.run_client(program, forger.address, "verify", receipt.capture_id,
+                                                 check=1 if fields else 0)
+                    self.assertEqual(answers, [{"genuine": not fields, "key_id": forger.receipt.key_id}])
 
     def buf_curl(self, address, authority, token, capture_id):
         [buf] = (NODE_MODULES / "@bufbuild").glob("buf-linux-*/bin/buf")

@@ -22,11 +22,13 @@
 #include <thread>
 #include <vector>
 
+#include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 #include <grpcpp/grpcpp.h>
 #include <openssl/evp.h>
 
 #include "epcis/v1/acknowledgment_service.grpc.pb.h"
+#include "epcis/v1/audit_service.grpc.pb.h"
 #include "epcis/v1/capture_service.grpc.pb.h"
 #include "epcis/v1/dead_letter_service.grpc.pb.h"
 #include "google/rpc/error_details.pb.h"
@@ -75,6 +77,20 @@ static void tell(const google::protobuf::Message &message)
     std::cout << json << std::endl;
 }
 
+// AuditService's page says how signatures are made.
+static bool signature_ok(const std::string &public_key, const std::string &text, const std::string &signature)
+{
+    const auto bytes = [](const std::string &of) {
+        return reinterpret_cast<const unsigned char *>(of.data());
+    };
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes(public_key), public_key.size()),
+        EVP_PKEY_free);
+    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+    return key && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+           EVP_DigestVerify(context.get(), bytes(signature), signature.size(), bytes(text), text.size()) == 1;
+}
+
 // What an upload begins with: the document's length and SHA-256, and an id (a UUID) made of that.
 static CaptureStart measure(const std::string &path)
 {
@@ -108,6 +124,7 @@ class Client
     Captures captures;
     Letters letters;
     AcknowledgmentService::Stub acknowledgments;
+    AuditService::Stub audit;
     Seconds patience, pause{};
     std::chrono::time_point<Clock, Seconds> deadline;
     std::random_device random;
@@ -186,7 +203,7 @@ class Client
 
   public:
     Client(const std::shared_ptr<grpc::Channel> &channel, Seconds patience)
-        : captures(channel), letters(channel), acknowledgments(channel), patience(patience)
+        : captures(channel), letters(channel), acknowledgments(channel), audit(channel), patience(patience)
     {
         progress();
     }
@@ -249,6 +266,32 @@ class Client
         }
     }
 
+    // CAPTURE_ID: whether the receipt is genuine: capture_service.proto says what is signed. A partner keeps
+    // receipts and public keys itself instead of asking for them, as here, when it needs them.
+    void verify(const Words &given)
+    {
+        GetCaptureRequest request;
+        request.set_capture_id(given[1]);
+        const Receipt receipt = call(captures, &Captures::GetCapture, request).capture().receipt();
+        const auto known = call(audit, &AuditService::Stub::ListKeys, ListKeysRequest());
+        std::string public_key, text;
+        for (const SigningKey &key : known.keys())
+            if (key.key_id() == receipt.key_id())
+                public_key = key.public_key();
+        for (const std::string &line :
+             {std::string("epcisd receipt 1"), receipt.capture_id(), receipt.document_digest(),
+              std::to_string(receipt.document_bytes()), std::to_string(receipt.received_ms()),
+              std::to_string(receipt.journal_position()), receipt.partner()})
+            text += line + "\n";
+        const bool genuine = signature_ok(public_key, text, receipt.signature());
+        google::protobuf::Struct answer;
+        (*answer.mutable_fields())["genuine"].set_bool_value(genuine);
+        (*answer.mutable_fields())["key_id"].set_string_value(receipt.key_id());
+        tell(answer);
+        if (!genuine)
+            throw std::runtime_error("the receipt is not genuine");
+    }
+
     // CAPTURE_ID: all of a document; only an empty page_token is the end.
     void dead_letters(const Words &given)
     {
@@ -304,12 +347,13 @@ int main(int argc, char **argv)
     given.resize(5);
     const std::map<std::string, void (Client::*)(const Words &)> commands{
         {"capture", &Client::capture}, {"stream", &Client::stream},
-        {"watch", &Client::watch},     {"dead-letters", &Client::dead_letters},
-        {"show", &Client::show},       {"resubmit", &Client::resubmit},
-        {"discard", &Client::discard}};
+        {"watch", &Client::watch},     {"verify", &Client::verify},
+        {"show", &Client::show},       {"dead-letters", &Client::dead_letters},
+        {"discard", &Client::discard}, {"resubmit", &Client::resubmit}};
     const auto command = commands.find(given[0]);
     if (command == commands.end()) {
-        std::cerr << "commands: capture, stream, watch, dead-letters, show, resubmit, discard" << std::endl;
+        std::cerr << "commands: capture, stream, watch, verify, dead-letters, show, resubmit, discard"
+                  << std::endl;
         return 2;
     }
     try {

@@ -19,6 +19,7 @@ import time
 import uuid
 
 import grpc
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from epcis.v1 import acknowledgment_service_pb2 as ack_pb, acknowledgment_service_pb2_grpc as ack_grpc
 from epcis.v1 import audit_service_pb2 as audit_pb, audit_service_pb2_grpc as audit_grpc
@@ -177,12 +178,18 @@ def verify(channel, patience, capture_id):
     stub = capture_grpc.CaptureServiceStub(channel)
     receipt = patience.call(stub.GetCapture, capture_pb.GetCaptureRequest(capture_id=capture_id)).capture.receipt
     keys = patience.call(audit_grpc.AuditServiceStub(channel).ListKeys, audit_pb.ListKeysRequest()).keys
-    [key] = [key.public_key for key in keys if key.key_id == receipt.key_id]
     lines = ["epcisd receipt 1", receipt.capture_id, receipt.document_digest, receipt.document_bytes,
              receipt.received_ms, receipt.journal_position, receipt.partner]
     signed = "".join(f"{line}\n" for line in lines).encode()
-    Ed25519PublicKey.from_public_bytes(key).verify(receipt.signature, signed)  # raises InvalidSignature
-    print(json.dumps({"genuine": True, "key_id": receipt.key_id}))
+    public_keys = {key.key_id: key.public_key for key in keys}
+    try:
+        Ed25519PublicKey.from_public_bytes(public_keys[receipt.key_id]).verify(receipt.signature, signed)
+        genuine = True
+    except (KeyError, InvalidSignature):
+        genuine = False
+    print(json.dumps({"genuine": genuine, "key_id": receipt.key_id}), flush=True)
+    if not genuine:
+        sys.exit("the receipt is not genuine")
 
 
 # ---- dead letters ---------------------------------------------------------------------------------------
