@@ -231,7 +231,7 @@ static void start_known(struct assembler *assembler, const struct assembler_name
                         const struct grammar_rule *rule)
 {
     void *message = parent ? parent->message : NULL;
-    if (assembler->event && parent && !assembler->pointers)
+    if (assembler->event && parent && !assembler->point)
         assembler_check_place(assembler, name, parent, true);
     if (name->id == NAME_CERTIFICATION_INFO)
         assembler_check_certification(assembler, name);
@@ -288,7 +288,7 @@ static void start_known(struct assembler *assembler, const struct assembler_name
 /* The JSON schema has any member in readPoint and bizLocation, the XSDs want a namespace there. */
 bool assembler_takes_any_name(const struct assembler *assembler, uint8_t context)
 {
-    return grammar_contents[context].any_name || (assembler->pointers && context == IN_LOCATION);
+    return grammar_contents[context].any_name || (assembler->point && context == IN_LOCATION);
 }
 
 /* In the inner of two <extension> elements the schema of 1.2 takes any element without a namespace, for later
@@ -316,7 +316,7 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
                          "element %s stands in %s: text alone would be right", name->local, parent->local);
         assembler->skip++;
     } else if (foreign && parent->extensions) {
-        if (assembler->event && name->uri[0] && !parent->wrapper && !assembler->pointers)
+        if (assembler->event && (name->uri[0] || content->childless) && !parent->wrapper && !assembler->point)
             assembler_check_place(assembler, name, parent, false);
         if (content->closed)
             assembler_note(assembler, name, "%s stands in %s, which has no extensions: none would be right",
@@ -329,11 +329,11 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
         assembler->skip++;
     } else if (!foreign && (parent->context == IN_DOCUMENT || in_body)) {
         assembler_fail(assembler, ERR_INPUT, "%s %s is not known in %s: %s would be right",
-                       assembler->pointers ? "member" : "element", name->local, parent->local,
-                       !in_body              ? "EPCISHeader or EPCISBody"
-                       : query               ? "QueryResults"
-                       : assembler->pointers ? "eventList"
-                                             : "EventList");
+                       assembler->point ? "member" : "element", name->local, parent->local,
+                       !in_body           ? "EPCISHeader or EPCISBody"
+                       : query            ? "QueryResults"
+                       : assembler->point ? "eventList"
+                                          : "EventList");
     } else {
         assembler->skip++;
     }
@@ -474,7 +474,7 @@ void assembler_end(struct assembler *assembler)
         assembler->skip--;
         return;
     }
-    if (assembler->event && !assembler->pointers && frame->kind == FRAME_PART && !frame->wrapper &&
+    if (assembler->event && !assembler->point && frame->kind == FRAME_PART && !frame->wrapper &&
         grammar_contents[frame->context].filled && frame->children == 0)
         assembler_note(assembler, NULL, "%s is empty: at least one entry would be right", frame->local);
     enum frame_end end = frame->end;

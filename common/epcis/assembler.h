@@ -63,8 +63,9 @@ struct assembler {
     struct parser_sink sink;
     /* Tells where the parser stands: at the start of what it reads now, or behind what it has read. */
     void (*locate)(void *context, bool start, uint64_t *line, uint64_t *byte_offset);
+    /* Writes the JSON pointer to it. NULL: paths are XPath, and it is XML that is read. */
+    void (*point)(void *context, char *text, size_t size);
     void *locate_context;
-    bool pointers; /* paths are JSON pointers, not XPath */
     enum err err;
 
     struct frame *frames; /* limits.depth of them */

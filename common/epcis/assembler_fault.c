@@ -16,38 +16,34 @@ static void append(char *text, size_t size, const char *format, ...)
     va_end(arguments);
 }
 
+/* The number of the element inside that came last, among those of its name; 0: it needs none. */
+static size_t number_of(const struct frame *parent, const char *local)
+{
+    if (!parent || parent->kind != FRAME_PART)
+        return 0;
+    if (parent->context == IN_SENSOR_ELEMENT)
+        return strcmp(local, grammar_spellings[NAME_SENSOR_REPORT]) == 0
+                   ? ((const Epcis__V1__SensorElement *)parent->message)->n_sensor_reports
+                   : 0;
+    if (parent->context == IN_VOCABULARY_ELEMENT)
+        return strcmp(local, grammar_spellings[NAME_ATTRIBUTE]) == 0
+                   ? ((const Epcis__V1__VocabularyElement *)parent->message)->n_attributes
+                   : 0;
+    return grammar_contents[parent->context].list ? parent->children : 0;
+}
+
 /* XPath; events of several kinds share a list, so their number counts them all. */
-static void append_xpath_step(struct assembler_fault *fault, const struct frame *parent, bool list,
-                              const char *prefix, const char *local)
+static void append_step(struct assembler_fault *fault, const struct frame *parent, const char *prefix,
+                        const char *local)
 {
     const char *colon = prefix[0] ? ":" : "";
-    if (list && parent->context == IN_EVENT_LIST)
-        append(fault->path, sizeof fault->path, "/*[%u]", parent->children);
-    else if (list)
-        append(fault->path, sizeof fault->path, "/%s%s%s[%u]", prefix, colon, local, parent->children);
+    size_t number = number_of(parent, local);
+    if (number > 0 && parent->context == IN_EVENT_LIST)
+        append(fault->path, sizeof fault->path, "/*[%zu]", number);
+    else if (number > 0)
+        append(fault->path, sizeof fault->path, "/%s%s%s[%zu]", prefix, colon, local, number);
     else
         append(fault->path, sizeof fault->path, "/%s%s%s", prefix, colon, local);
-}
-
-/* JSON pointer (RFC 6901); the root has no step. What repeats in an object is a member that is an array:
- * which of its entries is meant is not told. */
-static void append_pointer_step(struct assembler_fault *fault, const struct frame *parent, bool list,
-                                const char *prefix, const char *local)
-{
-    if (list && parent->context != IN_SENSOR_ELEMENT && parent->context != IN_VOCABULARY_ELEMENT)
-        append(fault->path, sizeof fault->path, "/%u", parent->children > 0 ? parent->children - 1 : 0);
-    else if (parent)
-        append(fault->path, sizeof fault->path, "/%s%s%s", prefix, prefix[0] ? ":" : "", local);
-}
-
-static void append_step(const struct assembler *assembler, struct assembler_fault *fault,
-                        const struct frame *parent, const char *prefix, const char *local)
-{
-    bool list = parent && parent->kind == FRAME_PART && grammar_contents[parent->context].list;
-    if (assembler->pointers)
-        append_pointer_step(fault, parent, list, prefix, local);
-    else
-        append_xpath_step(fault, parent, list, prefix, local);
 }
 
 static void write_path(const struct assembler *assembler, struct assembler_fault *fault,
@@ -55,12 +51,16 @@ static void write_path(const struct assembler *assembler, struct assembler_fault
 {
     const struct frame *parent = NULL;
     fault->path[0] = '\0';
+    if (assembler->point) {
+        assembler->point(assembler->locate_context, fault->path, sizeof fault->path);
+        return;
+    }
     for (uint32_t i = 0; i < assembler->depth; i++) {
-        append_step(assembler, fault, parent, assembler->frames[i].prefix, assembler->frames[i].local);
+        append_step(fault, parent, assembler->frames[i].prefix, assembler->frames[i].local);
         parent = &assembler->frames[i];
     }
     if (name)
-        append_step(assembler, fault, parent, name->prefix, name->local);
+        append_step(fault, parent, name->prefix, name->local);
 }
 
 /* ---- what is said ---- */

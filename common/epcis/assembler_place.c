@@ -30,7 +30,7 @@ void assembler_check_field(struct assembler *assembler, const struct assembler_n
 static void check_order(struct assembler *assembler, const struct assembler_name *name, struct frame *parent,
                         bool known)
 {
-    if (assembler->pointers)
+    if (assembler->point)
         return;
     bool version_1 = assembler->document->format == EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_XML_1;
     unsigned type = (unsigned)assembler->event->type;
@@ -79,8 +79,7 @@ static const char *similar_name(const struct frame *parent, const char *local)
 void assembler_refuse_unknown(struct assembler *assembler, const struct assembler_name *name,
                               const struct frame *parent)
 {
-    const char *kind = assembler->pointers ? "member" : "element",
-               *similar = similar_name(parent, name->local);
+    const char *kind = assembler->point ? "member" : "element", *similar = similar_name(parent, name->local);
     if (similar)
         assembler_refuse(assembler, ERR_INPUT, name, NULL, "%s %s is not known in %s: %s would be right",
                          kind, name->local, parent->local, similar);
@@ -93,5 +92,5 @@ void assembler_refuse_unknown(struct assembler *assembler, const struct assemble
             assembler, ERR_INPUT, name, NULL,
             "%s %s is not known in %s: one of the EPCIS schema, or one with %s of its own, would be "
             "right",
-            kind, name->local, parent->local, assembler->pointers ? "a prefix" : "a namespace");
+            kind, name->local, parent->local, assembler->point ? "a prefix" : "a namespace");
 }

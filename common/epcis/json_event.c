@@ -168,6 +168,7 @@ static Epcis__V1__ValueType value_type(enum json_kind kind)
 static void give_value(struct giver *giver, const struct json_context *context,
                        const struct assembler_name *name, const struct json_value *value, bool in_array)
 {
+    giver->names->given = value;
     if (value->kind == JSON_ARRAY) {
         for (const struct json_value *element = value->first; element; element = element->next)
             give_value(giver, context, name, element, true);
@@ -261,9 +262,10 @@ static void check_required(struct assembler *assembler, const struct assembler_n
 }
 
 /* False after refusing. */
-static bool check_kind(struct assembler *assembler, const struct assembler_name *name,
+static bool check_kind(struct giver *giver, const struct assembler_name *name,
                        const struct json_value *member)
 {
+    struct assembler *assembler = giver->assembler;
     enum json_kind right = schema_kind(name->id);
     if (name->id == NAME_CERTIFICATION_INFO && member->kind == JSON_ARRAY)
         right = JSON_ARRAY;
@@ -275,6 +277,7 @@ static bool check_kind(struct assembler *assembler, const struct assembler_name 
         return true;
     enum json_kind right_entry = schema_kind_of_entry(name->id);
     for (const struct json_value *entry = member->first; entry; entry = entry->next) {
+        giver->names->given = entry;
         if (entry->kind != right_entry &&
             !report_kind(assembler, name, "an entry of ", entry->kind, right_entry))
             return false;
@@ -289,6 +292,7 @@ static void give_list(struct giver *giver, const struct json_context *context,
                       const struct json_value *value)
 {
     struct assembler_name inner = home_name(entry, grammar_spellings[entry]);
+    giver->names->given = value;
     assembler_start(giver->assembler, name);
     if (value->kind == JSON_ARRAY)
         give_value(giver, context, &inner, value, false);
@@ -368,6 +372,7 @@ static void give_member(struct giver *giver, const struct json_context *context,
 {
     struct assembler *assembler = giver->assembler;
     enum grammar_name id = member->name;
+    giver->names->given = member;
     if (id == NAME_UNKNOWN ? is_aside(assembler, member) : is_told_by_place(assembler, member))
         return;
     if (is_attribute_of_header(assembler, member)) {
@@ -379,7 +384,7 @@ static void give_member(struct giver *giver, const struct json_context *context,
         struct assembler_name name = home_name(id, member->key);
         if (assembler->event)
             assembler_check_field(assembler, &name);
-        if ((assembler->event && !check_kind(assembler, &name, member)) || member->kind == JSON_NULL)
+        if ((assembler->event && !check_kind(giver, &name, member)) || member->kind == JSON_NULL)
             return;
         if (entry_name(id) != NAME_UNKNOWN)
             give_list(giver, context, &name, entry_name(id), member);
@@ -437,7 +442,8 @@ enum grammar_name json_event_name(const struct json_names *names, const struct j
 }
 
 /* One that says of itself nothing, or nothing known. */
-static void refuse_event(struct assembler *assembler, const struct json_value *event)
+static void refuse_event(struct assembler *assembler, struct json_names *names,
+                         const struct json_value *event)
 {
     static const char right[] = "ObjectEvent, AggregationEvent, TransactionEvent, TransformationEvent or "
                                 "AssociationEvent would be right";
@@ -445,6 +451,7 @@ static void refuse_event(struct assembler *assembler, const struct json_value *e
     struct assembler_name any = home_name(NAME_OBJECT_EVENT, "event"),
                           type_name = home_name(NAME_TYPE, "type");
     assembler_start(assembler, &any);
+    names->given = type ? type : event;
     if (event->kind != JSON_OBJECT)
         assembler_refuse(assembler, ERR_INPUT, NULL, NULL,
                          "an entry of eventList is no object: an event would be right");
@@ -455,6 +462,7 @@ static void refuse_event(struct assembler *assembler, const struct json_value *e
     else
         assembler_refuse(assembler, ERR_INPUT, &type_name, type->text, "%.64s is no type of event: %s",
                          type->text, right);
+    names->given = NULL;
     assembler_end(assembler);
 }
 
@@ -465,11 +473,13 @@ void json_event_give(struct assembler *assembler, struct json_names *names,
     enum grammar_name id = json_event_name(names, event);
     struct assembler_name name = home_name(id, grammar_spellings[id]);
     if (id == NAME_UNKNOWN) {
-        refuse_event(assembler, event);
+        refuse_event(assembler, names, event);
         return;
     }
     assembler_start(assembler, &name);
+    names->given = event;
     give_members(&giver, context, event);
+    names->given = NULL; /* its end is where the parser stands */
     assembler_end(assembler);
 }
 
@@ -510,6 +520,7 @@ void json_event_give_vocabulary_element(struct assembler *assembler, struct json
         for (const struct json_value *entry = member->first; entry; entry = entry->next)
             give_vocabulary_attribute(&giver, context, entry);
     }
+    names->given = NULL;
     assembler_end(assembler);
 }
 
@@ -519,4 +530,5 @@ void json_event_give_member(struct assembler *assembler, struct json_names *name
 {
     struct giver giver = {assembler, names, arena, context};
     give_member(&giver, context, member);
+    names->given = NULL;
 }

@@ -21,6 +21,7 @@ struct json_names {
     uint8_t slots[512];                            /* of grammar names, by hash; 0: free */
     uint8_t lengths[NAME_COUNT];                   /* of their spellings */
     struct json_foreign foreign[JSON_FOREIGN_MAX]; /* by hash; the first is never used */
+    const struct json_value *given;                /* handed on now: what errors are about; NULL: none */
 };
 
 void json_names_fill(struct json_names *names);

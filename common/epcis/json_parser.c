@@ -34,9 +34,72 @@ static uint64_t present_line(struct json_parser *parser)
     return parser->line;
 }
 
+static size_t count_lines(const unsigned char *text, size_t length)
+{
+    const unsigned char *end = text + length;
+    size_t count = 0;
+    for (; text < end && (text = memchr(text, '\n', (size_t)(end - text))); text++)
+        count++;
+    return count;
+}
+
+/* The line of what stands `end` bytes behind the start of what is collected. */
+static uint64_t line_inside(const struct json_parser *parser, uint32_t end)
+{
+    const uint32_t *breaks = (const uint32_t *)(const void *)parser->breaks.data;
+    size_t known = parser->breaks.length / sizeof *breaks, passed = 0;
+    uint64_t offset = parser->start_offset + end;
+    if (parser->piece && offset > parser->piece_start) {
+        size_t from =
+            parser->start_offset > parser->piece_start ? parser->start_offset - parser->piece_start : 0;
+        return parser->start_line + known +
+               count_lines(parser->piece + from, offset - parser->piece_start - from);
+    }
+    while (passed < known && breaks[passed] < end)
+        passed++;
+    return parser->start_line + passed;
+}
+
+/* Remembers the line ends in the piece that belong to what is collected, before the piece goes. */
+static void keep_breaks(struct json_parser *parser)
+{
+    const unsigned char *at = parser->piece, *end = at + parser->piece_bytes;
+    if (parser->start_offset > parser->piece_start)
+        at += parser->start_offset - parser->piece_start;
+    for (; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++) {
+        uint32_t offset =
+            (uint32_t)(parser->piece_start + (uint64_t)(at - parser->piece) - parser->start_offset);
+        buffer_append(&parser->breaks, &offset, sizeof offset);
+    }
+    parser->spent |= parser->breaks.length > parser->assembler->limits.event_bytes / 8;
+    if (parser->breaks.failed)
+        assembler_fail(parser->assembler, ERR_MEMORY, "out of memory");
+}
+
+/* yajl tells where tokens end. A text with escapes is shorter than its token: then this is inside it. */
+static void locate_value(const struct json_parser *parser, const struct json_value *value, uint64_t *line,
+                         uint64_t *byte_offset)
+{
+    size_t length = value->kind == JSON_STRING ? value->length + 2
+                    : value->kind == JSON_NULL ? sizeof "null" - 1
+                    : value->length > 0        ? value->length
+                                               : 1; /* the bracket */
+    if (value->place) {
+        *line = value->place->line;
+        *byte_offset = value->place->start + 1 - length;
+    } else {
+        *line = line_inside(parser, value->end);
+        *byte_offset = parser->start_offset + value->end - length;
+    }
+}
+
 static void locate(void *context, bool start, uint64_t *line, uint64_t *byte_offset)
 {
     struct json_parser *parser = context;
+    if (!start && parser->names.given) {
+        locate_value(parser, parser->names.given, line, byte_offset);
+        return;
+    }
     *line = start || parser->replayed ? parser->start_line : present_line(parser);
     *byte_offset = start              ? parser->start_offset
                    : parser->replayed ? parser->replayed->place->end
@@ -49,11 +112,19 @@ static const struct json_key no_key;
 static inline struct json_value *add(struct json_parser *parser, enum json_kind kind,
                                      const struct json_key *key, const char *text, size_t length)
 {
+    uint64_t end;
     /* yajl hands on the piece's own bytes where nothing is escaped, and these have no NUL. */
-    if (text && (uintptr_t)text - (uintptr_t)parser->piece >= parser->piece_bytes)
-        parser->nul |= memchr(text, '\0', length) != NULL;
+    if (text && (uintptr_t)text - (uintptr_t)parser->piece < parser->piece_bytes) {
+        size_t quote = kind == JSON_STRING;
+        end = parser->piece_start + ((uintptr_t)text - (uintptr_t)parser->piece) + length + quote;
+    } else {
+        end = present_offset(parser);
+        parser->nul |= text && memchr(text, '\0', length) != NULL;
+    }
     struct json_value *added = parser->spent ? NULL : json_value_new(parser->target, kind, key, text, length);
     parser->spent |= added == NULL;
+    if (added)
+        added->end = (uint32_t)(end - parser->start_offset);
     return added;
 }
 
@@ -293,6 +364,7 @@ static void json_close(void *state)
     json_memory_close(&parser->memory);
     arena_free(&parser->arena);
     arena_free(&parser->root_arena);
+    buffer_free(&parser->breaks);
     free(parser->open);
     free(parser->key_text);
     free(parser);
@@ -327,7 +399,7 @@ static void *json_open(struct assembler *assembler)
     json_names_fill(&parser->names);
     assembler->locate = locate;
     assembler->locate_context = parser;
-    assembler->pointers = true;
+    assembler->point = json_point;
     assembler->document->format = EPCIS__V1__DOCUMENT_FORMAT__DOCUMENT_FORMAT_JSON_2;
     return parser;
 }
@@ -371,6 +443,8 @@ static void feed_piece(struct json_parser *parser, const char *data, size_t byte
     if (assembler->err != ERR_OK)
         return;
     present_line(parser);
+    if (parser->collected > 0)
+        keep_breaks(parser);
     parser->piece = NULL;
     parser->piece_bytes = 0;
     parser->piece_start += bytes;

@@ -22,6 +22,7 @@ struct json_value {
     uint8_t kind;     /* enum json_kind */
     uint8_t name;     /* enum grammar_name of the key; NAME_UNKNOWN: not one of the grammar's */
     uint8_t foreign;  /* of the key: which of json_names' foreign ones; 0: none */
+    uint32_t end;     /* of a scalar, or of the opening bracket, from the start of what is collected */
     const char *key;  /* NULL: not a member of an object */
     const char *text; /* of a scalar, as written; null: "" */
     size_t length;

@@ -182,6 +182,7 @@ void json_way_dispatch(struct json_parser *parser, struct json_value *value)
         arena_reset(&parser->arena);
     }
     parser->outermost = NULL;
+    parser->breaks.length = 0;
     parser->spent = parser->nul = false;
 }
 
@@ -192,7 +193,7 @@ static void replay(struct json_parser *parser, struct json_value *value)
     if (!way) {
         parser->start_line = value->place->line;
         parser->start_offset = value->place->start;
-        parser->replayed = value;
+        parser->replayed = parser->outermost = value;
         json_way_dispatch(parser, value);
         parser->replayed = NULL;
     } else if (value->kind != (way->array ? JSON_ARRAY : JSON_OBJECT)) {

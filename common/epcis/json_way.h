@@ -53,9 +53,9 @@ struct json_parser {
     struct json_value *root; /* members of the outermost object, but for those that lead on */
     struct json_context context;
 
-    struct arena arena;     /* of the value that is collected */
-    struct json_open *open; /* those open in it, root before them; with the assembler's cap on depth */
-    struct json_value *outermost;
+    struct arena arena;           /* of the value that is collected */
+    struct json_open *open;       /* those open in it, root before them; with the assembler's cap on depth */
+    struct json_value *outermost; /* collected, until it is handed on */
     const struct json_value *replayed; /* collected long ago, handed on now */
     struct arena *target;              /* root_arena or arena */
     uint32_t depth;                    /* of all objects and arrays */
@@ -74,7 +74,11 @@ struct json_parser {
     uint64_t line;                     /* at `counted` */
     uint64_t token_offset;             /* end of the last piece with a token's end */
     uint64_t start_line, start_offset; /* of the collected value */
+    struct buffer breaks;              /* uint32_t: line ends in it before the piece, from its start */
 };
+
+/* As assembler.point. */
+void json_point(void *context, char *text, size_t size);
 
 enum json_place json_way_place(const struct json_parser *parser);
 

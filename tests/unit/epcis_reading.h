@@ -17,7 +17,8 @@ struct reading {
     struct buffer prehash; /* a line for each readable event */
     uint64_t readable, refused;
     enum err err;
-    struct buffer error;           /* of the document, or of the last refused event */
+    struct buffer error; /* of the document, or of the last refused event */
+    uint64_t error_offset;
     Epcis__V1__Document *document; /* copies, owned here */
     Epcis__V1__Event *last;
     uint64_t stop_after; /* the sink answers ERR_STOPPED at that event; 0: never */
@@ -57,6 +58,7 @@ static void reading_error(struct reading *reading, const struct parser_error *er
     buffer_clear(&reading->error);
     buffer_printf(&reading->error, "%s %s | %s | %s | %s | line %llu", error->code, error->message,
                   error->field, error->value, error->path, (unsigned long long)error->line);
+    reading->error_offset = error->byte_offset;
     buffer_append(&reading->error, "", 1);
 }
 

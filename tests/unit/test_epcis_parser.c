@@ -752,7 +752,7 @@ static const struct {
     {J_EVENT("\"bizTransactionList\":[\"urn:a\"]"), "an entry of bizTransactionList is a text: an object"},
     {J_EVENT("\"sensorElementList\":[{\"sensorReport\":[{\"type\":\"Count\",\"own\":{}}]},{\"sensorReport\":["
              "{\"type\":\"Count\",\"value\":{}}]}]"),
-     "/epcisBody/eventList/1/sensorElementList/1/sensorReport/value"},
+     "/epcisBody/eventList/1/sensorElementList/1/sensorReport/0/value"},
     {J_EVENT("\"BizStep\":\"a\""), "member BizStep is not known in ObjectEvent: bizStep would be right"},
     {J_EVENT("\"bizStep\":\"a\",\"bizStep\":\"b\""), "bizStep stands here a second time"},
     {J_EVENT("\"bizStep\":[\"a\",\"b\"]"), "bizStep stands here a second time"},
