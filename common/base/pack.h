@@ -27,7 +27,7 @@ static inline void pack_clear(struct pack *pack)
     pack->start = pack->capacity;
 }
 
-/* What is packed, until the next call. */
+/* What is packed, until the next call; its data may be NULL where it has no bytes. */
 static inline size_t pack_bytes(const struct pack *pack)
 {
     return pack->capacity - pack->start;
@@ -35,7 +35,7 @@ static inline size_t pack_bytes(const struct pack *pack)
 
 static inline const uint8_t *pack_data(const struct pack *pack)
 {
-    return pack->data + pack->start;
+    return pack->data ? pack->data + pack->start : NULL; /* to NULL not even 0 may be added */
 }
 
 /* Each puts something in front of what is packed. False without memory; the packer is then of no use until

@@ -245,11 +245,24 @@ START_TEST(a_message_can_be_put_inside_another)
 }
 END_TEST
 
+START_TEST(nothing_is_packed_at_first)
+{
+    struct pack pack = {0};
+    ck_assert_uint_eq(pack_bytes(&pack), 0);
+    ck_assert_ptr_null(pack_data(&pack));
+    Epcis__Wire__V1__BatchItem item = EPCIS__WIRE__V1__BATCH_ITEM__INIT;
+    ck_assert(pack_fields(&pack, &item.base));
+    ck_assert_uint_eq(pack_bytes(&pack), 0);
+    ck_assert_ptr_null(pack_data(&pack));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("pack");
     TCase *tests = tcase_create("pack");
     suite_add_tcase(suite, tests);
+    tcase_add_test(tests, nothing_is_packed_at_first);
     tcase_add_test(tests, events_are_packed_as_protobuf_does);
     tcase_add_test(tests, vocabulary_elements_are_packed_as_protobuf_does);
     tcase_add_test(tests, items_with_any_content_are_packed_as_protobuf_does);
