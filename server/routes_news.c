@@ -170,22 +170,25 @@ static void heed_bad_batch(struct route *route, const Epcis__Wire__V1__Acknowled
     routes_hold(route, pause_ms);
 }
 
-static void heed_trial(struct routes *routes, struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
-{
-    if (route->isolation.items) {
-        routes_heed_trial(routes, route, ack);
-    } else if (ack->trial_count == 0) { /* TOO_LARGE, for the batch as it is */
-        route->too_large = true;
-        route->at_risk = false;
-        route->lease_end_ms = 0;
-    }
-}
-
 /* It is passed over: the lease runs out, and the batch is sent again. */
 static void tell_wrong(const Epcis__Wire__V1__Acknowledgment *ack)
 {
     log_error("acknowledgment_wrong", "partition=%u batch=%" PRIu64 " worker=%s", ack->partition,
               ack->sequence, ack->worker_id);
+}
+
+static void heed_trial(struct routes *routes, struct route *route, const Epcis__Wire__V1__Acknowledgment *ack)
+{
+    bool whole = ack->trial_count == 0; /* of the batch as it is */
+    if (whole && ack->result == EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK) {
+        tell_wrong(ack);
+    } else if (route->isolation.items) {
+        routes_heed_trial(routes, route, ack);
+    } else if (whole) {
+        route->too_large = true;
+        route->at_risk = false;
+        route->lease_end_ms = 0;
+    }
 }
 
 static void heed_ack(struct routes *routes, const Epcis__Wire__V1__Acknowledgment *ack)

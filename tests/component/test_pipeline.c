@@ -58,6 +58,8 @@ struct fake_worker {
     atomic_bool silent;        /* answers nothing at all */
     atomic_int wrong_sums;     /* answered with counts that do not add up */
     atomic_int short_outcomes; /* answered with an outcome too few */
+    atomic_int stray_trials;   /* answered as if they were trials that went through */
+    atomic_int trials;         /* that were asked for */
     atomic_int runs;
     bool keeps_order;      /* has a store, which refuses what does not follow its last batch */
     bool mixes_up;         /* answers a run's batches from the last to the first, and each twice */
@@ -185,6 +187,7 @@ static void handle_run(struct fake_worker *worker, struct wire *wire, struct buf
     bool failed = !lose && take_one(&worker->store_failures);
     bool wrong = !lose && !failed && take_one(&worker->wrong_sums);
     bool short_outcomes = !lose && !failed && !wrong && take_one(&worker->short_outcomes);
+    bool stray = take_one(&worker->stray_trials);
     for (size_t turn = 0; turn < (worker->mixes_up ? 2 * count : count); turn++) {
         size_t i = worker->mixes_up ? count - 1 - turn % count : turn;
         Epcis__Wire__V1__Batch *batch =
@@ -210,8 +213,11 @@ static void handle_run(struct fake_worker *worker, struct wire *wire, struct buf
         }
         uint64_t last = 0;
         Epcis__Wire__V1__BatchResult result = EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED;
+        atomic_fetch_add(&worker->trials, batch->trial_count > 0);
         if (!lose && !failed && worker->keeps_order)
             result = try_store(worker, batch, &last);
+        if (stray)
+            result = EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_TRIAL_OK;
         if (worker->too_large)
             result = try_memory(worker, batch);
         if (result != EPCIS__WIRE__V1__BATCH_RESULT__BATCH_RESULT_COMMITTED)
@@ -693,6 +699,24 @@ START_TEST(an_event_too_large_is_condemned)
 }
 END_TEST
 
+/* A worker that answers a batch as if it were a trial says nothing about it. */
+START_TEST(a_trial_that_was_not_asked_for_counts_for_nothing)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    worker.stray_trials = 3;
+    core_open();
+    worker_start(&worker);
+    struct receipt receipt = send_document("0614141000012", 1, 35, true);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    expect_capture(&receipt, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 35);
+    ck_assert_uint_eq(check_log(&worker), 35);
+    ck_assert_int_eq(worker.trials, 0);
+    core_close();
+}
+END_TEST
+
 START_TEST(a_restart_rebuilds_the_same_batches)
 {
     static struct fake_worker worker;
@@ -856,6 +880,7 @@ int main(void)
     tcase_add_test(tests, a_fork_stops_its_partition_alone);
     tcase_add_test(tests, mixed_up_answers_count_once);
     tcase_add_loop_test(tests, an_event_too_large_is_condemned, 0, 10);
+    tcase_add_test(tests, a_trial_that_was_not_asked_for_counts_for_nothing);
     tcase_add_test(tests, a_restart_rebuilds_the_same_batches);
     tcase_add_test(tests, master_data_travels_with_the_events);
     tcase_add_test(tests, master_data_behind_the_events_travels_too);
