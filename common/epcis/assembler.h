@@ -65,6 +65,9 @@ struct assembler {
     void (*locate)(void *context, bool start, uint64_t *line, uint64_t *byte_offset);
     /* Writes the JSON pointer to it. NULL: paths are XPath, and it is XML that is read. */
     void (*point)(void *context, char *text, size_t size);
+    /* The namespace that a prefix of `length` bytes, or none, stands for where the parser stands; NULL: it is
+     * not declared. NULL itself where texts are no qualified names (JSON). */
+    const char *(*namespace_of)(void *context, const char *prefix, size_t length);
     void *locate_context;
     enum err err;
 

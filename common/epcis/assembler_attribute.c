@@ -3,6 +3,21 @@
 
 #include <string.h>
 
+static const char xsi_uri[] = "http://www.w3.org/2001/XMLSchema-instance";
+
+/* The value of xsi:type is a qualified name, and its prefix need not be declared where others are. */
+static void qualify(struct assembler *assembler, Epcis__V1__Node *node)
+{
+    if (!assembler->namespace_of || strcmp(node->namespace_uri, xsi_uri) != 0 ||
+        strcmp(node->local_name, "type") != 0)
+        return;
+    const char *colon = strchr(node->text, ':');
+    size_t length = colon ? (size_t)(colon - node->text) : 0;
+    const char *uri = assembler->namespace_of(assembler->locate_context, node->text, length);
+    if (uri)
+        node->text_namespace_uri = (char *)uri;
+}
+
 static void add_attribute_node(struct assembler *assembler, const struct frame *frame,
                                const struct assembler_name *name, const char *value, size_t length)
 {
@@ -10,15 +25,16 @@ static void add_attribute_node(struct assembler *assembler, const struct frame *
         assembler_add_node(assembler, frame, EPCIS__V1__NODE_KIND__NODE_KIND_ATTRIBUTE, name);
     value = assembler_trim(value, &length);
     char *copy = node ? assembler_copy(assembler, value, length) : NULL;
-    if (copy)
-        node->text = copy;
+    if (!copy)
+        return;
+    node->text = copy;
+    qualify(assembler, node);
 }
 
 /* What only tells validators how to read the document. */
 static bool is_markup(const struct assembler_name *name)
 {
-    return strcmp(name->uri, "http://www.w3.org/2001/XMLSchema-instance") == 0 ||
-           strcmp(name->uri, "http://www.w3.org/XML/1998/namespace") == 0;
+    return strcmp(name->uri, xsi_uri) == 0 || strcmp(name->uri, "http://www.w3.org/XML/1998/namespace") == 0;
 }
 
 /* A bare event carries the attributes of the document that it has not. */

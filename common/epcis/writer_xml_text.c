@@ -105,26 +105,41 @@ void writer_xml_word_attribute(struct writer *writer, const char *name,
 
 /* ---- extensions ------------------------------------------------------------------------------------- */
 
-/* Appends the qualified name; a namespace not in scope is declared right there, which needs a start tag that
+/* Appends a prefix for the namespace. One not in scope is declared right there, which needs a start tag that
  * is still open: its text goes to `declarations`. */
+static void append_prefix(struct writer *writer, struct buffer *out, struct buffer *declarations,
+                          const char *hint, const char *uri, unsigned depth)
+{
+    const char *prefix = strcmp(uri, writer_xml_uri) == 0 ? "xml" : writer_prefix(writer, uri);
+    if (!prefix) {
+        prefix = writer_declare(writer, hint, uri, depth);
+        if (!prefix)
+            return;
+        buffer_printf(declarations, " xmlns:%s=\"", prefix);
+        writer_xml_escaped(declarations, uri);
+        buffer_append(declarations, "\"", 1);
+    }
+    buffer_printf(out, "%s:", prefix);
+}
+
 static void qualified_name(struct writer *writer, struct buffer *out, struct buffer *declarations,
                            const Epcis__V1__Node *node)
 {
-    if (*node->namespace_uri) {
-        const char *prefix = strcmp(node->namespace_uri, writer_xml_uri) == 0
-                                 ? "xml"
-                                 : writer_prefix(writer, node->namespace_uri);
-        if (!prefix) {
-            prefix = writer_declare(writer, node->prefix, node->namespace_uri, node->depth + 1);
-            if (!prefix)
-                return;
-            buffer_printf(declarations, " xmlns:%s=\"", prefix);
-            writer_xml_escaped(declarations, node->namespace_uri);
-            buffer_append(declarations, "\"", 1);
-        }
-        buffer_printf(out, "%s:", prefix);
-    }
+    if (*node->namespace_uri)
+        append_prefix(writer, out, declarations, node->prefix, node->namespace_uri, node->depth + 1);
     buffer_append_text(out, node->local_name);
+}
+
+/* The value of xsi:type is a qualified name. */
+static void qualified_text(struct writer *writer, struct buffer *out, struct buffer *declarations,
+                           const Epcis__V1__Node *node)
+{
+    const char *colon = strchr(node->text, ':');
+    char hint[32] = "";
+    if (colon && (size_t)(colon - node->text) < sizeof hint)
+        memcpy(hint, node->text, (size_t)(colon - node->text));
+    append_prefix(writer, out, declarations, hint, node->text_namespace_uri, node->depth + 1);
+    writer_xml_escaped(out, colon ? colon + 1 : node->text);
 }
 
 static bool is_attribute(const Epcis__V1__Node *node)
@@ -132,30 +147,26 @@ static bool is_attribute(const Epcis__V1__Node *node)
     return node->kind == EPCIS__V1__NODE_KIND__NODE_KIND_ATTRIBUTE;
 }
 
-/* The value of xsi:type is a qualified name: without its prefix the document would not be valid. */
-static bool is_understood(const struct writer *writer, const Epcis__V1__Node *node)
+/* An xsi:type whose prefix nobody declared is none, and no document would be valid with it. */
+static bool is_understood(const Epcis__V1__Node *node)
 {
-    const char *colon = strchr(node->text, ':');
-    if (!writer_is_xsi(node) || strcmp(node->local_name, "type") != 0 || !colon)
-        return true;
-    size_t length = (size_t)(colon - node->text);
-    for (size_t i = 0; i < writer->namespace_count; i++)
-        if (strlen(writer->namespaces[i].prefix) == length &&
-            memcmp(writer->namespaces[i].prefix, node->text, length) == 0)
-            return true;
-    return false;
+    return !writer_is_xsi(node) || strcmp(node->local_name, "type") != 0 || *node->text_namespace_uri ||
+           !strchr(node->text, ':');
 }
 
 void writer_xml_attributes(struct writer *writer, Epcis__V1__Node *const *nodes, size_t count, bool all)
 {
     struct buffer attributes = {0}, declarations = {0};
     for (size_t i = 0; i < count; i = writer_subtree_end(nodes, count, i)) {
-        if ((!all && !is_attribute(nodes[i])) || !is_understood(writer, nodes[i]))
+        if ((!all && !is_attribute(nodes[i])) || !is_understood(nodes[i]))
             continue;
         buffer_append(&attributes, " ", 1);
         qualified_name(writer, &attributes, &declarations, nodes[i]);
         buffer_append_text(&attributes, "=\"");
-        writer_xml_escaped(&attributes, nodes[i]->text);
+        if (*nodes[i]->text_namespace_uri)
+            qualified_text(writer, &attributes, &declarations, nodes[i]);
+        else
+            writer_xml_escaped(&attributes, nodes[i]->text);
         buffer_append(&attributes, "\"", 1);
     }
     buffer_append(&writer->out, declarations.data, declarations.length);

@@ -167,6 +167,19 @@ static void locate(void *context, bool start, uint64_t *line, uint64_t *byte_off
     *byte_offset = input->consumed + (uint64_t)(at - input->base);
 }
 
+/* What is declared on the present element and those around it, innermost last. */
+static const char *namespace_of(void *context, const char *prefix, size_t length)
+{
+    const struct xml_parser *parser = context;
+    for (int i = parser->context->nsNr - 2; i >= 0; i -= 2) {
+        const char *declared = (const char *)parser->context->nsTab[i];
+        if (length == 0 ? !declared
+                        : declared && strncmp(declared, prefix, length) == 0 && declared[length] == '\0')
+            return (const char *)parser->context->nsTab[i + 1];
+    }
+    return NULL;
+}
+
 static void check_root(struct xml_parser *parser, const struct assembler_name *name)
 {
     Epcis__V1__Document *document = parser->assembler->document;
@@ -461,6 +474,7 @@ static void *xml_open(struct assembler *assembler)
     xmlCtxtUseOptions(parser->context, XML_PARSE_NONET | XML_PARSE_NOENT);
     xmlDictSetLimit(parser->context->dict, NAME_BYTES_MAX);
     assembler->locate = locate;
+    assembler->namespace_of = namespace_of;
     assembler->locate_context = parser;
     return parser;
 }

@@ -317,8 +317,21 @@ START_TEST(schema_attributes_are_kept)
         {XML_1_EVENT(XSD, "<x:a " XSI " xsi:type='xsd:string'>1</x:a>"),
          "<x:a xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"xsd:string\">1</x:a>"},
         {XML_1_EVENT(XSI, "<x:a xsi:nil='true'/>"), "<x:a xsi:nil=\"true\"></x:a>"},
-        /* what the prefix stands for is not known behind the event */
-        {XML_1_EVENT(XSI, "<x:a " XSD " xsi:type='xsd:string'>1</x:a>"), "<x:a>1</x:a>"},
+        {XML_1_EVENT(XSI, "<x:a " XSD " xsi:type='xsd:string'>1</x:a>"),
+         "<x:a xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xsi:type=\"xsd:string\">1</x:a>"},
+        {XML_1_EVENT(XSI,
+                     "<x:b xmlns:t='urn:1'><x:a xmlns:t='urn:2' xsi:type='t:s'><x:c xsi:type='t:s'/></x:a>"
+                     "<x:a xsi:type='t:s'/></x:b>"),
+         "<x:b><x:a xmlns:t=\"urn:2\" xsi:type=\"t:s\"><x:c xsi:type=\"t:s\"></x:c></x:a>"
+         "<x:a xmlns:t=\"urn:1\" xsi:type=\"t:s\"></x:a></x:b>"},
+        /* a type without a prefix is of the default namespace, and of none without one */
+        {XML_1_EVENT(XSI, "<x:a xmlns='urn:d' xsi:type='s'>1</x:a>"),
+         "<x:a xmlns:ns1=\"urn:d\" xsi:type=\"ns1:s\">1</x:a>"},
+        {XML_1_EVENT(XSI, "<x:a xsi:type='s'>1</x:a>"), "<x:a xsi:type=\"s\">1</x:a>"},
+        /* the prefix may be another one's where it is written */
+        {XML_1_EVENT(XSI " xmlns:t='urn:1'", "<x:a xmlns:t='urn:2' xsi:type='t:s'><t:b/></x:a>"),
+         "<x:a xmlns:ns1=\"urn:2\" xsi:type=\"ns1:s\"><ns1:b></ns1:b></x:a>"},
+        {XML_1_EVENT(XSI, "<x:a xsi:type='nowhere:s'>1</x:a>"), "<x:a>1</x:a>"},
         /* a prefix of one's own, as XML allows */
         {XML_1_EVENT("xmlns:xsi='urn:y'", "<xsi:a xsi:b='1'>1</xsi:a>"),
          "<ns1:a xmlns:ns1=\"urn:y\" ns1:b=\"1\">1</ns1:a>"},
