@@ -83,7 +83,7 @@ size_t epc_key_text(const uint8_t *key, size_t length, char *out, size_t size);
  * `size` bytes with a NUL and returns the length needed without the NUL. */
 size_t epc_canonical(const char *text, size_t length, char *out, size_t size);
 
-/* What EPC URNs have before the serial, and the canonical form of that. */
+/* What EPC URNs and Digital Links have before the serial, and the canonical form of that. */
 struct epc_stem {
     char text[64], canonical[64];
     uint8_t text_length; /* 0: none */

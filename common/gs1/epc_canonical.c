@@ -137,17 +137,20 @@ static bool has_serial(const struct digital_link *link)
     return false;
 }
 
-/* CBV 8.9's constrained form: no consumer product variant, no lot beside a serial. */
-static void put_qualifiers(struct writer *writer, const struct digital_link *link)
+/* CBV 8.9's constrained form: no consumer product variant, no lot beside a serial. *last: the value that was
+ * written last, its text NULL where it was not that of a qualifier. */
+static void put_qualifiers(struct writer *writer, const struct digital_link *link, struct link_part *last)
 {
     const char *rest = link->rest;
     size_t length = link->rest_length;
     bool serial = has_serial(link);
     struct link_part name, value;
+    *last = (struct link_part){0};
     while (digital_link_next(&rest, &length, &name)) {
         const char *ai = digital_link_qualifier(&name);
         bool dropped = ai && (strcmp(ai, "22") == 0 || (serial && strcmp(ai, "10") == 0));
         bool paired = digital_link_next(&rest, &length, &value);
+        *last = paired && !dropped ? value : (struct link_part){0};
         if (dropped)
             continue;
         put(writer, "/", 1);
@@ -159,7 +162,7 @@ static void put_qualifiers(struct writer *writer, const struct digital_link *lin
     }
 }
 
-static void put_link(struct writer *writer, const struct digital_link *link)
+static void put_link(struct writer *writer, const struct digital_link *link, struct link_part *last)
 {
     put_text(writer, "https://id.gs1.org/");
     put_text(writer, link->ai);
@@ -167,24 +170,36 @@ static void put_link(struct writer *writer, const struct digital_link *link)
     if (strcmp(link->ai, "01") == 0 && link->value.length < 14)
         put(writer, "000000", 14 - link->value.length);
     put(writer, link->value.text, link->value.length);
-    put_qualifiers(writer, link);
+    put_qualifiers(writer, link, last);
 }
 
-/* The place of the stem that ends behind the last dot; NULL where there can be none. */
+/* The place of the stem that ends behind the last dot of a URN or slash of a link; NULL where there can be
+ * none. */
 static struct epc_stem *find_place(struct epc_stems *stems, const char *text, size_t length,
                                    size_t *stem_length)
 {
-    const char *dot = memrchr(text, '.', length);
+    const char *last = length > 0 ? memrchr(text, text[0] == 'h' ? '/' : '.', length) : NULL;
     uint64_t end;
-    if (!dot || (size_t)(dot - text) < sizeof end)
+    if (!last || (size_t)(last - text) < sizeof end)
         return NULL;
-    memcpy(&end, dot - sizeof end, sizeof end); /* which tells stems apart well enough */
-    *stem_length = (size_t)(dot - text) + 1;
+    memcpy(&end, last - sizeof end, sizeof end); /* which tells stems apart well enough */
+    *stem_length = (size_t)(last - text) + 1;
     return &stems->slots[end * 0x9e3779b97f4a7c15 >> (64 - EPC_STEM_BITS)];
 }
 
-/* Keeps what stands before the serial; schemes whose last part may mean something else have no such stem. */
-static void keep_stem(struct epc_stems *stems, const char *text, size_t length, const struct epc_urn *urn)
+/* Keeps the stem whose canonical form is written to its place: of `canonical` bytes, and where "0" stands for
+ * no extension `bare` bytes without it. */
+static void keep_stem(struct epc_stem *stem, const char *text, size_t stem_length, size_t canonical,
+                      size_t bare)
+{
+    stem->canonical_length = (uint8_t)canonical;
+    stem->bare_length = (uint8_t)bare;
+    stem->text_length = (uint8_t)stem_length;
+    memcpy(stem->text, text, stem_length);
+}
+
+/* What stands before the serial; schemes whose last part may mean something else have no such stem. */
+static void keep_urn_stem(struct epc_stems *stems, const char *text, size_t length, const struct epc_urn *urn)
 {
     bool extension = urn->scheme->tail == TAIL_EXTENSION;
     size_t stem_length;
@@ -196,13 +211,28 @@ static void keep_stem(struct epc_stems *stems, const char *text, size_t length, 
     stem->text_length = 0;
     if (!put_urn_stem(&writer, urn))
         return;
-    stem->bare_length = (uint8_t)(extension ? writer.length : 0);
+    size_t bare = extension ? writer.length : 0;
     put_text(&writer, urn->scheme->link_tail);
-    if (writer.length > writer.size)
+    if (writer.length <= writer.size)
+        keep_stem(stem, text, stem_length, writer.length, bare);
+}
+
+/* What stands before the value of the last qualifier, and that value was written behind the `canonical` form
+ * of it. A value that stands for itself changes nothing before it. */
+static void keep_link_stem(struct epc_stems *stems, const char *text, size_t length,
+                           const struct link_part *last, const struct writer *written)
+{
+    size_t stem_length;
+    struct epc_stem *stem = find_place(stems, text, length, &stem_length);
+    if (!stem || !last->text || text + stem_length != last->text || written->length > written->size ||
+        last->length + stem_length != length || stem_length > sizeof stem->text ||
+        !set82_plain(last->text, last->length))
         return;
-    stem->canonical_length = (uint8_t)writer.length;
-    stem->text_length = (uint8_t)stem_length;
-    memcpy(stem->text, text, stem_length);
+    size_t canonical = written->length - last->length;
+    if (canonical > sizeof stem->canonical)
+        return;
+    memcpy(stem->canonical, written->out, canonical);
+    keep_stem(stem, text, stem_length, canonical, 0);
 }
 
 /* Copies of constant size: what is written too much is overwritten, and a call would take longer. */
@@ -241,19 +271,22 @@ static bool put_new(struct writer *writer, struct epc_stems *stems, const char *
 {
     struct epc_urn urn;
     struct digital_link link;
+    struct link_part last;
     if (length == 0)
         return false;
     if (epc_urn_split(text, length, &urn)) {
         if (!put_urn_stem(writer, &urn) || !put_urn_tail(writer, &urn))
             return false;
         if (stems)
-            keep_stem(stems, text, length, &urn);
+            keep_urn_stem(stems, text, length, &urn);
         return true;
     }
     if (text[0] != 'h' || memchr(text, '#', length) || !digital_link_split(text, length, &link) ||
         !link.well_formed)
         return false;
-    put_link(writer, &link);
+    put_link(writer, &link, &last);
+    if (stems)
+        keep_link_stem(stems, text, length, &last, writer);
     return true;
 }
 
