@@ -113,6 +113,11 @@ void assembler_text(struct assembler *assembler, const char *text, size_t length
 bool assembler_leaf(struct assembler *assembler, const struct assembler_name *name, const char *text,
                     size_t length);
 
+/* The same for the elements of a list that has nothing yet. No text is empty or has white space around it;
+ * the longest has `longest` bytes. */
+bool assembler_leaves(struct assembler *assembler, const struct assembler_name *name, char *const *texts,
+                      size_t count, size_t longest);
+
 /* Says of the node that just began what JSON tells of its value; elsewhere nothing. */
 void assembler_node_value(struct assembler *assembler, Epcis__V1__ValueType type, bool in_array);
 

@@ -36,6 +36,15 @@ static bool list_is_full(size_t count)
     return count == 0 || (count >= 4 && (count & (count - 1)) == 0);
 }
 
+/* What a list of so many entries holds. */
+static size_t list_room(size_t count)
+{
+    size_t room = 4;
+    while (room < count)
+        room *= 2;
+    return room;
+}
+
 static bool grow_list(struct assembler *assembler, size_t count, void ***items)
 {
     void **grown = assembler_alloc(assembler, (count ? count * 2 : 4) * sizeof *grown);
@@ -194,26 +203,51 @@ static bool is_text(const struct grammar_rule *rule)
     return rule->shape >= SHAPE_TEXT && rule->shape <= SHAPE_WORDS;
 }
 
+/* The rule for an element of that name, where it may be set without a frame of its own; NULL: it may not. */
+static const struct grammar_rule *leaf_rule(const struct assembler *assembler,
+                                            const struct assembler_name *name)
+{
+    const struct frame *parent = assembler_top(assembler);
+    if (!assembler->event || assembler->err != ERR_OK || assembler->skip > 0 || assembler->refused ||
+        !parent || parent->kind != FRAME_PART || !name->home || assembler->text.length > 0 ||
+        assembler->depth >= assembler->limits.depth)
+        return NULL;
+    return &grammar[parent->context][name->id];
+}
+
 bool assembler_leaf(struct assembler *assembler, const struct assembler_name *name, const char *text,
                     size_t length)
 {
-    struct frame *parent = assembler->depth > 0 ? &assembler->frames[assembler->depth - 1] : NULL;
-    if (!assembler->event || assembler->err != ERR_OK || assembler->skip > 0 || assembler->refused ||
-        !parent || parent->kind != FRAME_PART || !name->home || assembler->text.length > 0 ||
-        length > assembler->limits.text_bytes || assembler->depth >= assembler->limits.depth)
+    const struct grammar_rule *rule = leaf_rule(assembler, name);
+    if (!rule || !is_text(rule) || length > assembler->limits.text_bytes)
         return false;
-    const struct grammar_rule *rule = &grammar[parent->context][name->id];
-    if (!is_text(rule))
-        return false;
+    struct frame *parent = &assembler->frames[assembler->depth - 1];
     parent->children++;
     assembler->lasting_text = true;
-    if (rule->shape == SHAPE_TEXTS) { /* by far the most */
-        text = assembler_trim(text, &length);
-        append_text(assembler, parent->message, rule, name, text, length);
-    } else {
-        assembler_set(assembler, parent->message, rule, name, text, length);
-    }
+    assembler_set(assembler, parent->message, rule, name, text, length);
     assembler->lasting_text = false;
+    return true;
+}
+
+bool assembler_leaves(struct assembler *assembler, const struct assembler_name *name, char *const *texts,
+                      size_t count, size_t longest)
+{
+    const struct grammar_rule *rule = leaf_rule(assembler, name);
+    if (!rule || rule->shape != SHAPE_TEXTS || count > assembler->limits.epcs - assembler->epcs ||
+        longest > assembler->limits.text_bytes)
+        return false;
+    struct frame *parent = &assembler->frames[assembler->depth - 1];
+    size_t *listed = (size_t *)((char *)parent->message + rule->offset), room = list_room(count);
+    if (*listed > 0)
+        return false;
+    void **items = assembler_alloc(assembler, room * sizeof *items);
+    if (!items)
+        return true;
+    memcpy(items, texts, count * sizeof *items);
+    *(void ***)(listed + 1) = items;
+    *listed = count;
+    assembler->epcs += (uint32_t)count;
+    parent->children += (uint32_t)count;
     return true;
 }
 

@@ -90,6 +90,11 @@ static enum grammar_name entry_name(enum grammar_name list)
     }
 }
 
+bool json_event_lists_epcs(enum grammar_name list)
+{
+    return entry_name(list) == NAME_EPC;
+}
+
 static struct assembler_name home_name(enum grammar_name id, const char *local)
 {
     return (struct assembler_name){.id = id, .home = true, .uri = "", .local = local, .prefix = ""};
@@ -164,6 +169,23 @@ static Epcis__V1__ValueType value_type(enum json_kind kind)
     }
 }
 
+static void give_value(struct giver *giver, const struct json_context *context,
+                       const struct assembler_name *name, const struct json_value *value, bool in_array);
+
+/* The texts of an array: all at once, or as values. */
+static void give_texts(struct giver *giver, const struct json_context *context,
+                       const struct assembler_name *name, const struct json_value *array)
+{
+    const struct json_texts *texts = array->texts;
+    struct json_value *last;
+    if (texts->bare && assembler_leaves(giver->assembler, name, texts->items, texts->count, texts->longest))
+        return;
+    if (json_value_spread(giver->arena, (struct json_value *)(uintptr_t)array, &last))
+        give_value(giver, context, name, array, false);
+    else
+        assembler_refuse_memory(giver->assembler, giver->arena);
+}
+
 /* The value under a name, once: arrays in arrays are flattened. */
 static void give_value(struct giver *giver, const struct json_context *context,
                        const struct assembler_name *name, const struct json_value *value, bool in_array)
@@ -172,6 +194,8 @@ static void give_value(struct giver *giver, const struct json_context *context,
     if (value->kind == JSON_ARRAY) {
         for (const struct json_value *element = value->first; element; element = element->next)
             give_value(giver, context, name, element, true);
+        if (value->texts)
+            give_texts(giver, context, name, value);
         return;
     }
     if (value->kind != JSON_OBJECT && assembler_leaf(giver->assembler, name, value->text, value->length))

@@ -108,9 +108,9 @@ static void locate(void *context, bool start, uint64_t *line, uint64_t *byte_off
 
 static const struct json_key no_key;
 
-/* Makes a value and adds it to what is open at `parser->collected`; NULL where memory is spent. */
-static inline struct json_value *add(struct json_parser *parser, enum json_kind kind,
-                                     const struct json_key *key, const char *text, size_t length)
+/* Where the value ends, from the start of what is collected. Looks for a NUL in its text, too. */
+static inline uint32_t end_of(struct json_parser *parser, enum json_kind kind, const char *text,
+                              size_t length)
 {
     uint64_t end;
     /* yajl hands on the piece's own bytes where nothing is escaped, and these have no NUL. */
@@ -121,10 +121,18 @@ static inline struct json_value *add(struct json_parser *parser, enum json_kind 
         end = present_offset(parser);
         parser->nul |= text && memchr(text, '\0', length) != NULL;
     }
+    return (uint32_t)(end - parser->start_offset);
+}
+
+/* Makes a value and adds it to what is open at `parser->collected`; NULL where memory is spent. */
+static inline struct json_value *add(struct json_parser *parser, enum json_kind kind,
+                                     const struct json_key *key, const char *text, size_t length)
+{
+    uint32_t end = end_of(parser, kind, text, length);
     struct json_value *added = parser->spent ? NULL : json_value_new(parser->target, kind, key, text, length);
     parser->spent |= added == NULL;
     if (added)
-        added->end = (uint32_t)(end - parser->start_offset);
+        added->end = end;
     return added;
 }
 
@@ -167,6 +175,11 @@ static inline struct json_value *add_inside(struct json_parser *parser, enum jso
                                             size_t length)
 {
     struct json_open *around = &parser->open[parser->collected];
+    if (around->epcs) {
+        around->epcs = false;
+        if (around->value->texts)
+            parser->spent |= !json_value_spread(parser->target, around->value, &around->last);
+    }
     bool in_object = around->value && around->value->kind == JSON_OBJECT;
     struct json_value *added = add(parser, kind, in_object ? &parser->key : &no_key, text, length);
     if (!added)
@@ -181,7 +194,11 @@ static void open_collected(struct json_parser *parser, enum json_kind kind)
 {
     struct json_value *added =
         parser->collected == 0 ? begin_collected(parser, kind, NULL, 0) : add_inside(parser, kind, NULL, 0);
-    parser->open[++parser->collected] = (struct json_open){.value = added};
+    parser->open[++parser->collected] = (struct json_open){
+        .value = added,
+        .epcs = added && kind == JSON_ARRAY && parser->target == &parser->arena &&
+                json_event_lists_epcs(added->name),
+    };
 }
 
 static void close_collected(struct json_parser *parser)
@@ -268,6 +285,16 @@ static int take_outer_scalar(struct json_parser *parser, enum json_kind kind, co
     return go_on(parser);
 }
 
+/* One of the EPCs of a list: of all texts by far the most. */
+static int take_epc(struct json_parser *parser, const char *text, size_t length)
+{
+    struct json_value *list = parser->open[parser->collected].value;
+    uint32_t end = end_of(parser, JSON_STRING, text, length);
+    parser->token_seen = true;
+    parser->spent = parser->spent || !json_value_add_text(parser->target, list, text, length, end);
+    return 1;
+}
+
 static inline int take_scalar(struct json_parser *parser, enum json_kind kind, const char *text,
                               size_t length)
 {
@@ -324,7 +351,10 @@ static int on_key(void *context, const unsigned char *key, size_t length)
 
 static int on_string(void *context, const unsigned char *text, size_t length)
 {
-    return take_scalar(context, JSON_STRING, (const char *)text, length);
+    struct json_parser *parser = context;
+    if (parser->open[parser->collected].epcs)
+        return take_epc(parser, (const char *)text, length);
+    return take_scalar(parser, JSON_STRING, (const char *)text, length);
 }
 
 static int on_number(void *context, const char *text, size_t length)

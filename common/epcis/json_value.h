@@ -18,6 +18,15 @@ struct json_place_of {
     uint64_t line, start, end; /* `end` of objects and arrays */
 };
 
+/* Texts that alone are what an array has. */
+struct json_texts {
+    size_t count, room;
+    size_t longest;
+    bool bare;      /* none is empty or has white space around it */
+    uint32_t *ends; /* as of values */
+    char *items[];
+};
+
 struct json_value {
     uint8_t kind;     /* enum json_kind */
     uint8_t name;     /* enum grammar_name of the key; NAME_UNKNOWN: not one of the grammar's */
@@ -27,6 +36,7 @@ struct json_value {
     const char *text; /* of a scalar, as written; null: "" */
     size_t length;
     struct json_value *first; /* member or element */
+    struct json_texts *texts; /* elements, of a list of EPCs outside root; then there is no first */
     struct json_value *next;
     struct json_place_of *place; /* of values that may be handed on much later; NULL of others */
 };
@@ -65,9 +75,17 @@ static inline struct json_value *json_value_new(struct arena *arena, enum json_k
     value->text = text ? json_value_put(behind, text, length) : "";
     value->length = length;
     value->first = value->next = NULL;
+    value->texts = NULL;
     value->place = NULL;
     return value;
 }
+
+/* Adds a text to an array that has texts alone. False where the arena is spent. */
+bool json_value_add_text(struct arena *arena, struct json_value *array, const char *text, size_t length,
+                         uint32_t end);
+
+/* Makes values of the array's texts, and *last the last of them. False where the arena is spent. */
+bool json_value_spread(struct arena *arena, struct json_value *array, struct json_value **last);
 
 /* The member of that name; NULL: none. */
 const struct json_value *json_value_member(const struct json_value *object, const char *key);

@@ -37,6 +37,7 @@ struct yajl_handle_t;
 /* An object or array that is open, and the last value in it. */
 struct json_open {
     struct json_value *value, *last;
+    bool epcs; /* a list of EPCs, which so far has texts alone */
 };
 
 struct json_parser {

@@ -812,6 +812,48 @@ START_TEST(json_tells_values_of_another_kind)
 }
 END_TEST
 
+/* However a list of texts is written: in an event, unless it is refused there, and in an extension. */
+static const struct {
+    const char *list, *texts;
+    bool refused;
+} lists_of_epcs[] = {
+    {"[]", "", false},
+    {"[\"a\"]", "a ", false},
+    {"[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\",\"i\"]", "a b c d e f g h i ", false},
+    {"[\"a\",1,\"b\",\"c\"]", "a 1 b c ", true},
+    {"[\"a\",\"b\",[\"c\",\"d\"],\"e\"]", "a b c d e ", true},
+    {"[[\"a\",\"b\"]]", "a b ", true},
+    {"[\"a\",\" b\\n\",\"\\u0063\"]", "a b c ", false},
+    {"[\"a\",\"\",\" \"]", "a   ", false},
+};
+
+START_TEST(json_reads_lists_of_epcs)
+{
+    struct reading reading = {0};
+    struct parser_limits limits = PARSER_LIMITS_DEFAULT;
+    char document[2000], listed[200] = "", own[200] = "";
+    snprintf(document, sizeof document,
+             J_OPEN J_EVENT("\"epcList\":%s") "," J_EVENT("\"x:own\":{\"childEPCs\":%s}") J_CLOSE,
+             lists_of_epcs[_i].list, lists_of_epcs[_i].list);
+    check_pieces(document, strlen(document), &limits);
+    reading.stop_after = 1;
+    run_text(&reading, NULL, document);
+    ck_assert_uint_eq(reading.refused, lists_of_epcs[_i].refused);
+    for (size_t i = 0; i < reading.last->n_epc_list; i++)
+        sprintf(listed + strlen(listed), "%s ", reading.last->epc_list[i]);
+    if (!lists_of_epcs[_i].refused)
+        ck_assert_str_eq(listed, lists_of_epcs[_i].texts);
+    reading_free(&reading);
+    reading = (struct reading){0};
+    run_text(&reading, NULL, document);
+    for (size_t i = 0; i < reading.last->n_extensions; i++)
+        if (reading.last->extensions[i]->depth == 1)
+            sprintf(own + strlen(own), "%s ", reading.last->extensions[i]->text);
+    ck_assert_str_eq(own, lists_of_epcs[_i].texts);
+    reading_free(&reading);
+}
+END_TEST
+
 /* Where a JSON name comes twice the last counts elsewhere; here a person is told. */
 START_TEST(json_reads_an_event_with_two_ids)
 {
@@ -1043,6 +1085,7 @@ int main(void)
     tcase_add_loop_test(tests, endless_markup_ends, 0, ROWS(endless));
     tcase_add_test(tests, json_reads_an_event_with_two_ids);
     tcase_add_loop_test(tests, json_tells_values_of_another_kind, 0, ROWS(json_kinds));
+    tcase_add_loop_test(tests, json_reads_lists_of_epcs, 0, ROWS(lists_of_epcs));
     tcase_add_loop_test(tests, json_refuses_one_event_and_goes_on, 0, ROWS(json_refusals));
     tcase_add_loop_test(tests, json_breaks_end_the_document, 0, ROWS(json_breaks));
     tcase_add_loop_test(tests, json_caps, 0, ROWS(json_swellings));

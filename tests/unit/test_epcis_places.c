@@ -37,12 +37,12 @@ static const struct {
     {"\"epcList\":^[\"urn:b\"]", EVENT "/epcList"},
 };
 
-static void check_error(const char *document, size_t piece, const char *path, size_t line, size_t at)
+static void check_error_within(const struct parser_limits *limits, const char *document, size_t piece,
+                               const char *path, size_t line, size_t at)
 {
-    struct parser_limits limits = PARSER_LIMITS_DEFAULT;
     struct reading reading = {0};
     char wanted[300];
-    reading_run(&reading, &limits, document, strlen(document), piece);
+    reading_run(&reading, limits, document, strlen(document), piece);
     ck_assert_msg(reading.err == ERR_OK, "%s", document);
     ck_assert_uint_eq(reading.refused, 1);
     snprintf(wanted, sizeof wanted, "| %s | line %zu", path, line);
@@ -51,6 +51,12 @@ static void check_error(const char *document, size_t piece, const char *path, si
                   (char *)reading.error.data, wanted, document);
     ck_assert_uint_eq(reading.error_offset, at);
     reading_free(&reading);
+}
+
+static void check_error(const char *document, size_t piece, const char *path, size_t line, size_t at)
+{
+    struct parser_limits limits = PARSER_LIMITS_DEFAULT;
+    check_error_within(&limits, document, piece, path, line, at);
 }
 
 /* The context may come first or last, and the pieces may end anywhere. */
@@ -70,6 +76,26 @@ START_TEST(errors_in_json_tell_the_value)
         for (int j = 0; j < 4; j++)
             check_error(documents[i], pieces[j], cases[_i].path, line, at);
     }
+}
+END_TEST
+
+/* Lists of EPCs are read as a whole, until something in them is wrong. */
+START_TEST(errors_in_lists_tell_the_epc)
+{
+    static const char document[] = BODY(HEAD,
+                                        "{\"type\":\"ObjectEvent\",\"epcList\":[\"urn:a\",\n\"urn:"
+                                        "01234567890123456789012345678901234567890\",\n\"urn:b\"]}",
+                                        "}");
+    struct parser_limits limits = PARSER_LIMITS_DEFAULT;
+    limits.text_bytes = 40;
+    size_t at = (size_t)(strstr(document, "\"urn:0") - document);
+    for (size_t piece = 1; piece < sizeof document; piece *= 7)
+        check_error_within(&limits, document, piece, "/epcisBody/eventList/0/epcList/1", 4, at);
+    limits.text_bytes = 100;
+    limits.epcs = 2;
+    at = (size_t)(strstr(document, "\"urn:b") - document);
+    for (size_t piece = 1; piece < sizeof document; piece *= 7)
+        check_error_within(&limits, document, piece, "/epcisBody/eventList/0/epcList/2", 5, at);
 }
 END_TEST
 
@@ -118,6 +144,7 @@ int main(void)
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, errors_in_json_tell_the_value, 0, (int)(sizeof cases / sizeof cases[0]));
+    tcase_add_test(tests, errors_in_lists_tell_the_epc);
     tcase_add_test(tests, lines_of_long_events_are_counted);
     tcase_add_test(tests, sensor_reports_in_xml_are_numbered_by_themselves);
     SRunner *runner = srunner_create(suite);
