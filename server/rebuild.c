@@ -36,6 +36,7 @@ struct rebuild {
     struct digest *digest;        /* of the document's bytes */
     uint8_t sha256[DIGEST_BYTES]; /* as they were received */
     bool strays;                  /* the document has items where none was recorded */
+    bool ended;                   /* all its items are made; its bytes may go on */
     struct rebuild_result bad; /* what is wrong with `bad.document`: not read again for its other batches */
 };
 
@@ -292,7 +293,7 @@ static enum err open_document(struct rebuild *rebuild, uint64_t number)
     memcpy(rebuild->sha256, record->document_sha256.data, DIGEST_BYTES);
     digest_free(rebuild->digest);
     rebuild->digest = digest_new();
-    rebuild->strays = false;
+    rebuild->strays = rebuild->ended = false;
     return rebuild->digest
                ? reading_open(rebuild->tools, &rebuild->sink, number, record, skip, &rebuild->reading)
                : ERR_MEMORY;
@@ -344,12 +345,22 @@ static enum err miss_piece(struct rebuild *rebuild, enum err missed)
                                            : "a piece of the document's bytes is damaged");
 }
 
+/* A document that breaks off, or is refused, ends before its bytes do. */
+static enum err skip_piece(struct rebuild *rebuild)
+{
+    struct reading *reading = rebuild->reading;
+    if (reading->piece == reading->pieces)
+        return ERR_OK;
+    buffer_clear(&rebuild->tools->piece);
+    return journal_piece(rebuild->tools->journal, reading->upload, reading->piece++, &rebuild->tools->piece);
+}
+
 static enum err read_on(struct rebuild *rebuild)
 {
     const struct parser_error *broken;
     uint32_t piece = rebuild->reading->piece;
-    bool done;
-    enum err err = reading_step(rebuild->reading, &done, &broken);
+    enum err err = rebuild->ended ? skip_piece(rebuild)
+                                  : reading_step(rebuild->reading, &rebuild->ended, &broken);
     if (rebuild->reading->piece > piece)
         digest_update(rebuild->digest, rebuild->tools->piece.data, rebuild->tools->piece.length);
     if (is_damage(err))
@@ -362,7 +373,8 @@ static enum err read_on(struct rebuild *rebuild)
         reading_close(&rebuild->reading);
         return ERR_OK;
     }
-    return !err && done ? end_document(rebuild) : err;
+    bool all_read = rebuild->ended && rebuild->reading->piece == rebuild->reading->pieces;
+    return !err && all_read ? end_document(rebuild) : err;
 }
 
 /* ---- the range -------------------------------------------------------------------------------------- */

@@ -35,8 +35,9 @@ class Replay(EndToEnd):
 
     def documents(self):
         """Of every shape: several in a batch, refused events, master data, rollback, validate_only, one that
-        breaks off, and one too large for rollback."""
+        breaks off at its end or long before, and one too large for rollback."""
         broken = make(events=20, seed=9202, company=92)
+        early = broken.data[:broken.data.rindex(b"</ObjectEvent>")] + b"</wrong>" + bytes(2 << 20)
         known = make(events=15, seed=9203, company=93).data.replace(
             b"</EPCISHeader>", vocabulary("here", 5).encode() + b"</EPCISHeader>")
         strange = make(events=12, seed=9206, company=93).data.replace(
@@ -48,7 +49,7 @@ class Replay(EndToEnd):
                 (make(events=10, seed=9205, company=95).data, {"error_behaviour": ROLLBACK}),
                 (make(events=60, seed=9207, company=95).data, {"error_behaviour": ROLLBACK}),
                 (make(events=10, seed=9208, company=91).data, {"validate_only": True}),
-                (broken.data[:broken.data.rindex(b"</ObjectEvent>")], {})]
+                (broken.data[:broken.data.rindex(b"</ObjectEvent>")], {}), (early, {})]
 
     def fill(self, server):
         ids = [server.client.capture(data, **terms).capture_id for data, terms in self.documents()]
