@@ -20,7 +20,16 @@ enum err journal_prune_open(const char *dir, int *out);
 bool journal_prune_may(int file);
 void journal_prune_done(int file);
 
-/* Documents up to this number have not one piece left. Any thread. */
+/* ---- what there is to do: any thread ---- */
+
+/* Documents up to this number have not one piece left; of those behind it, some may have none, too. */
 enum err journal_pruned(struct journal *journal, uint64_t *number);
+
+/* Whether the document has pieces. */
+enum err journal_prune_left(struct journal *journal, const Epcis__Store__V1__CaptureRecord *record,
+                            bool *left);
+
+/* How many documents up to this number are not finished. */
+enum err journal_prune_unfinished(struct journal *journal, uint64_t through, uint64_t *count);
 
 #endif

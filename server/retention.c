@@ -23,7 +23,9 @@ struct retention {
     int prune_lock;
     bool held; /* by a backup, as was logged; the thread's */
     pthread_t thread;
-    struct arena arena; /* the thread's */
+    uint64_t through;    /* documents up to this one were looked at; the thread's, as the following */
+    uint64_t unfinished; /* so many of them were passed over */
+    struct arena arena;
 
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
@@ -84,33 +86,66 @@ static bool is_stopping(struct retention *retention)
     return stopping;
 }
 
-/* *due: the document is old enough to go. */
-static enum err look_at(struct retention *retention, uint64_t number, bool *due)
+/* What is to be done about a document. */
+enum due {
+    DUE_LATER,      /* it, and all behind it, are too young */
+    DUE_UNFINISHED, /* it is old, but still needs its bytes */
+    DUE_NOW,
+    DUE_GONE,
+};
+
+static enum err look_at(struct retention *retention, uint64_t number, enum due *due)
 {
     Epcis__Store__V1__CaptureRecord *record = NULL;
+    bool left = false;
     arena_reset(&retention->arena);
     enum err err = journal_capture(retention->journal, number, &retention->arena, &record);
-    *due = !err && journal_capture_is_final(record) &&
-           record->received_ms + (int64_t)retention->retain_ms <= clock_wall_ms();
+    if (err)
+        return err;
+    if (record->received_ms + (int64_t)retention->retain_ms > clock_wall_ms()) {
+        *due = DUE_LATER;
+    } else if (!journal_capture_is_final(record)) {
+        *due = DUE_UNFINISHED;
+    } else {
+        err = journal_prune_left(retention->journal, record, &left);
+        *due = left ? DUE_NOW : DUE_GONE;
+    }
     return err;
 }
 
-/* Goes on from the oldest document that still has some of its bytes to the first that has to keep them. */
+/* Goes back to the first document that still has its bytes where one that was passed over is finished now. */
+static enum err heed_finished(struct retention *retention)
+{
+    uint64_t unfinished;
+    enum err err = journal_prune_unfinished(retention->journal, retention->through, &unfinished);
+    if (err || unfinished == retention->unfinished)
+        return err;
+    retention->unfinished = 0;
+    return journal_pruned(retention->journal, &retention->through);
+}
+
+/* Goes on to the first document that is too young, past those that are not finished. */
 static enum err prune_due(struct retention *retention)
 {
-    uint64_t first, number;
-    bool due = true;
-    enum err err = journal_pruned(retention->journal, &first);
-    number = first;
-    while (!err && due && !is_stopping(retention)) {
-        err = look_at(retention, number + 1, &due);
-        if (!err && due)
-            err = prune_some_if_free(retention, number + 1);
-        if (!err && due)
-            err = journal_pruned(retention->journal, &number);
+    uint64_t pruned = 0;
+    enum due due = DUE_GONE;
+    enum err err = heed_finished(retention);
+    while (!err && !is_stopping(retention)) {
+        bool begun = due == DUE_NOW;
+        err = look_at(retention, retention->through + 1, &due);
+        if (err || due == DUE_LATER)
+            break;
+        if (due == DUE_NOW) { /* and once more, until all of it is gone */
+            err = prune_some_if_free(retention, retention->through + 1);
+            continue;
+        }
+        pruned += begun;
+        retention->unfinished += due == DUE_UNFINISHED;
+        retention->through++;
     }
-    if (number > first)
-        log_info("documents_pruned", "documents=%" PRIu64 " through=%" PRIu64, number - first, number);
+    if (pruned > 0)
+        log_info("documents_pruned", "documents=%" PRIu64 " through=%" PRIu64 " unfinished=%" PRIu64, pruned,
+                 retention->through, retention->unfinished);
     return err == ERR_NOT_FOUND || err == ERR_STOPPED || err == ERR_FULL ? ERR_OK : err;
 }
 
@@ -149,6 +184,7 @@ enum err retention_start(struct journal *journal, const char *dir, uint64_t reta
     if (!retention)
         return ERR_MEMORY;
     retention->journal = journal;
+    retention->prune_lock = -1;
     retention->retain_ms = retain_days * DAY_MS;
     arena_init(&retention->arena, RECORD_BYTES);
     pthread_condattr_t monotonic;
@@ -157,7 +193,9 @@ enum err retention_start(struct journal *journal, const char *dir, uint64_t reta
     pthread_cond_init(&retention->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&retention->mutex, NULL);
-    enum err err = journal_prune_open(dir, &retention->prune_lock);
+    enum err err = journal_pruned(journal, &retention->through);
+    if (!err)
+        err = journal_prune_open(dir, &retention->prune_lock);
     if (!err && pthread_create(&retention->thread, NULL, retention_main, retention))
         err = ERR_SYSTEM;
     if (err)

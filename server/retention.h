@@ -1,6 +1,6 @@
 /* Removes the bytes of raw documents that are older than they have to be kept, oldest first, on a thread of
- * its own. What is known of them (receipt, batches, events, dead letters, outcome) stays; they can no longer
- * be read again from their bytes. */
+ * its own. One that is not finished keeps its own until it is, and holds up none behind it. What is known of
+ * a document (receipt, batches, events, dead letters, outcome) stays; it can no longer be read again. */
 #ifndef EPCISD_SERVER_RETENTION_H
 #define EPCISD_SERVER_RETENTION_H
 

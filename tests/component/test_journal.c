@@ -12,12 +12,9 @@
 
 #include "common/base/fault.h"
 #include "common/base/log.h"
-#include "common/store/store.h"
 #include "server/capture_query.h"
 #include "server/journal.h"
-#include "server/journal_check.h"
 #include "server/journal_news.h"
-#include "server/journal_prune.h"
 #include "server/journal_wait.h"
 #include "tests/component/folder.h"
 #include "tests/component/sending.h"
@@ -364,51 +361,6 @@ START_TEST(news_come_once_and_go_with_the_documents)
 }
 END_TEST
 
-static void check_pruned(struct journal *journal, uint64_t through)
-{
-    uint64_t number;
-    ck_assert_int_eq(journal_pruned(journal, &number), ERR_OK);
-    ck_assert_uint_eq(number, through);
-}
-
-/* It takes several transactions: a server that stops, or a copy that is made, between two of them is whole.
- */
-START_TEST(a_long_document_goes_bit_by_bit)
-{
-    struct journal *journal = NULL;
-    struct ingest *ingest = NULL;
-    struct store *store = NULL;
-    struct receipt receipt;
-    struct journal_report report;
-    struct buffer bytes = {0};
-    char url[128];
-    snprintf(url, sizeof url, "lmdb:%s/store", dir);
-    ck_assert_int_eq(store_open(url, map_bytes, &store), ERR_OK);
-    ck_assert_int_eq(journal_open(dir, map_bytes, &journal), ERR_OK);
-    ck_assert_int_eq(ingest_init(journal, NULL, count_received, NULL, &ingest), ERR_OK);
-    ck_assert_int_eq(send_document(ingest, 0, (size_t)70 * JOURNAL_PIECE_BYTES, &receipt), ERR_OK);
-    ingest_free(&ingest);
-    struct journal_op prune = {.kind = JOURNAL_PRUNE, .number = 1, .pruned_ms = 1};
-    ck_assert_int_eq(journal_wait(journal, &prune), ERR_OK);
-    ck_assert_int_eq(journal_piece(journal, 1, 0, &bytes), ERR_OK); /* it is not finished */
-    struct journal_op converted = {.kind = JOURNAL_CONVERTED, .number = 1};
-    ck_assert_int_eq(journal_wait(journal, &converted), ERR_OK);
-
-    for (int steps = 0; steps < 2; steps++) {
-        check_pruned(journal, 0);
-        ck_assert_int_eq(journal_wait(journal, &prune), ERR_OK);
-        ck_assert_int_eq(journal_piece(journal, 1, 0, &bytes), ERR_NOT_FOUND);
-        ck_assert_int_eq(journal_piece(journal, 1, 69, &bytes), steps ? ERR_NOT_FOUND : ERR_OK);
-        ck_assert_int_eq(journal_check(journal, store, &report), ERR_OK);
-        ck_assert_uint_eq(report.pruned, 1);
-    }
-    check_pruned(journal, 1);
-    buffer_free(&bytes);
-    journal_close(&journal);
-    store_close(&store);
-}
-END_TEST
-
 /* In a process of its own, because a fault point is set for a whole process. */
 static int with_fault(const char *fault, int (*run)(void))
 {
@@ -531,7 +483,6 @@ int main(void)
     tcase_add_test(tests, a_journal_of_another_version_is_left_alone);
     tcase_add_test(tests, acknowledgments_add_up_once);
     tcase_add_test(tests, news_come_once_and_go_with_the_documents);
-    tcase_add_test(tests, a_long_document_goes_bit_by_bit);
     tcase_add_test(tests, a_failed_commit_gives_no_receipt);
     tcase_add_test(tests, a_full_disk_refuses_documents_and_keeps_batches);
     tcase_add_test(tests, kill_before_commit_keeps_nothing_after_it_all);
