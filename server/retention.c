@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "server/journal.h"
 #include "server/journal_prune.h"
+#include "server/journal_wait.h"
 
 enum {
     DAY_MS = 24 * 60 * 60 * 1000,
@@ -30,38 +31,17 @@ struct retention {
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
     bool stopping;
-    bool done; /* the operation that was submitted */
-    enum err err;
 };
-
-static void on_done(struct journal_op *op, enum err err)
-{
-    struct retention *retention = op->context;
-    pthread_mutex_lock(&retention->mutex);
-    retention->done = true;
-    retention->err = err;
-    pthread_cond_broadcast(&retention->changed);
-    pthread_mutex_unlock(&retention->mutex);
-}
 
 /* One step of removing a document's bytes; waits until it is on disk. */
 static enum err prune_some(struct retention *retention, uint64_t number)
 {
     struct journal_op op = {.kind = JOURNAL_PRUNE,
-                            .done = on_done,
-                            .context = retention,
                             .bytes = sizeof op,
                             .number = number,
                             .before_ms = clock_wall_ms() - (int64_t)retention->retain_ms,
                             .pruned_ms = clock_wall_ms()};
-    retention->done = false;
-    journal_submit(retention->journal, &op);
-    pthread_mutex_lock(&retention->mutex);
-    while (!retention->done)
-        pthread_cond_wait(&retention->changed, &retention->mutex);
-    enum err err = retention->err;
-    pthread_mutex_unlock(&retention->mutex);
-    return err;
+    return journal_wait(retention->journal, &op);
 }
 
 /* The same, unless a backup is being made: ERR_FULL. */
