@@ -7,12 +7,16 @@
 
 static const char why_malformed[] = "the request is not a well-formed protobuf message";
 static const char why_partner[] = "`partner` is no GLN: 13 digits are expected";
+static const char why_start_partner[] = "`start.partner` is no GLN: 13 digits are expected";
 static const char why_behaviour[] = "`error_behaviour` is none: PROCEED (1) or ROLLBACK (2) is expected";
+static const char why_start_behaviour[] =
+    "`start.error_behaviour` is none: PROCEED (1) or ROLLBACK (2) is expected";
 static const char why_sha256[] = "`finish.sha256` is not 32 bytes long";
-static const char why_upload_id[] = "`upload_id` is no UUID, such as 0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10";
+static const char why_upload_id[] =
+    "`start.upload_id` is no UUID, such as 0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10";
 static const char why_start_sha256[] = "`start.sha256` is not 32 bytes long";
-static const char why_content_type[] = "`content_type` is not at most 127 printable ASCII characters";
-static const char why_offset[] = "`offset` goes with an `upload_id` only";
+static const char why_content_type[] = "`start.content_type` is not at most 127 printable ASCII characters";
+static const char why_offset[] = "`start.offset` goes with a `start.upload_id` only";
 static const char why_steps[] = "a message holds exactly one of `start`, `piece` and `finish`";
 
 /* CaptureStart's fields. */
@@ -28,11 +32,10 @@ enum {
 };
 
 /* Fields that are numbered as ours but typed otherwise are unknown fields to protobuf: passed over. */
-static enum err read_partner(struct cursor *value, char out[CAPTURE_PARTNER_SIZE], const char **why)
+static enum err read_partner(struct cursor *value, char out[CAPTURE_PARTNER_SIZE])
 {
     size_t length = value->left;
     memset(out, 0, CAPTURE_PARTNER_SIZE);
-    *why = why_partner;
     if (length >= CAPTURE_PARTNER_SIZE)
         return ERR_INPUT;
     cursor_copy(value, out);
@@ -71,7 +74,10 @@ enum err capture_request_read(struct cursor *cursor, struct capture_request *out
             if (cursor_bytes(cursor, &out->document))
                 return ERR_INPUT;
         } else if (type == CURSOR_BYTES && number == PARTNER) {
-            if (cursor_bytes(cursor, &partner) || read_partner(&partner, out->partner, why))
+            if (cursor_bytes(cursor, &partner))
+                return ERR_INPUT;
+            *why = why_partner;
+            if (read_partner(&partner, out->partner))
                 return ERR_INPUT;
         } else if (type == CURSOR_VARINT && (number == ERROR_BEHAVIOUR || number == VALIDATE_ONLY)) {
             if (read_term(cursor, number == ERROR_BEHAVIOUR, &out->terms, why))
@@ -119,7 +125,8 @@ static enum err read_start_bytes(struct cursor *value, uint32_t number, struct c
 {
     switch (number) {
     case START_PARTNER:
-        return read_partner(value, out->partner, why);
+        *why = why_start_partner;
+        return read_partner(value, out->partner);
     case START_UPLOAD_ID:
         return read_upload_id(value, out, why);
     case START_SHA256:
@@ -140,7 +147,10 @@ static enum err read_start_varint(struct cursor *cursor, uint32_t number, struct
     switch (number) {
     case START_ERROR_BEHAVIOUR:
     case START_VALIDATE_ONLY:
-        return read_term(cursor, number == START_ERROR_BEHAVIOUR, &out->terms, why);
+        if (!read_term(cursor, number == START_ERROR_BEHAVIOUR, &out->terms, why))
+            return ERR_OK;
+        *why = *why == why_behaviour ? why_start_behaviour : *why;
+        return ERR_INPUT;
     case START_OFFSET:
         return cursor_varint(cursor, &out->offset);
     case START_LENGTH:

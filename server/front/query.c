@@ -1,6 +1,7 @@
 #include "server/front/query.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/utf8.h"
@@ -20,9 +21,10 @@ static bool is_text(uint8_t *text, size_t length)
 }
 
 /* Looks at the strings of a request, and of the messages inside it, where they lie: no request's type holds
- * itself. `text` has room for any of them. NULL: all well; otherwise the name of the field that is not. */
-static const char *find_bad_text(const ProtobufCMessageDescriptor *descriptor, struct cursor *cursor,
-                                 uint8_t *text)
+ * itself. `text` has room for any of them. Whether one is bad: then the field's path, of our own short names,
+ * is in the `size` bytes at `path`. */
+static bool find_bad_text(const ProtobufCMessageDescriptor *descriptor, struct cursor *cursor, uint8_t *text,
+                          char *path, size_t size)
 {
     uint32_t number;
     enum cursor_type type;
@@ -32,23 +34,21 @@ static const char *find_bad_text(const ProtobufCMessageDescriptor *descriptor, s
         bool message = field && field->type == PROTOBUF_C_TYPE_MESSAGE;
         if (!field || (field->type != PROTOBUF_C_TYPE_STRING && !message) || type != CURSOR_BYTES) {
             if (cursor_skip(cursor, type))
-                return NULL; /* malformed: unpacking will say so */
+                return false; /* malformed: unpacking will say so */
             continue;
         }
         if (cursor_bytes(cursor, &value))
-            return NULL;
+            return false;
         size_t length = value.left;
-        const char *bad = NULL;
-        if (message) {
-            bad = find_bad_text(field->descriptor, &value, text);
-        } else {
+        size_t written = (size_t)snprintf(path, size, "%s%s", field->name, message ? "." : "");
+        CHECK(written < size);
+        if (!message)
             cursor_copy(&value, text);
-            bad = is_text(text, length) ? NULL : field->name;
-        }
-        if (bad)
-            return bad;
+        if (message ? find_bad_text(field->descriptor, &value, text, path + written, size - written)
+                    : !is_text(text, length))
+            return true;
     }
-    return NULL;
+    return false;
 }
 
 const ProtobufCMessage *query_read(struct call *call, struct arena *arena)
@@ -73,9 +73,9 @@ const ProtobufCMessage *query_read(struct call *call, struct arena *arena)
         reply_err(&call->reply, ERR_MEMORY, "reading the request");
         return NULL;
     }
-    const char *field = find_bad_text(descriptor, &cursor, flat);
-    if (field) {
-        reply_input(&call->reply, "`%s` is not UTF-8 text without NUL", field);
+    char path[128];
+    if (find_bad_text(descriptor, &cursor, flat, path, sizeof path)) {
+        reply_input(&call->reply, "`%s` is not UTF-8 text without NUL", path);
         return NULL;
     }
     cursor_copy(&whole, flat);

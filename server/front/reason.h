@@ -63,7 +63,8 @@
       "go on from what GetUploadOffset tells")                                                               \
     X(NEWS_PRUNED, OUT_OF_RANGE, 0, "what follows the cursor is no longer kept",                             \
       "go on from the cursor that the message names, and ask ListCaptures about what was before")            \
-    X(NOT_FOUND, NOT_FOUND, 0, "what the request names is not known here", "not known here")                 \
+    X(NOT_FOUND, NOT_FOUND, 0, "what the request names is not known here, or another trading partner's",     \
+      "not known here; compare it with the answer that told it")                                             \
     X(EXISTS, ALREADY_EXISTS, 0, "what the request would make is there already",                             \
       "use what is there, or choose another name")                                                           \
     X(VERSION_PASSED, ABORTED, 0, "somebody else changed it since the version that the request names",       \

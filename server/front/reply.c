@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/base/utf8.h"
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
 
@@ -28,21 +29,12 @@ static enum reason reason_of(enum err err)
     }
 }
 
-/* Cuts before a character, not inside it: status texts are UTF-8. */
-static void cut_text(char *text, size_t size)
-{
-    size_t end = size - 1;
-    while (end && ((unsigned char)text[end - 1] & 0xc0) == 0x80)
-        end--;
-    if (end && (unsigned char)text[end - 1] >= 0xc0)
-        end--;
-    text[end] = '\0';
-}
-
+/* What a client gets is UTF-8 whatever it sent, also where a text from it was cut inside a character: one who
+ * unpacks google.rpc.Status gets nothing otherwise. */
 static void set_details(struct reply *reply, const char *format, va_list arguments)
 {
-    if (vsnprintf(reply->details, sizeof reply->details, format, arguments) >= (int)sizeof reply->details)
-        cut_text(reply->details, sizeof reply->details);
+    vsnprintf(reply->details, sizeof reply->details, format, arguments);
+    utf8_mend(reply->details);
 }
 
 static void set_reason(struct reply *reply, enum reason reason)
@@ -51,6 +43,7 @@ static void set_reason(struct reply *reply, enum reason reason)
     reply->reason = reason;
     reply->status = row->status;
     reply->resource_type = NULL;
+    reply->within = NULL;
     if (!reply->retry_after_ms)
         reply->retry_after_ms = row->retry_ms;
 }
@@ -83,6 +76,11 @@ void reply_input(struct reply *reply, const char *format, ...)
     set_reason(reply, strchr(reply->details, '`') ? REASON_FIELD_INVALID : REASON_REQUEST_MALFORMED);
 }
 
+void reply_within(struct reply *reply, const char *field)
+{
+    reply->within = field;
+}
+
 void reply_refused(struct reply *reply, const struct refusal *why)
 {
     static const enum reason reasons[REFUSAL_REASONS] = {
@@ -103,6 +101,7 @@ void reply_refused(struct reply *reply, const struct refusal *why)
     set_reason(reply, reasons[why->reason]);
     reply->retry_after_ms = why->retry_after_ms;
     snprintf(reply->details, sizeof reply->details, "%s", why->text);
+    utf8_mend(reply->details);
 }
 
 void reply_err(struct reply *reply, enum err err, const char *format, ...)
@@ -120,8 +119,8 @@ void reply_err(struct reply *reply, enum err err, const char *format, ...)
 void reply_about(struct reply *reply, const char *type, const char *name)
 {
     reply->resource_type = type;
-    if (snprintf(reply->resource_name, REPLY_NAME, "%s", name) >= REPLY_NAME)
-        cut_text(reply->resource_name, REPLY_NAME);
+    snprintf(reply->resource_name, REPLY_NAME, "%s", name);
+    utf8_mend(reply->resource_name);
 }
 
 void reply_message(struct reply *reply, const ProtobufCMessage *message)
@@ -169,16 +168,18 @@ static void add_reason(struct status *status, const struct reason_row *row)
     add_detail(status, "type.googleapis.com/google.rpc.ErrorInfo", &info.base);
 }
 
-static void add_violation(struct status *status, const char *text)
+static void add_violation(struct status *status, const struct reply *reply)
 {
     Google__Rpc__BadRequest request = GOOGLE__RPC__BAD_REQUEST__INIT;
     Google__Rpc__BadRequest__FieldViolation violation = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT;
     Google__Rpc__BadRequest__FieldViolation *violations = &violation;
     char field[REPLY_DETAILS];
-    const char *start = strchr(text, '`') + 1;
-    snprintf(field, sizeof field, "%.*s", (int)strcspn(start, "`"), start);
+    const char *start = strchr(reply->details, '`') + 1;
+    snprintf(field, sizeof field, "%s%s%.*s", reply->within ? reply->within : "", reply->within ? "." : "",
+             (int)strcspn(start, "`"), start);
+    utf8_mend(field);
     violation.field = field;
-    violation.description = (char *)text;
+    violation.description = (char *)reply->details;
     request.field_violations = &violations;
     request.n_field_violations = 1;
     add_detail(status, "type.googleapis.com/google.rpc.BadRequest", &request.base);
@@ -208,7 +209,7 @@ grpc_slice reply_status(const struct reply *reply)
     Google__Rpc__Status message = GOOGLE__RPC__STATUS__INIT;
     add_reason(&status, reason_row(reply->reason));
     if (reply->reason == REASON_FIELD_INVALID)
-        add_violation(&status, reply->details);
+        add_violation(&status, reply);
     if (reply->retry_after_ms)
         add_retry(&status, reply->retry_after_ms);
     if (reply->resource_type)

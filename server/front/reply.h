@@ -22,6 +22,7 @@ struct reply {
     grpc_status_code status;
     enum reason reason; /* where the status is not OK */
     char details[REPLY_DETAILS];
+    const char *within;        /* the field that the violated one is a field of; NULL: it is the request's */
     const char *resource_type; /* NULL: none */
     char resource_name[REPLY_NAME];
     uint32_t retry_after_ms;   /* 0: none is told */
@@ -37,6 +38,10 @@ void reply_refuse(struct reply *reply, enum reason reason, const char *format, .
  * field in backquotes, `like.this[2]`, the first is the one that is reported as violated (FIELD_INVALID);
  * where it names none, it is REQUEST_MALFORMED. */
 void reply_input(struct reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* After reply_input, whose text names a field of the message that is the request's `field`, a constant: so
+ * that the path of what is reported as violated begins with it. */
+void reply_within(struct reply *reply, const char *field);
 
 /* Refused for want of room, in the words of `why`. */
 void reply_refused(struct reply *reply, const struct refusal *why);

@@ -81,6 +81,7 @@ static enum err read_filters(struct call *call, const Epcis__V1__WatchAcknowledg
     memcpy(watch->partner, request->partner, strlen(request->partner) + 1);
     if (watch->partner[0] && (err = access_sees(call, watch->partner))) {
         reply_err(&call->reply, err, "partner %s", watch->partner);
+        reply_about(&call->reply, "partner", watch->partner);
         return err;
     }
     if (request->capture_id[0] && (err = find_capture(call, request->capture_id, arena, watch))) {

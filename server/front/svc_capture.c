@@ -85,8 +85,8 @@ void svc_capture_not_begun(struct call *call, enum err err, const char *partner)
 {
     if (err == ERR_INPUT)
         reply_input(&call->reply,
-                    "`partner` is \"%s\": a GLN of 13 digits with its check digit is expected, or nothing",
-                    partner);
+                    "`%spartner` is \"%s\": a GLN of 13 digits with its check digit is expected, or nothing",
+                    call->method->streaming ? "start." : "", partner);
     else
         reply_err(&call->reply, err, "the document was not kept");
 }

@@ -85,6 +85,8 @@ static const ProtobufCMessage *list_capture_events(struct call *call, const Prot
     if (!err)
         return &response->base;
     fail(call, err, "capture", request->capture_id);
+    if (err != ERR_INPUT)
+        reply_about(&call->reply, "capture", request->capture_id);
     return NULL;
 }
 

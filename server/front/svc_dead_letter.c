@@ -123,6 +123,10 @@ static const ProtobufCMessage *resubmit_dead_letter(struct call *call, const Pro
     if (response && capture_id)
         err = dead_letter_resubmit(&letters, request->dead_letter_id, &deed, request->corrected.data,
                                    request->corrected.len, arena, capture_id, why);
+    if (err == ERR_INPUT && why[0] && request->corrected.len) {
+        reply_input(&call->reply, "`corrected`: %s", why);
+        return NULL;
+    }
     if (err) {
         fail(call, err, request->dead_letter_id, why);
         return NULL;
@@ -160,6 +164,14 @@ static const Epcis__V1__ListDeadLettersRequest *filter_of(const Epcis__V1__ListD
     return filter ? filter : &all;
 }
 
+static bool read_filter(struct call *call, const Epcis__V1__ListDeadLettersRequest *filter, struct page *out)
+{
+    if (!page_read(filter->page_size, filter->page_token, out, &call->reply))
+        return true;
+    reply_within(&call->reply, "filter");
+    return false;
+}
+
 static const ProtobufCMessage *resubmit_dead_letters(struct call *call, const ProtobufCMessage *message,
                                                      struct arena *arena)
 {
@@ -171,8 +183,7 @@ static const ProtobufCMessage *resubmit_dead_letters(struct call *call, const Pr
     Epcis__V1__ResubmitDeadLettersResponse *response = NULL;
     struct page page;
     char why[DEAD_LETTER_WHY] = "";
-    if (!read_deed(call, request->who, request->why, arena, &deed) ||
-        page_read(filter->page_size, filter->page_token, &page, &call->reply))
+    if (!read_deed(call, request->who, request->why, arena, &deed) || !read_filter(call, filter, &page))
         return NULL;
     enum err err =
         dead_letter_resubmit_page(&letters, filter, page.limit, page.cursor, &deed, arena, &response, why);
@@ -180,6 +191,7 @@ static const ProtobufCMessage *resubmit_dead_letters(struct call *call, const Pr
         err = page_write(&page, arena, &response->next_page_token);
     if (err) {
         fail_page(call, err, why);
+        reply_within(&call->reply, "filter");
         return NULL;
     }
     return &response->base;
@@ -196,8 +208,7 @@ static const ProtobufCMessage *discard_dead_letters(struct call *call, const Pro
     Epcis__V1__DiscardDeadLettersResponse *response = NULL;
     struct page page;
     char why[DEAD_LETTER_WHY] = "";
-    if (!read_deed(call, request->who, request->why, arena, &deed) ||
-        page_read(filter->page_size, filter->page_token, &page, &call->reply))
+    if (!read_deed(call, request->who, request->why, arena, &deed) || !read_filter(call, filter, &page))
         return NULL;
     enum err err =
         dead_letter_discard_page(&letters, filter, page.limit, page.cursor, &deed, arena, &response, why);
@@ -205,6 +216,7 @@ static const ProtobufCMessage *discard_dead_letters(struct call *call, const Pro
         err = page_write(&page, arena, &response->next_page_token);
     if (err) {
         fail_page(call, err, why);
+        reply_within(&call->reply, "filter");
         return NULL;
     }
     return &response->base;

@@ -18,6 +18,8 @@ static void fail(struct call *call, enum err err, enum reason exists, const char
         reply_refuse(&call->reply, exists, "%s", why);
     else
         reply_err(&call->reply, err, "identity %.80s", name);
+    if (err != ERR_INPUT)
+        reply_about(&call->reply, "identity", name);
 }
 
 /* NULL: the reply says why. */
@@ -68,8 +70,10 @@ static const ProtobufCMessage *create_identity(struct call *call, const Protobuf
     if (!err)
         err = identities_create(call->services->access.identities, request->identity, sha256, who, arena,
                                 &identity, why);
-    if (err)
+    if (err) {
         fail(call, err, REASON_EXISTS, request->identity->name, why);
+        reply_within(&call->reply, "identity");
+    }
     const ProtobufCMessage *response =
         err ? NULL : answer(call, identity, identity->certificate[0] ? "" : token, arena);
     explicit_bzero(token, sizeof token);

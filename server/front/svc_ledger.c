@@ -133,13 +133,33 @@ static const ProtobufCMessage *get_batch(struct call *call, const ProtobufCMessa
     }
     if (!err)
         err = add_items(call, record, first, count, arena, response);
-    if (err && err != ERR_INPUT)
+    if (err && err != ERR_INPUT) {
+        char name[48]; /* as epcisctl says it */
         reply_err(&call->reply, err, "batch %" PRIu64 " of partition %" PRIu32, request->sequence,
                   request->partition);
+        snprintf(name, sizeof name, "%" PRIu32 "/%" PRIu64, request->partition, request->sequence);
+        reply_about(&call->reply, "batch", name);
+    }
     return err ? NULL : &response->base;
 }
 
 /* ---- proofs ----------------------------------------------------------------------------------------- */
+
+/* It is named as the request names it, by document and position or by its sequence. */
+static void fail_event(struct call *call, enum err err, const Epcis__V1__GetInclusionProofRequest *request)
+{
+    char name[UUID_TEXT + 24];
+    if (request->event_case == EPCIS__V1__GET_INCLUSION_PROOF_REQUEST__EVENT_POSITION)
+        snprintf(name, sizeof name, "%s/%" PRIu64, request->position->capture_id,
+                 request->position->event_index);
+    else
+        snprintf(name, sizeof name, "%" PRIu64, request->sequence);
+    if (err == ERR_ORDER)
+        reply_refuse(&call->reply, REASON_OUTCOME_PENDING, "event %s", name);
+    else
+        reply_err(&call->reply, err, "event %s", name);
+    reply_about(&call->reply, "event", name);
+}
 
 /* The document and position of the event asked for. */
 static enum err find_position(struct call *call, const Epcis__V1__GetInclusionProofRequest *request,
@@ -162,7 +182,7 @@ static enum err find_position(struct call *call, const Epcis__V1__GetInclusionPr
     if (!err && uuid_parse(event->capture_id, capture_id))
         err = ERR_CORRUPT;
     if (err)
-        reply_err(&call->reply, err, "event %" PRIu64, request->sequence);
+        fail_event(call, err, request);
     else
         *event_index = event->event_index;
     return err;
@@ -171,21 +191,19 @@ static enum err find_position(struct call *call, const Epcis__V1__GetInclusionPr
 static const ProtobufCMessage *get_inclusion_proof(struct call *call, const ProtobufCMessage *message,
                                                    struct arena *arena)
 {
+    const Epcis__V1__GetInclusionProofRequest *request = (const Epcis__V1__GetInclusionProofRequest *)message;
     uint8_t capture_id[UUID_BYTES];
     uint64_t event_index = 0;
     Epcis__V1__GetInclusionProofResponse *response = arena_alloc(arena, sizeof *response);
-    if (find_position(call, (const Epcis__V1__GetInclusionProofRequest *)message, arena, capture_id,
-                      &event_index))
+    if (find_position(call, request, arena, capture_id, &event_index))
         return NULL;
     enum err err = response ? ERR_OK : ERR_LIMIT;
     if (!err) {
         epcis__v1__get_inclusion_proof_response__init(response);
         err = ledger_query_proof(call->services->journal, capture_id, event_index, arena, &response->proof);
     }
-    if (err == ERR_ORDER)
-        reply_refuse(&call->reply, REASON_OUTCOME_PENDING, "event %" PRIu64, event_index);
-    else if (err)
-        reply_err(&call->reply, err, "event %" PRIu64, event_index);
+    if (err)
+        fail_event(call, err, request);
     return err ? NULL : &response->base;
 }
 

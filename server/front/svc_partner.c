@@ -73,7 +73,10 @@ static const ProtobufCMessage *create_partner(struct call *call, const ProtobufC
     if (!who || !has_partner(call, request->partner))
         return NULL;
     enum err err = partner_create(call->services->journal, request->partner, who, arena, why);
-    return changed(call, err, request->partner, request->partner->name, why, arena);
+    const ProtobufCMessage *response =
+        changed(call, err, request->partner, request->partner->name, why, arena);
+    reply_within(&call->reply, "partner");
+    return response;
 }
 
 static const ProtobufCMessage *update_partner(struct call *call, const ProtobufCMessage *message,
@@ -85,7 +88,10 @@ static const ProtobufCMessage *update_partner(struct call *call, const ProtobufC
     if (!who || !has_partner(call, request->partner))
         return NULL;
     enum err err = partner_update(call->services->journal, request->partner, who, why);
-    return changed(call, err, request->partner, request->partner->partner_id, why, arena);
+    const ProtobufCMessage *response =
+        changed(call, err, request->partner, request->partner->partner_id, why, arena);
+    reply_within(&call->reply, "partner");
+    return response;
 }
 
 static const ProtobufCMessage *deactivate_partner(struct call *call, const ProtobufCMessage *message,

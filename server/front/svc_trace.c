@@ -262,6 +262,8 @@ static const ProtobufCMessage *list_events(struct call *call, const ProtobufCMes
                   query.capture_id ? request->capture_id
                   : query.lot      ? request->lot
                                    : request->gln);
+        if (query.capture_id)
+            reply_about(&call->reply, "capture", request->capture_id);
         return NULL;
     }
     return &response->base;

@@ -246,12 +246,14 @@ static enum err find_upload(struct call *call, const Epcis__V1__GetUploadOffsetR
     err = journal_upload_by_key(call->services->journal, key, key_bytes, arena, &record);
     if (!err && record->document_number)
         err = capture_receipt(call->services->journal, record->document_number, arena, &response->receipt);
-    if (err)
+    if (err) {
         reply_err(&call->reply, err, "upload %s", request->upload_id);
-    else
-        response->offset = response->receipt ? response->receipt->document_bytes
-                                             : record->bytes - record->bytes % JOURNAL_PIECE_BYTES;
-    return err;
+        reply_about(&call->reply, "upload", request->upload_id);
+        return err;
+    }
+    response->offset = response->receipt ? response->receipt->document_bytes
+                                         : record->bytes - record->bytes % JOURNAL_PIECE_BYTES;
+    return ERR_OK;
 }
 
 static const ProtobufCMessage *get_upload_offset(struct call *call, const ProtobufCMessage *message,

@@ -69,7 +69,8 @@ START_TEST(text_inside_messages_is_looked_at)
     partner.overrides = &overrides;
     partner.n_overrides = 1;
     entry.key = "\xff\xfe";
-    check_query_refused(method, &request.base, CLIENT_INVALID_ARGUMENT, "`key` is not UTF-8");
+    check_query_refused(method, &request.base, CLIENT_INVALID_ARGUMENT,
+                        "`partner.overrides.key` is not UTF-8");
     end();
 }
 END_TEST
@@ -294,7 +295,7 @@ START_TEST(dead_letters_are_closed_with_who_and_why)
     check_query_refused(discard_all, &all.base, CLIENT_INVALID_ARGUMENT, "`why`");
     all.why = "test data";
     filter.code = "\xff";
-    check_query_refused(discard_all, &all.base, CLIENT_INVALID_ARGUMENT, "`code`");
+    check_query_refused(discard_all, &all.base, CLIENT_INVALID_ARGUMENT, "`filter.code`");
     filter.code = "";
     filter.gtin = "1";
     check_query_refused(discard_all, &all.base, CLIENT_INVALID_ARGUMENT, "`gtin`");

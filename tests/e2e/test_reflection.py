@@ -151,7 +151,8 @@ class Reflection(EndToEnd):
         self.assertEqual(self.refusal(server, unknown, None)["ErrorInfo"].reason, "METHOD_UNKNOWN")
 
         told = self.epcisctl(server, "status", UNKNOWN_CAPTURE, check=1).stderr
-        self.assertIn(f"NOT_FOUND: capture {UNKNOWN_CAPTURE}: not known here [NOT_FOUND]", told)
+        self.assertIn(f"NOT_FOUND: capture {UNKNOWN_CAPTURE}: not known here; compare it with the answer that told it "
+                      "[NOT_FOUND]", told)
         told = self.epcisctl(server, "status", "42", check=1).stderr
         self.assertIn("INVALID_ARGUMENT: `capture_id` is", told)
         self.assertTrue(told.endswith("[FIELD_INVALID capture_id]\n"), told)

@@ -233,7 +233,7 @@ class Uploads(EndToEnd):
         data = documents.make(10, seed=4).data
         cases = (
             ("INVALID_ARGUMENT", {"upload_id": "mine"}, "no UUID"),
-            ("INVALID_ARGUMENT", {"offset": 5}, "goes with an `upload_id`"),
+            ("INVALID_ARGUMENT", {"offset": 5}, "goes with a `start.upload_id`"),
             ("INVALID_ARGUMENT", {"sha256": b"short"}, "32 bytes"),
             ("INVALID_ARGUMENT", {"sha256": bytes(32)}, "`start.sha256`"),
             ("INVALID_ARGUMENT", {"length": 7}, "`start.length` is 7"),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
 #include "server/front/reply.h"
@@ -99,6 +100,14 @@ static struct seen see(const struct reply *reply)
     return seen;
 }
 
+static void assert_utf8(const char *text)
+{
+    for (size_t i = 0, length; text[i]; i += length) {
+        length = utf8_length((const unsigned char *)text + i);
+        ck_assert_msg(length > 0, "no UTF-8 at byte %zu: %s", i, text);
+    }
+}
+
 static void forget(struct seen *seen)
 {
     ProtobufCMessage *all[] = {(ProtobufCMessage *)seen->status, (ProtobufCMessage *)seen->info,
@@ -169,8 +178,9 @@ START_TEST(what_it_is_about_is_told)
 }
 END_TEST
 
-/* Bounds hold, and cut no character in two. */
-START_TEST(long_texts_are_cut)
+/* What came from a client is cut anywhere, here and before: what goes out is UTF-8, or no client could unpack
+ * it, which see() does with the text in it. */
+START_TEST(texts_stay_utf8_where_they_are_cut)
 {
     enum { LENGTH = 4000 };
     struct reply reply = {0};
@@ -183,15 +193,35 @@ START_TEST(long_texts_are_cut)
         reply_input(&reply, "`%s", text);
         reply_about(&reply, "item", text);
         struct seen seen = see(&reply);
-        ck_assert_uint_lt(strlen(reply.details), REPLY_DETAILS);
-        ck_assert_uint_gt(strlen(reply.details), REPLY_DETAILS - 5);
-        ck_assert_uint_eq((strlen(reply.details) - 1 - shift) % 3, 0);
-        ck_assert_uint_eq((strlen(seen.resource->resource_name) - shift) % 3, 0);
+        ck_assert_uint_eq(strlen(reply.details), REPLY_DETAILS - 1);
+        assert_utf8(reply.details);
+        assert_utf8(seen.request->field_violations[0]->field);
+        assert_utf8(seen.resource->resource_name);
         forget(&seen);
-        reply_refuse(&reply, REASON_CALLS_FULL, "%s", text);
+        reply_refuse(&reply, REASON_CALLS_FULL, "%.20s is cut inside", text);
         seen = see(&reply);
+        assert_utf8(seen.status->message);
         forget(&seen);
     }
+    struct refusal refusal = {.reason = REFUSAL_UPLOADS, .text = "cut \xe2\x80"};
+    reply_refused(&reply, &refusal);
+    ck_assert_str_eq(reply.details, "cut ??");
+}
+END_TEST
+
+START_TEST(the_path_of_a_wrong_field_begins_at_the_request)
+{
+    struct reply reply = {0};
+    reply_input(&reply, "`glns[1]` is wrong");
+    reply_within(&reply, "partner");
+    struct seen seen = see(&reply);
+    ck_assert_str_eq(seen.request->field_violations[0]->field, "partner.glns[1]");
+    ck_assert_str_eq(seen.status->message, "`glns[1]` is wrong");
+    forget(&seen);
+    reply_input(&reply, "`who` is wrong");
+    seen = see(&reply);
+    ck_assert_str_eq(seen.request->field_violations[0]->field, "who");
+    forget(&seen);
 }
 END_TEST
 
@@ -205,7 +235,8 @@ int main(void)
     tcase_add_test(tests, wrong_fields_are_named);
     tcase_add_test(tests, waiting_is_told);
     tcase_add_test(tests, what_it_is_about_is_told);
-    tcase_add_test(tests, long_texts_are_cut);
+    tcase_add_test(tests, texts_stay_utf8_where_they_are_cut);
+    tcase_add_test(tests, the_path_of_a_wrong_field_begins_at_the_request);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
