@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
+
 /* Appends to a text of fixed size; what does not fit is cut. */
 static void append(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void append(char *text, size_t size, const char *format, ...)
@@ -92,6 +94,12 @@ static void fill(struct assembler *assembler, struct assembler_fault *fault, enu
                                     : "");
     snprintf(fault->value, sizeof fault->value, "%s", value ? value : "");
     write_path(assembler, fault, name);
+    /* What the document says is cut anywhere: texts that are no UTF-8 would make the answers to clients none.
+     */
+    utf8_mend(fault->message);
+    utf8_mend(fault->field);
+    utf8_mend(fault->value);
+    utf8_mend(fault->path);
     fault->error = (struct parser_error){.code = cap < CAP_COUNT ? caps[cap].code : "SCHEMA_INVALID",
                                          .message = fault->message,
                                          .field = fault->field,

@@ -51,8 +51,7 @@ uint8_t json_names_foreign(struct json_names *names, const char *key, size_t len
     struct json_foreign *foreign = &names->foreign[index];
     if (foreign->length == length && memcmp(foreign->key, key, length) == 0)
         return length > 0 ? index : 0;
-    if (foreign->length > 0 || length >= sizeof foreign->key || !memchr(key, ':', length) ||
-        memchr(key, '\0', length))
+    if (foreign->length > 0 || length >= sizeof foreign->key || !memchr(key, ':', length))
         return 0;
     memcpy(foreign->key, key, length);
     foreign->length = length;

@@ -9,6 +9,7 @@
 
 #include <yajl/yajl_parse.h>
 
+#include "common/base/utf8.h"
 #include "common/epcis/json_way.h"
 
 enum {
@@ -106,20 +107,41 @@ static void locate(void *context, bool start, uint64_t *line, uint64_t *byte_off
                                       : present_offset(parser);
 }
 
+/* yajl hands on the piece's own bytes where nothing is escaped. */
+static inline bool is_in_piece(const struct json_parser *parser, const void *text)
+{
+    return (uintptr_t)text - (uintptr_t)parser->piece < parser->piece_bytes;
+}
+
+/* yajl takes for UTF-8 what is none (overlong forms, what stands for surrogates or is above U+10FFFF), and
+ * makes such of \uDC00 without its other half. What it hands on of the piece itself has nothing escaped: so
+ * no NUL, and there is nothing to see where the whole piece is ASCII. Behind a text stand a quote or a NUL,
+ * which end every sequence. */
+static inline bool is_text(const struct json_parser *parser, const void *text, size_t length)
+{
+    const unsigned char *at = text, *end = at + length;
+    if (parser->piece_is_ascii && is_in_piece(parser, text))
+        return true;
+    for (size_t sequence; at < end; at += sequence) {
+        sequence = *at ? utf8_length(at) : 0;
+        if (!sequence)
+            return false;
+    }
+    return true;
+}
+
 static const struct json_key no_key;
 
-/* Where the value ends, from the start of what is collected. Looks for a NUL in its text, too. */
-static inline uint32_t end_of(struct json_parser *parser, enum json_kind kind, const char *text,
+/* Where the value ends, from the start of what is collected. */
+static inline uint32_t end_of(const struct json_parser *parser, enum json_kind kind, const char *text,
                               size_t length)
 {
     uint64_t end;
-    /* yajl hands on the piece's own bytes where nothing is escaped, and these have no NUL. */
-    if (text && (uintptr_t)text - (uintptr_t)parser->piece < parser->piece_bytes) {
+    if (text && is_in_piece(parser, text)) {
         size_t quote = kind == JSON_STRING;
         end = parser->piece_start + ((uintptr_t)text - (uintptr_t)parser->piece) + length + quote;
     } else {
         end = present_offset(parser);
-        parser->nul |= text && memchr(text, '\0', length) != NULL;
     }
     return (uint32_t)(end - parser->start_offset);
 }
@@ -129,6 +151,8 @@ static inline struct json_value *add(struct json_parser *parser, enum json_kind 
                                      const struct json_key *key, const char *text, size_t length)
 {
     uint32_t end = end_of(parser, kind, text, length);
+    if (text)
+        parser->no_text |= !is_text(parser, text, length);
     struct json_value *added = parser->spent ? NULL : json_value_new(parser->target, kind, key, text, length);
     parser->spent |= added == NULL;
     if (added)
@@ -329,7 +353,8 @@ static int on_key(void *context, const unsigned char *key, size_t length)
     parser->key.foreign = 0;
     if (parser->key.name != NAME_UNKNOWN)
         return go_on(parser);
-    parser->key.foreign = json_names_foreign(&parser->names, (const char *)key, length);
+    bool text = is_text(parser, key, length);
+    parser->key.foreign = text ? json_names_foreign(&parser->names, (const char *)key, length) : 0;
     parser->key.text = parser->names.foreign[parser->key.foreign].key;
     if (parser->key.foreign)
         return go_on(parser);
@@ -345,7 +370,7 @@ static int on_key(void *context, const unsigned char *key, size_t length)
     memcpy(parser->key_text, key, length);
     parser->key_text[length] = '\0';
     parser->key.text = parser->key_text;
-    parser->nul |= memchr(key, '\0', length) != NULL && parser->collected > 0;
+    parser->no_text |= !text && parser->collected > 0;
     return go_on(parser);
 }
 
@@ -467,6 +492,7 @@ static void feed_piece(struct json_parser *parser, const char *data, size_t byte
     struct assembler *assembler = parser->assembler;
     parser->piece = (const unsigned char *)data;
     parser->piece_bytes = bytes;
+    parser->piece_is_ascii = utf8_is_ascii(data, bytes);
     parser->counted = 0;
     parser->token_seen = false;
     parse(parser, data, bytes);

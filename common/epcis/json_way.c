@@ -152,8 +152,10 @@ static void refuse_unit(struct json_parser *parser)
     if (place == AT_EVENT_LIST)
         assembler_start(assembler, &name);
     if (!parser->spent)
-        assembler_refuse(assembler, ERR_INPUT, NULL, NULL,
-                         "a text holds the character NUL (\\u0000): one without it would be right");
+        assembler_refuse(
+            assembler, ERR_INPUT, NULL, NULL,
+            "a text is no Unicode, or holds the character NUL (\\u0000): one that is, without it, "
+            "would be right");
     else if (place == AT_ROOT && !parser->target->exhausted)
         assembler_refuse_over(assembler, CAP_EVENT_MEMORY, NULL,
                               "what stands before @context and type, which would be right as the first two, "
@@ -167,7 +169,7 @@ static void refuse_unit(struct json_parser *parser)
 void json_way_dispatch(struct json_parser *parser, struct json_value *value)
 {
     enum json_place place = json_way_place(parser);
-    if (parser->spent || parser->nul)
+    if (parser->spent || parser->no_text)
         refuse_unit(parser);
     else if (place == AT_EVENT_LIST || place == AT_VOCABULARY_ELEMENTS)
         give_unit(parser, value);
@@ -183,7 +185,7 @@ void json_way_dispatch(struct json_parser *parser, struct json_value *value)
     }
     parser->outermost = NULL;
     parser->breaks.length = 0;
-    parser->spent = parser->nul = false;
+    parser->spent = parser->no_text = false;
 }
 
 /* Does with a collected value what would have been done as it came. */

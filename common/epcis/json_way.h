@@ -62,13 +62,14 @@ struct json_parser {
     uint32_t depth;                    /* of all objects and arrays */
     uint32_t collected;                /* of those, inside the collected value */
     bool spent;                        /* the arena was too small for it */
-    bool nul;                          /* a string in it holds a NUL */
+    bool no_text;                      /* a string in it holds a NUL, or is no UTF-8 */
     struct json_key key;               /* of the member that comes */
     char *key_text;                    /* its text, where the name is unknown */
     size_t key_room;
 
     const unsigned char *piece;
     size_t piece_bytes;
+    bool piece_is_ascii;
     bool token_seen;                   /* one ended in the piece */
     uint64_t piece_start;              /* offset of the piece in the document */
     size_t counted;                    /* bytes of the piece whose lines are counted */

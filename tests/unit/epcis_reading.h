@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/buffer.h"
+#include "common/base/utf8.h"
 #include "common/epcis/event_hash.h"
 #include "common/epcis/parser.h"
 
@@ -60,6 +61,12 @@ static void reading_error(struct reading *reading, const struct parser_error *er
                   error->field, error->value, error->path, (unsigned long long)error->line);
     reading->error_offset = error->byte_offset;
     buffer_append(&reading->error, "", 1);
+    /* It goes to clients, who take UTF-8 only. */
+    const unsigned char *text = reading->error.data;
+    for (size_t length; *text; text += length) {
+        length = utf8_length(text);
+        ck_assert_msg(length > 0, "no UTF-8 at %s", (const char *)text);
+    }
 }
 
 static enum err reading_event(void *context, const struct parser_event *event)

@@ -196,6 +196,46 @@ START_TEST(size_once_inflated)
 }
 END_TEST
 
+/* What a document says is cut where it is told why it was refused, and so may be inside a character: each
+ * text comes with one and with two bytes before the first. reading_error() looks at what is told. */
+START_TEST(what_is_told_is_utf8)
+{
+    static const char *const documents[] = {
+        "{\"type\":\"%s\",\"schemaVersion\":\"2.0\"}",
+        "{\"type\":\"EPCISDocument\",\"schemaVersion\":\"%s\"}",
+        "{\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\",\"epcisBody\":{\"eventList\":[{\"type\":\"%"
+        "s\"}]}}",
+        "{\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\",\"epcisBody\":{\"eventList\":[{\"type\":"
+        "\"ObjectEvent\",\"eventTime\":\"%s\"}]}}",
+        "{\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\",\"epcisBody\":{\"eventList\":[{\"type\":"
+        "\"ObjectEvent\",\"%s\":[[]]}]}}",
+        "<%s/>",
+        "<e:EPCISDocument xmlns:e='urn:epcglobal:epcis:xsd:1' schemaVersion='%s'/>",
+        "<e:EPCISDocument xmlns:e='urn:epcglobal:epcis:xsd:1' schemaVersion='1.2'><EPCISBody><EventList>"
+        "<ObjectEvent><%s/></ObjectEvent></EventList></EPCISBody></e:EPCISDocument>",
+        "<e:EPCISDocument xmlns:e='urn:epcglobal:epcis:xsd:1' schemaVersion='1.2'></%s>",
+    };
+    struct buffer text = {0}, document = {0};
+    buffer_printf(&text, "%.*s", 1 + _i % 2, "aa");
+    for (int i = 0; i < 1500; i++)
+        buffer_printf(&text, "\xe2\x82\xac");
+    buffer_append(&text, "", 1);
+    for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++) {
+        struct reading reading = {0};
+        struct parser_limits limits = PARSER_LIMITS_DEFAULT;
+        const char *place = strstr(documents[i], "%s");
+        buffer_clear(&document);
+        buffer_printf(&document, "%.*s%s%s", (int)(place - documents[i]), documents[i],
+                      (const char *)text.data, place + 2);
+        reading_run(&reading, &limits, document.data, document.length, document.length);
+        ck_assert_msg(reading.error.length > 0, "refused: %s", documents[i]);
+        reading_free(&reading);
+    }
+    buffer_free(&document);
+    buffer_free(&text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("epcis_limits");
@@ -205,6 +245,7 @@ int main(void)
     tcase_add_loop_test(tests, number_of_events, 0, 2);
     tcase_add_loop_test(tests, memory_of_an_event, 0, 2);
     tcase_add_loop_test(tests, size_once_inflated, 0, 4);
+    tcase_add_loop_test(tests, what_is_told_is_utf8, 0, 2);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -759,6 +759,13 @@ static const struct {
     {J_EVENT("\"epcList\":[],\"epcList\":[]"), "epcList stands here a second time"},
     {J_EVENT("\"bizStep\":\"a\\u0000b\""), "character NUL"},
     {J_EVENT("\"x:a\\u0000b\":1"), "character NUL"},
+    {J_EVENT("\"bizStep\":\"a\\ude00b\""), "a text is no Unicode"},
+    {J_EVENT("\"bizStep\":\"a\xed\xa0\x80\""), "a text is no Unicode"},
+    {J_EVENT("\"bizStep\":\"\xc0\x80\""), "a text is no Unicode"},
+    {J_EVENT("\"bizStep\":\"\xf4\x90\x80\x80\""), "a text is no Unicode"},
+    {J_EVENT("\"x:a\":{\"b\":[\"\xf5\x80\x80\x80\"]}"), "a text is no Unicode"},
+    {J_EVENT("\"x:a\xed\xa0\x80\":1"), "a text is no Unicode"},
+    {J_EVENT("\"x:a\\ude00\":1"), "a text is no Unicode"},
 };
 
 START_TEST(json_refuses_one_event_and_goes_on)

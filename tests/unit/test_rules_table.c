@@ -1,4 +1,5 @@
 /* The table of rules, and each stateless rule in every profile, with and without an override. */
+#include "common/base/utf8.h"
 #include "tests/unit/rules_checking.h"
 
 #include "worker/rules/rules_print.h"
@@ -318,6 +319,27 @@ START_TEST(the_table_is_printed)
 }
 END_TEST
 
+/* A message is cut where it is too long, and so may be inside a character. */
+START_TEST(findings_are_utf8)
+{
+    char text[1501] = "";
+    for (size_t i = 0; i + 3 < sizeof text; i += 3)
+        memcpy(text + i, "\xe2\x82\xac", 3);
+    for (size_t shift = 0; shift < 3; shift++) {
+        char message[2048];
+        rules_report_init(&report, &arena);
+        rules_add(rules, &report, RULE_LOT_FORMAT, "ilmd.lotNumber", "aa" + 2 - shift, "is not %s", text);
+        ck_assert_uint_eq(report.reason_count, 1);
+        snprintf(message, sizeof message, "%s", report.reasons[0]->message);
+        ck_assert_uint_gt(strlen(message), 900);
+        for (size_t i = 0, length; message[i]; i += length) {
+            length = utf8_length((const unsigned char *)message + i);
+            ck_assert_msg(length > 0, "no UTF-8 at byte %zu", i);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rules_table");
@@ -328,6 +350,7 @@ int main(void)
     tcase_add_loop_test(tests, each_rule_is_as_severe_as_told, 0, RULES);
     tcase_add_test(tests, findings_tell_source_and_remedy);
     tcase_add_test(tests, stateful_rules_take_the_context_they_are_in);
+    tcase_add_test(tests, findings_are_utf8);
     tcase_add_test(tests, overrides_are_read);
     tcase_add_test(tests, the_table_is_printed);
     SRunner *runner = srunner_create(suite);

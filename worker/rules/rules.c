@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
 #include "worker/rules/check.h"
 
 struct rules {
@@ -203,6 +204,7 @@ static void add_finding(const struct rules *rules, struct rules_report *report, 
     int length = snprintf(message, sizeof message, "%s '%.*s' ", field, cut, value);
     if (length > 0 && (size_t)length < sizeof message)
         vsnprintf(message + length, sizeof message - (size_t)length, format, arguments);
+    utf8_mend(message); /* it may be cut */
     Epcis__V1__Finding *finding = arena_alloc(report->arena, sizeof *finding);
     if (finding) {
         epcis__v1__finding__init(finding);
