@@ -119,7 +119,7 @@ END_TEST
 /* The first that still has its bytes is where the next look begins, whatever went behind it. */
 START_TEST(what_is_kept_is_not_counted_as_pruned)
 {
-    for (char i = 1; i <= ALL; i++)
+    for (int i = 1; i <= ALL; i++)
         send_document((char)('a' + i), 100);
     for (uint64_t number = 1; number <= ALL; number++)
         if (number != 3)
@@ -163,7 +163,7 @@ static void wait_for_kept(const char *wanted)
 START_TEST(unfinished_documents_are_passed_over)
 {
     struct retention *retention = NULL;
-    for (char i = 1; i <= ALL; i++)
+    for (int i = 1; i <= ALL; i++)
         send_document((char)('a' + i), 100);
     for (uint64_t number = 1; number <= ALL; number++)
         if (number != 2 && number != 4)
