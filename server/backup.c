@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ enum { STORE, JOURNAL, KEYS, WORKERS, PARTS };
 const char backup_restoring[] = "restoring";
 
 static const char data_file[] = "data.mdb", manifest_file[] = "MANIFEST", title[] = "epcisd-backup 1\n";
+static const char lock_file[] = "lock";
 static const char name_characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 enum { LINE_BYTES = 512, NAME_BYTES = 256 };
 
@@ -227,21 +229,58 @@ static enum err fill(const char *data_dir, const char *dir)
     return err;
 }
 
-/* Into `partial`, while no document's bytes go that the store may lack in its copy. */
-static enum err copy_all(const char *data_dir, const char *journal_dir, const char *partial)
+/* The folder `partial`, with nothing but a lock in it, which is ours until *lock is closed. What a backup
+ * left there that was cut off is removed. ERR_EXISTS: another one is being made there. */
+static enum err claim(const char *partial, int *lock)
 {
+    char path[BACKUP_PATH];
+    struct stat ours, there;
+    backup_join(path, partial, lock_file);
+    if (mkdir(partial, 0700) && errno != EEXIST)
+        return backup_error("make", partial);
+    *lock = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (*lock < 0)
+        return backup_error("create", path);
+    bool taken = flock(*lock, LOCK_EX | LOCK_NB);
+    if (taken && errno != EWOULDBLOCK)
+        return backup_error("lock", path);
+    /* Or the other one was done just now, and took its folder away with the lock that is open here. */
+    if (taken || fstat(*lock, &ours) || stat(path, &there) || ours.st_ino != there.st_ino) {
+        log_error("backup_failed",
+                  "path=\"%s\" detail=\"another backup is being made there: let it end, or name another "
+                  "folder\"",
+                  partial);
+        return ERR_EXISTS;
+    }
+    for (size_t i = 0; i < PARTS; i++)
+        remove_part(&parts[i], partial);
+    backup_join(path, partial, manifest_file);
+    return unlink(path) && errno != ENOENT ? backup_error("remove", path) : ERR_OK;
+}
+
+/* By way of `partial`, while no document's bytes go that the store may lack in its copy. */
+static enum err copy_all(const char *data_dir, const char *journal_dir, const char *partial,
+                         const char *folder)
+{
+    char lock[BACKUP_PATH];
     int held = -1;
+    backup_join(lock, folder, lock_file);
     enum err err = journal_prune_hold(journal_dir, &held);
     if (!err)
-        err = mkdir(partial, 0700) ? backup_error("make", partial) : fill(data_dir, partial);
+        err = fill(data_dir, partial);
+    if (!err && rename(partial, folder))
+        err = backup_error("rename", folder);
+    if (!err && unlink(lock))
+        err = backup_error("remove", lock);
     if (held >= 0)
         close(held);
-    return err;
+    return err ? err : backup_sync(folder);
 }
 
 enum err backup_make(const char *data_dir, const char *dir)
 {
     char folder[BACKUP_PATH], partial[BACKUP_PATH], parent[BACKUP_PATH], journal[BACKUP_PATH];
+    int lock = -1;
     backup_join(journal, data_dir, "journal");
     if (!exists(journal)) {
         log_error("backup_failed", "path=\"%s\" detail=\"no server's data is here\"", data_dir);
@@ -257,15 +296,15 @@ enum err backup_make(const char *data_dir, const char *dir)
     }
     snprintf(partial, sizeof partial, "%.*s.partial", PATH_MAX, folder);
     file_folder(folder, parent, sizeof parent);
-    if (exists(partial))
-        backup_remove(partial);
-    enum err err = copy_all(data_dir, journal, partial);
-    if (!err && rename(partial, folder))
-        err = backup_error("rename", folder);
-    if (!err)
-        return backup_sync(parent);
-    backup_remove(partial);
-    return err;
+    enum err err = claim(partial, &lock);
+    if (!err) {
+        err = copy_all(data_dir, journal, partial, folder);
+        if (err && exists(partial))
+            backup_remove(partial);
+    }
+    if (lock >= 0)
+        close(lock);
+    return err ? err : backup_sync(parent);
 }
 
 /* ---- putting one back ------------------------------------------------------------------------------- */

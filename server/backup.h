@@ -14,8 +14,9 @@
 #include "common/base/err.h"
 
 /* Copies the data in `data_dir`, whether or not a server runs there, to `dir`, which must not exist or be
- * empty and appears only when all is on disk. ERR_NOT_FOUND: no data there; ERR_EXISTS: `dir` is in use;
- * ERR_ORDER: the signing key was rotated in each of several tries; ERR_DISK, ERR_CORRUPT, ERR_MEMORY. */
+ * empty and appears only when all is on disk. ERR_NOT_FOUND: no data there; ERR_EXISTS: `dir` is in use, or
+ * another backup is being made there; ERR_ORDER: the signing key was rotated in each of several tries;
+ * ERR_DISK, ERR_CORRUPT, ERR_MEMORY. */
 enum err backup_make(const char *data_dir, const char *dir);
 
 /* Puts a backup into `data_dir`, which must hold no data, and verifies it (journal_check.h). ERR_CORRUPT:

@@ -109,6 +109,33 @@ class Backup(Keeper):
                 for folder in ("copy", "restored"):
                     shutil.rmtree(self.folder / folder)
 
+    def test_two_backups_to_one_folder_leave_each_other_alone(self):
+        server = self.start(1)
+        self.fill(server, count=1)
+        first = self.halted_backup(1)
+        before = files_of(self.folder / "copy.partial")
+        for _ in range(2):
+            refused = self.keep("backup", self.folder / "copy", check=1).stderr
+            self.assertIn("another backup is being made there", refused)
+            self.assertEqual(files_of(self.folder / "copy.partial"), before)
+        self.keep("backup", self.folder / "other")
+        self.go_on(first)
+        self.assertEqual(*([path.relative_to(self.folder / name) for path in files_of(self.folder / name)]
+                           for name in ("copy", "other")))
+        self.stop_cleanly(server)
+
+    def test_what_a_backup_left_that_was_cut_off_is_in_nobodys_way(self):
+        server = self.start(1)
+        self.fill(server, count=1)
+        cut_off = self.halted_backup(2)
+        cut_off.kill()
+        cut_off.wait()
+        (self.folder / "copy.partial" / "MANIFEST").write_text("of a backup that was cut off at its end")
+        self.keep("backup", self.folder / "copy")
+        self.keep("restore", self.folder / "copy", data_dir=self.folder / "restored")
+        self.assertEqual(list(self.folder.glob("copy*")), [self.folder / "copy"])
+        self.stop_cleanly(server)
+
     def test_a_document_that_is_finished_meanwhile_keeps_its_bytes(self):
         server = self.start(1, options=["--retain-days", 0])
         backup = self.halted_backup(1)
