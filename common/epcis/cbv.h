@@ -1,8 +1,8 @@
-/* Words of the Core Business Vocabulary in their three spellings. No state; safe on any thread.
- * Internal to common/epcis. */
+/* Words of the Core Business Vocabulary in their three spellings. No state; safe on any thread. */
 #ifndef EPCISD_EPCIS_CBV_H
 #define EPCISD_EPCIS_CBV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum cbv_family {
@@ -19,6 +19,10 @@ enum cbv_family {
 /* The bare word in `text`: *length is shortened and the start returned; both unchanged where it is no
  * word of that family, or nothing would be left. */
 const char *cbv_word(enum cbv_family family, const char *text, size_t *length);
+
+/* Whether CBV 2.0, or the JSON schema of EPCIS 2.0 for those of the GS1 Web Vocabulary, lists the bare word.
+ */
+bool cbv_lists(enum cbv_family family, const char *word);
 
 /* "https://ref.gs1.org/cbv/BizStep-": what makes a bare word of that family a URI. */
 const char *cbv_uri(enum cbv_family family);

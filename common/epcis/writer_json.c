@@ -1,4 +1,5 @@
-/* EPCIS 2.0 JSON-LD (EPCIS 2.0 section 10.2). CBV words stand bare, as the official context has them. */
+/* EPCIS 2.0 JSON-LD (EPCIS 2.0 section 10.2). CBV words that are listed stand bare, as the official context
+ * has them. */
 #include "common/epcis/writer_json.h"
 
 #include <stdlib.h>
@@ -57,11 +58,12 @@ static void location_member(struct writer *writer, const char *name, const Epcis
     object_end(&writer->out, start);
 }
 
-static void typed_entry(struct buffer *out, bool first, const char *type, const char *name, const char *value)
+static void typed_entry(struct buffer *out, bool first, enum cbv_family family, const char *type,
+                        const char *name, const char *value)
 {
     buffer_append(out, first ? "[" : ",", 1);
     size_t start = object_start(out);
-    writer_json_text_member(out, "type", type);
+    writer_json_word_member(out, "type", family, type);
     writer_json_text_member(out, name, value);
     object_end(out, start);
 }
@@ -71,20 +73,21 @@ static void typed_members(struct buffer *out, const Epcis__V1__Event *event)
     if (event->n_biz_transaction_list) {
         writer_json_key(out, "bizTransactionList");
         for (size_t i = 0; i < event->n_biz_transaction_list; i++)
-            typed_entry(out, i == 0, event->biz_transaction_list[i]->type, "bizTransaction",
+            typed_entry(out, i == 0, CBV_BIZ_TYPE, event->biz_transaction_list[i]->type, "bizTransaction",
                         event->biz_transaction_list[i]->biz_transaction);
         buffer_append(out, "]", 1);
     }
     if (event->n_source_list) {
         writer_json_key(out, "sourceList");
         for (size_t i = 0; i < event->n_source_list; i++)
-            typed_entry(out, i == 0, event->source_list[i]->type, "source", event->source_list[i]->source);
+            typed_entry(out, i == 0, CBV_PARTY_TYPE, event->source_list[i]->type, "source",
+                        event->source_list[i]->source);
         buffer_append(out, "]", 1);
     }
     if (event->n_destination_list) {
         writer_json_key(out, "destinationList");
         for (size_t i = 0; i < event->n_destination_list; i++)
-            typed_entry(out, i == 0, event->destination_list[i]->type, "destination",
+            typed_entry(out, i == 0, CBV_PARTY_TYPE, event->destination_list[i]->type, "destination",
                         event->destination_list[i]->destination);
         buffer_append(out, "]", 1);
     }
@@ -123,8 +126,8 @@ static void sensor_report(struct writer *writer, const Epcis__V1__SensorReport *
 {
     struct buffer *out = &writer->out;
     size_t start = object_start(out);
-    writer_json_text_member(out, "type", report->type);
-    writer_json_text_member(out, "exception", report->exception);
+    writer_json_word_member(out, "type", CBV_GS1_TERM, report->type);
+    writer_json_word_member(out, "exception", CBV_GS1_TERM, report->exception);
     writer_json_text_member(out, "deviceID", report->device_id);
     writer_json_text_member(out, "deviceMetadata", report->device_metadata);
     writer_json_text_member(out, "rawData", report->raw_data);
@@ -133,7 +136,7 @@ static void sensor_report(struct writer *writer, const Epcis__V1__SensorReport *
     writer_json_text_member(out, "microorganism", report->microorganism);
     writer_json_text_member(out, "chemicalSubstance", report->chemical_substance);
     writer_json_number_member(out, "value", report->value);
-    writer_json_text_member(out, "component", report->component);
+    writer_json_word_member(out, "component", CBV_COMPONENT, report->component);
     writer_json_text_member(out, "stringValue", report->string_value);
     boolean_member(out, "booleanValue", report->boolean_value);
     writer_json_text_member(out, "hexBinaryValue", report->hex_binary_value);
@@ -183,7 +186,7 @@ static void error_declaration(struct writer *writer, const Epcis__V1__ErrorDecla
     writer_json_key(out, "errorDeclaration");
     size_t start = object_start(out);
     writer_json_time_member(out, "declarationTime", declaration->declaration_time);
-    writer_json_text_member(out, "reason", declaration->reason);
+    writer_json_word_member(out, "reason", CBV_ERROR_REASON, declaration->reason);
     writer_json_list_member(out, "correctiveEventIDs", declaration->corrective_event_ids,
                             declaration->n_corrective_event_ids);
     writer_json_extension_members(writer, declaration->extensions, declaration->n_extensions);
@@ -196,8 +199,8 @@ static void persistent_disposition(struct buffer *out, const Epcis__V1__Persiste
         return;
     writer_json_key(out, "persistentDisposition");
     size_t start = object_start(out);
-    writer_json_list_member(out, "set", disposition->set, disposition->n_set);
-    writer_json_list_member(out, "unset", disposition->unset, disposition->n_unset);
+    writer_json_word_list_member(out, "set", CBV_DISPOSITION, disposition->set, disposition->n_set);
+    writer_json_word_list_member(out, "unset", CBV_DISPOSITION, disposition->unset, disposition->n_unset);
     object_end(out, start);
 }
 
@@ -256,8 +259,8 @@ static void event_members(struct writer *writer, const Epcis__V1__Event *event)
     event_lists(writer, event);
     writer_json_text_member(out, "action",
                             *event->action_text ? event->action_text : event_action_name(event->action));
-    writer_json_text_member(out, "bizStep", event->biz_step);
-    writer_json_text_member(out, "disposition", event->disposition);
+    writer_json_word_member(out, "bizStep", CBV_BIZ_STEP, event->biz_step);
+    writer_json_word_member(out, "disposition", CBV_DISPOSITION, event->disposition);
     persistent_disposition(out, event->persistent_disposition);
     location_member(writer, "readPoint", event->read_point);
     location_member(writer, "bizLocation", event->biz_location);

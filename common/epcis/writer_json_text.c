@@ -103,6 +103,48 @@ void writer_json_list_member(struct buffer *out, const char *name, char *const *
     buffer_append(out, "]", 1);
 }
 
+/* A word that no URI can hold stays as it is. */
+static bool fits_uri(const char *word)
+{
+    for (; *word; word++)
+        if (!isalnum((unsigned char)*word) && !strchr("-._~", *word))
+            return false;
+    return true;
+}
+
+static void append_word(struct buffer *out, enum cbv_family family, const char *word)
+{
+    struct buffer uri = {0};
+    if (!cbv_lists(family, word) && fits_uri(word)) /* the schema takes no URI of the GS1 Web Vocabulary */
+        buffer_append_text(&uri, family == CBV_GS1_TERM ? "gs1:" : cbv_uri(family));
+    buffer_append_text(&uri, word);
+    buffer_append(&uri, "", 1);
+    out->failed |= uri.failed;
+    json_append_string(out, uri.failed ? "" : (char *)uri.data);
+    buffer_free(&uri);
+}
+
+void writer_json_word_member(struct buffer *out, const char *name, enum cbv_family family, const char *word)
+{
+    if (!*word)
+        return;
+    writer_json_key(out, name);
+    append_word(out, family, word);
+}
+
+void writer_json_word_list_member(struct buffer *out, const char *name, enum cbv_family family,
+                                  char *const *words, size_t count)
+{
+    if (count == 0)
+        return;
+    writer_json_key(out, name);
+    for (size_t i = 0; i < count; i++) {
+        buffer_append(out, i ? "," : "[", 1);
+        append_word(out, family, words[i]);
+    }
+    buffer_append(out, "]", 1);
+}
+
 /* ---- extensions ------------------------------------------------------------------------------------- */
 
 void writer_json_declare_nodes(struct writer *writer, Epcis__V1__Node *const *nodes, size_t count)

@@ -287,6 +287,30 @@ static const struct {
      {0, 0, 0},
      WRITER_XML_2,
      NULL},
+    /* words that the JSON schema does not list must be URIs there, and mean the same */
+    {XML_2_EVENT("<bizStep>own_step</bizStep><disposition>urn:epcglobal:cbv:disp:own</disposition>"),
+     {0, 0, 0},
+     WRITER_JSON_2,
+     "\"bizStep\":\"https://ref.gs1.org/cbv/BizStep-own_step\",\"disposition\":\"https://ref.gs1.org/cbv/"
+     "Disp-own\""},
+    {XML_2_EVENT("<bizStep>urn:x:step</bizStep><disposition>active</disposition>"),
+     {0, 0, 0},
+     WRITER_JSON_2,
+     "\"bizStep\":\"urn:x:step\",\"disposition\":\"active\""},
+    {XML_2_EVENT("<bizStep>own step</bizStep>"), {0, 0, 0}, WRITER_JSON_2, "\"bizStep\":\"own step\""},
+    {XML_2_EVENT(
+         "<bizTransactionList><bizTransaction type='own'>urn:x:1</bizTransaction></bizTransactionList>"
+         "<sourceList><source type='location'>urn:x:1</source></sourceList><sensorElementList>"
+         "<sensorElement><sensorReport type='gs1:Own' component='cbv:Comp-own'/>"
+         "</sensorElement></sensorElementList><persistentDisposition><set>own</set></persistentDisposition>"),
+     {0, 0, 0},
+     WRITER_JSON_2,
+     "\"persistentDisposition\":{\"set\":[\"https://ref.gs1.org/cbv/"
+     "Disp-own\"]},\"bizTransactionList\":[{\"type\":"
+     "\"https://ref.gs1.org/cbv/"
+     "BTT-own\",\"bizTransaction\":\"urn:x:1\"}],\"sourceList\":[{\"type\":\"location\","
+     "\"source\":\"urn:x:1\"}],\"sensorElementList\":[{\"sensorReport\":[{\"type\":\"gs1:Own\",\"component\":"
+     "\"https://ref.gs1.org/cbv/Comp-own\"}]}]"},
     {JSON_EVENT("{}", ",\"certificationInfo\":[\"urn:a\",\"urn:b\"]"),
      {0, 1, 0},
      WRITER_XML_1,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/epcis/cbv.h"
 #include "worker/rules/check.h"
 
 /* `[+-]hh:mm`, at most 14:00 either way. */
@@ -71,99 +72,7 @@ void check_aggregation(const struct check *check)
                   "is missing: ADD names at least one EPC or quantity that goes into the container");
 }
 
-/* ---- CBV 2.0 words, sorted ---- */
-
-static const char *const biz_steps[] = {
-    "accepting",
-    "arriving",
-    "assembling",
-    "collecting",
-    "commissioning",
-    "consigning",
-    "creating_class_instance",
-    "cycle_counting",
-    "decommissioning",
-    "departing",
-    "destroying",
-    "disassembling",
-    "dispensing",
-    "encoding",
-    "entering_exiting",
-    "holding",
-    "inspecting",
-    "installing",
-    "killing",
-    "loading",
-    "other",
-    "packing",
-    "picking",
-    "receiving",
-    "removing",
-    "repackaging",
-    "repairing",
-    "replacing",
-    "reserving",
-    "retail_selling",
-    "sampling",
-    "sensor_reporting",
-    "shipping",
-    "staging_outbound",
-    "stock_taking",
-    "stocking",
-    "storing",
-    "transporting",
-    "unloading",
-    "unpacking",
-    "void_shipping",
-};
-
-static const char *const dispositions[] = {
-    "active",
-    "available",
-    "completeness_inferred",
-    "completeness_verified",
-    "conformant",
-    "container_closed",
-    "container_open",
-    "damaged",
-    "destroyed",
-    "dispensed",
-    "disposed",
-    "encoded",
-    "expired",
-    "in_progress",
-    "in_transit",
-    "inactive",
-    "mismatch_class",
-    "mismatch_instance",
-    "mismatch_quantity",
-    "needs_replacement",
-    "no_pedigree_match",
-    "non_conformant",
-    "non_sellable_other",
-    "partially_dispensed",
-    "recalled",
-    "reserved",
-    "retail_sold",
-    "returned",
-    "sellable_accessible",
-    "sellable_not_accessible",
-    "stolen",
-    "unavailable",
-    "unknown",
-};
-
-static const char *const transaction_types[] = {
-    "bol",       "cert",   "desadv", "inv",     "pedigree", "po",    "poc",
-    "prodorder", "recadv", "rma",    "testprd", "testres",  "upevt",
-};
-
-static const char *const party_types[] = {"location", "owning_party", "possessing_party"};
-
-static int compare_words(const void *key, const void *entry)
-{
-    return strcmp(key, *(const char *const *)entry);
-}
+/* ---- words ---- */
 
 #define LENGTH(list) (sizeof(list) / sizeof(list)[0])
 
@@ -181,11 +90,11 @@ static bool is_own_uri(const char *word)
     return isalpha((unsigned char)word[0]) && word[scheme] == ':' && word[scheme + 1];
 }
 
-static void check_word(const struct check *check, const char *word, const char *const *list, size_t count,
+static void check_word(const struct check *check, const char *word, enum cbv_family family,
                        const char *format, size_t index)
 {
     /* Absent is fine. */
-    if (!*word || bsearch(word, list, count, sizeof *list, compare_words) || is_own_uri(word))
+    if (!*word || cbv_lists(family, word) || is_own_uri(word))
         return;
     char field[64];
     const char *mark = strchr(format, '#');
@@ -200,22 +109,18 @@ static void check_word(const struct check *check, const char *word, const char *
 void check_words(const struct check *check)
 {
     const Epcis__V1__Event *event = check->event;
-    check_word(check, event->biz_step, biz_steps, LENGTH(biz_steps), "bizStep", 0);
-    check_word(check, event->disposition, dispositions, LENGTH(dispositions), "disposition", 0);
+    check_word(check, event->biz_step, CBV_BIZ_STEP, "bizStep", 0);
+    check_word(check, event->disposition, CBV_DISPOSITION, "disposition", 0);
     const Epcis__V1__PersistentDisposition *lasting = event->persistent_disposition;
     for (size_t i = 0; lasting && i < lasting->n_set; i++)
-        check_word(check, lasting->set[i], dispositions, LENGTH(dispositions), "persistentDisposition.set[#]",
-                   i);
+        check_word(check, lasting->set[i], CBV_DISPOSITION, "persistentDisposition.set[#]", i);
     for (size_t i = 0; lasting && i < lasting->n_unset; i++)
-        check_word(check, lasting->unset[i], dispositions, LENGTH(dispositions),
-                   "persistentDisposition.unset[#]", i);
+        check_word(check, lasting->unset[i], CBV_DISPOSITION, "persistentDisposition.unset[#]", i);
     for (size_t i = 0; i < event->n_biz_transaction_list; i++)
-        check_word(check, event->biz_transaction_list[i]->type, transaction_types, LENGTH(transaction_types),
-                   "bizTransactionList[#].type", i);
-    for (size_t i = 0; i < event->n_source_list; i++)
-        check_word(check, event->source_list[i]->type, party_types, LENGTH(party_types), "sourceList[#].type",
+        check_word(check, event->biz_transaction_list[i]->type, CBV_BIZ_TYPE, "bizTransactionList[#].type",
                    i);
+    for (size_t i = 0; i < event->n_source_list; i++)
+        check_word(check, event->source_list[i]->type, CBV_PARTY_TYPE, "sourceList[#].type", i);
     for (size_t i = 0; i < event->n_destination_list; i++)
-        check_word(check, event->destination_list[i]->type, party_types, LENGTH(party_types),
-                   "destinationList[#].type", i);
+        check_word(check, event->destination_list[i]->type, CBV_PARTY_TYPE, "destinationList[#].type", i);
 }
