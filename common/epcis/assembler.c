@@ -122,6 +122,7 @@ static void give_document(struct assembler *assembler)
     if (assembler->document_given || assembler->err != ERR_OK)
         return;
     assembler->document_given = true;
+    assembler->given = *assembler->document;
     if (assembler->sink.document)
         assembler->err = assembler->sink.document(assembler->sink.context, assembler->document);
 }
@@ -306,7 +307,8 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
                           struct frame *parent)
 {
     const struct grammar_content *content = &grammar_contents[parent->context];
-    bool any_name = assembler_takes_any_name(assembler, parent->context) || in_extension_point(assembler);
+    bool any_name = assembler_takes_any_name(assembler, parent->context) || in_extension_point(assembler) ||
+                    (parent->wrapper && !assembler->event);
     bool foreign = !name->home || (any_name && !name->uri[0]);
     /* A query document may hold a query, or an answer without events: elements of the query namespace. */
     bool query = assembler->document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_QUERY_DOCUMENT;
@@ -490,8 +492,40 @@ void assembler_end(struct assembler *assembler)
     }
 }
 
+/* What of the document came after it was handed on. */
+static void give_late(struct assembler *assembler)
+{
+    static const size_t texts[] = {
+        offsetof(Epcis__V1__Document, schema_version),
+        offsetof(Epcis__V1__Document, creation_date),
+        offsetof(Epcis__V1__Document, sender),
+        offsetof(Epcis__V1__Document, receiver),
+        offsetof(Epcis__V1__Document, query_name),
+        offsetof(Epcis__V1__Document, subscription_id),
+        offsetof(Epcis__V1__Document, instance_identifier),
+    };
+    const Epcis__V1__Document *given = &assembler->given, *document = assembler->document;
+    Epcis__V1__Document late = EPCIS__V1__DOCUMENT__INIT;
+    late.n_extensions = document->n_extensions - given->n_extensions;
+    late.extensions = document->extensions + given->n_extensions;
+    if (!given->standard_business_document_header)
+        late.standard_business_document_header = document->standard_business_document_header;
+    bool any = late.n_extensions > 0 || late.standard_business_document_header;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char *text = *(char *const *)((const char *)document + texts[i]);
+        if (text == *(char *const *)((const char *)given + texts[i]))
+            continue;
+        *(char **)((char *)&late + texts[i]) = text;
+        any = true;
+    }
+    if (any && assembler->sink.late)
+        assembler->err = assembler->sink.late(assembler->sink.context, &late);
+}
+
 void assembler_finish(struct assembler *assembler)
 {
     if (assembler->err == ERR_OK)
         give_document(assembler);
+    if (assembler->err == ERR_OK)
+        give_late(assembler);
 }

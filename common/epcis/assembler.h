@@ -82,6 +82,7 @@ struct assembler {
     struct arena *arena;      /* the one of the two that is filled now */
     Epcis__V1__Document *document;
     bool document_given;
+    Epcis__V1__Document given; /* as it was then */
     bool body_seen;
     struct buffer vocabulary_type;
 

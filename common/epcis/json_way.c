@@ -70,6 +70,16 @@ static void check_version(struct assembler *assembler)
         assembler_fail(assembler, ERR_INPUT, "schemaVersion is \"%.32s\": 2.0 would be right", version);
 }
 
+/* Those that have come since the last call. */
+static void give_root_members(struct json_parser *parser)
+{
+    const struct json_value *member = parser->last_given ? parser->last_given->next : parser->root->first;
+    for (; member; member = member->next) {
+        give_member(parser, member);
+        parser->last_given = member;
+    }
+}
+
 /* Begins the document with what of it has come: its kind must be known before anything in it. */
 static void start_root(struct json_parser *parser)
 {
@@ -100,8 +110,7 @@ static void start_root(struct json_parser *parser)
     assembler_start(assembler, &name);
     for (size_t i = 0; i < parser->context.count; i++)
         assembler_declare(assembler, parser->context.terms[i].prefix, parser->context.terms[i].uri);
-    for (const struct json_value *member = parser->root->first; member; member = member->next)
-        give_member(parser, member);
+    give_root_members(parser);
     check_version(assembler);
 }
 
@@ -229,6 +238,7 @@ static void leave_root(struct json_parser *parser)
     replay_late(parser);
     parser->place_count--;
     if (assembler->body_seen) {
+        give_root_members(parser);
         assembler_end(assembler);
     } else if (json_event_name(&parser->names, parser->root) != NAME_UNKNOWN) {
         parser->start_line = parser->root->place->line;

@@ -51,7 +51,8 @@ struct json_parser {
     bool has_context, has_type; /* among root's members */
 
     struct arena root_arena;
-    struct json_value *root; /* members of the outermost object, but for those that lead on */
+    struct json_value *root;             /* members of the outermost object, but for those that lead on */
+    const struct json_value *last_given; /* of them, before epcisBody */
     struct json_context context;
 
     struct arena arena;           /* of the value that is collected */

@@ -78,6 +78,9 @@ struct parser_sink {
     enum err (*document)(void *context, const Epcis__V1__Document *document);
     enum err (*vocabulary_element)(void *context, const Epcis__V1__VocabularyElement *element);
     enum err (*event)(void *context, const struct parser_event *event);
+    /* At the end, where what belongs to the document stood behind its first vocabulary element or event:
+     * these fields, and no others. */
+    enum err (*late)(void *context, const Epcis__V1__Document *fields);
 };
 
 struct parser;

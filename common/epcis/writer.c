@@ -69,12 +69,6 @@ static bool is_reserved(const struct writer *writer, const char *prefix, const c
     return false;
 }
 
-bool writer_is_xml_name(const char *name)
-{
-    return name[0] && !strpbrk(name, ": \t\r\n<>&\"'/@#$()[]{}*+,;=!?|\\^`~%") &&
-           !strchr("-.0123456789", name[0]);
-}
-
 static bool prefix_is_free(const struct writer *writer, const char *prefix, const char *uri)
 {
     if (!*prefix || is_reserved(writer, prefix, uri) ||
@@ -193,7 +187,7 @@ void writer_each_tree(const Epcis__V1__Event *event, writer_visit_fn *visit, voi
 
 static enum err flush(struct writer *writer, size_t at_least)
 {
-    if (writer->out.failed || writer->tail.failed)
+    if (writer->out.failed || writer->tail.failed || writer->tail_local.failed || writer->query_name.failed)
         return ERR_MEMORY;
     if (writer->out.length < at_least || writer->out.length == 0)
         return ERR_OK;
@@ -232,15 +226,20 @@ enum err writer_document(struct writer *writer, const Epcis__V1__Document *docum
         writer_declare(writer, "sbdh", grammar_sbdh_uri, 0);
     for (size_t i = 0; i < document->n_namespaces; i++) {
         const Epcis__V1__Namespace *declared = document->namespaces[i];
-        if (strcmp(declared->uri, writer_xml_uri) != 0 && !writer_prefix(writer, declared->uri) &&
+        if ((writer_is_json(writer) || writer_is_xml_text(declared->uri)) &&
+            strcmp(declared->uri, writer_xml_uri) != 0 && !writer_prefix(writer, declared->uri) &&
             prefix_is_free(writer, declared->prefix, declared->uri))
             writer_declare(writer, declared->prefix, declared->uri, 0);
     }
     writer->document_namespaces = writer->namespace_count;
+    Epcis__V1__Document sayable = *document;
+    writer_clear_texts(writer, &sayable);
+    sayable.n_extensions = writer_sayable_extensions(writer, document, false, &sayable.extensions);
     if (writer_is_json(writer))
-        writer_json_document(writer, document);
+        writer_json_document(writer, &sayable);
     else
-        writer_xml_document(writer, document);
+        writer_xml_document(writer, &sayable);
+    free(sayable.extensions);
     writer->place = WRITER_IN_VOCABULARIES;
     return flush(writer, FLUSH_BYTES);
 }
@@ -255,6 +254,10 @@ enum err writer_vocabulary_element(struct writer *writer, const Epcis__V1__Vocab
         *reason = "EPCISHeader: EPCIS 1.2 has no master data without a StandardBusinessDocumentHeader";
     else if (writer_is_json(writer) && element->n_extensions > 0)
         *reason = "foreign elements or attributes: JSON has no place for them in master data";
+    else if (writer->place == WRITER_IN_EVENTS)
+        *reason = "it stands behind the events, and what is written has it before them";
+    else if (!writer_is_json(writer) && !writer_is_xml_text(element->type))
+        *reason = "a control character in a text: XML has none";
     if (*reason)
         return ERR_INPUT;
     if (!writer_is_json(writer))
@@ -299,6 +302,24 @@ enum err writer_event(struct writer *writer, const Epcis__V1__Event *event, cons
     return flush(writer, FLUSH_BYTES);
 }
 
+enum err writer_late(struct writer *writer, const Epcis__V1__Document *fields)
+{
+    Epcis__V1__Document sayable = *fields;
+    if (writer->bare_event)
+        return ERR_OK;
+    start_events(writer);
+    if (fields->standard_business_document_header)
+        writer_leave_out(writer, "a StandardBusinessDocumentHeader behind the events or master data");
+    sayable.standard_business_document_header = NULL;
+    sayable.n_extensions = writer_sayable_extensions(writer, fields, true, &sayable.extensions);
+    if (writer_is_json(writer))
+        writer_json_late(writer, &sayable);
+    else
+        writer_xml_late(writer, &sayable);
+    free(sayable.extensions);
+    return flush(writer, FLUSH_BYTES);
+}
+
 enum err writer_finish(struct writer *writer)
 {
     start_events(writer);
@@ -320,7 +341,10 @@ void writer_close(struct writer **writer)
     free(self->namespaces);
     free(self->vocabulary);
     buffer_free(&self->out);
+    buffer_free(&self->query_name);
     buffer_free(&self->tail);
+    buffer_free(&self->tail_local);
+    buffer_free(&self->left_out);
     free(self);
     *writer = NULL;
 }

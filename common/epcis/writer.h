@@ -32,8 +32,15 @@ enum err writer_vocabulary_element(struct writer *writer, const Epcis__V1__Vocab
  * next event may follow. */
 enum err writer_event(struct writer *writer, const Epcis__V1__Event *event, const char **reason);
 
+/* What stood behind the events of the document that is read, before the end. */
+enum err writer_late(struct writer *writer, const Epcis__V1__Document *fields);
+
 /* The end of the document. */
 enum err writer_finish(struct writer *writer);
+
+/* What of the document itself, not of an event or vocabulary element, the format could not say so far: it was
+ * left out. NULL: nothing. The writer's. */
+const char *writer_left_out(const struct writer *writer);
 
 /* Frees it and nulls *writer; NULL inside is fine. */
 void writer_close(struct writer **writer);

@@ -13,10 +13,13 @@ struct writer_header {
     size_t count;
 };
 
-/* The tree borrows the header's texts. Without memory it is empty and the writer has failed. What has no name
- * of XML is left out where that is written. */
-struct writer_header writer_header_open(struct writer *writer,
-                                        const Epcis__V1__StandardBusinessDocumentHeader *header);
+/* The tree borrows the document's texts. Without memory it is empty and the writer has failed.
+ *
+ * XML has a schema for it. So for XML the document's own sender, receiver, instanceIdentifier and
+ * creationDate stand in for what the header lacks, and the texts that are the same for all documents of
+ * events (EPCIS 1.2 section 9.7) are filled in. What is still missing, or no text or name of XML, is left out
+ * with the element that needs it: the tree is empty where that is all of it. */
+struct writer_header writer_header_open(struct writer *writer, const Epcis__V1__Document *document);
 void writer_header_close(struct writer_header *tree);
 
 #endif

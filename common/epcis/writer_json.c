@@ -332,7 +332,7 @@ void writer_json_document(struct writer *writer, const Epcis__V1__Document *docu
     if (writer->bare_event)
         return;
     if (document->standard_business_document_header)
-        tree = writer_header_open(writer, document->standard_business_document_header);
+        tree = writer_header_open(writer, document);
     writer_json_declare_nodes(writer, tree.nodes, tree.count);
     writer_json_declare_nodes(writer, document->extensions, document->n_extensions);
     writer->document_namespaces = writer->namespace_count;
@@ -412,7 +412,25 @@ void writer_json_vocabularies_end(struct writer *writer)
     buffer_append_text(&writer->out, ",\"epcisBody\":{\"eventList\":[\n");
 }
 
+void writer_json_late(struct writer *writer, const Epcis__V1__Document *fields)
+{
+    struct buffer out = writer->out;
+    writer->out = writer->tail;
+    writer_json_text_member(&writer->out, "creationDate", fields->creation_date);
+    if (!writer->query)
+        sender_and_receiver(&writer->out, fields);
+    writer_json_extension_members(writer, fields->extensions, fields->n_extensions);
+    writer->tail = writer->out;
+    writer->out = out;
+    if (*fields->query_name || *fields->subscription_id)
+        writer_leave_out(writer, "queryName or subscriptionID behind the events");
+}
+
 void writer_json_end(struct writer *writer)
 {
-    buffer_append_text(&writer->out, writer->bare_event ? "\n" : writer->query ? "]}}}}\n" : "]}}\n");
+    struct buffer *out = &writer->out;
+    if (!writer->bare_event)
+        buffer_append_text(out, writer->query ? "]}}}" : "]}");
+    buffer_append(out, writer->tail.data, writer->tail.length);
+    buffer_append_text(out, writer->bare_event ? "\n" : "}\n");
 }

@@ -38,14 +38,19 @@ static bool names_fit_xml(const Epcis__V1__Event *event)
     return fit;
 }
 
-/* Text that its element begins with is a "#text" member; between elements JSON has no place for it. */
-static void check_mixed(void *context, Epcis__V1__Node *const *nodes, size_t count)
+bool writer_has_mixed_content(Epcis__V1__Node *const *nodes, size_t count)
 {
-    bool *mixed = context;
     for (size_t i = 0; i < count; i++) {
         bool text = nodes[i]->kind == EPCIS__V1__NODE_KIND__NODE_KIND_TEXT;
-        *mixed |= text && (i == 0 || nodes[i - 1]->depth >= nodes[i]->depth);
+        if (text && (i == 0 || nodes[i - 1]->depth >= nodes[i]->depth))
+            return true;
     }
+    return false;
+}
+
+static void check_mixed(void *context, Epcis__V1__Node *const *nodes, size_t count)
+{
+    *(bool *)context |= writer_has_mixed_content(nodes, count);
 }
 
 static bool has_mixed_content(const Epcis__V1__Event *event)

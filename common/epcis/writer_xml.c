@@ -7,34 +7,6 @@
 
 #include "common/epcis/writer_header.h"
 
-static void business_header(struct writer *writer, const Epcis__V1__StandardBusinessDocumentHeader *header)
-{
-    struct writer_header tree = writer_header_open(writer, header);
-    writer_xml_node_elements(writer, tree.nodes, tree.count, WRITER_XML_ALL);
-    writer_header_close(&tree);
-}
-
-/* The JSON-LD short form of a header, spelled out. */
-static void business_header_of_short_form(struct writer *writer, const Epcis__V1__Document *document)
-{
-    Epcis__V1__Partner sender = EPCIS__V1__PARTNER__INIT, receiver = EPCIS__V1__PARTNER__INIT;
-    Epcis__V1__Partner *senders[] = {&sender}, *receivers[] = {&receiver};
-    sender.identifier = document->sender;
-    receiver.identifier = document->receiver;
-    Epcis__V1__StandardBusinessDocumentHeader header = EPCIS__V1__STANDARD_BUSINESS_DOCUMENT_HEADER__INIT;
-    header.header_version = (char *)"1.0";
-    header.senders = senders;
-    header.n_senders = 1;
-    header.receivers = receivers;
-    header.n_receivers = 1;
-    header.standard = (char *)"EPCglobal";
-    header.type_version = (char *)"1.0";
-    header.instance_identifier = document->instance_identifier;
-    header.type = (char *)"Events";
-    header.creation_date_and_time = document->creation_date;
-    business_header(writer, &header);
-}
-
 static void open_header(struct writer *writer)
 {
     if (!writer->header_open)
@@ -42,22 +14,37 @@ static void open_header(struct writer *writer)
     writer->header_open = true;
 }
 
-/* What stands behind the head and is not known any more then: the query's name, or foreign elements of
- * document and header that no attribute can say. They go behind the body, where both schemas allow them. */
-static void render_tail(struct writer *writer, const Epcis__V1__Document *document)
+/* The header, or its short form of JSON-LD spelled out. */
+static void business_header(struct writer *writer, const Epcis__V1__Document *document)
 {
-    if (writer->query) {
-        writer_xml_text_element(&writer->tail, "queryName",
-                                *document->query_name ? document->query_name : "SimpleEventQuery");
-        writer_xml_text_element(&writer->tail, "subscriptionID", document->subscription_id);
+    if (!document->standard_business_document_header && (!*document->sender || !*document->receiver))
         return;
-    }
+    struct writer_header tree = writer_header_open(writer, document);
+    if (tree.count > 0)
+        open_header(writer);
+    writer_xml_node_elements(writer, tree.nodes, tree.count, WRITER_XML_ALL);
+    writer_header_close(&tree);
+}
+
+/* Elements of document, header and body that no attribute can say. They go behind the body, where both
+ * schemas allow them, and stand there when it is read again. */
+static void render_tail(struct writer *writer, Epcis__V1__Node *const *nodes, size_t count)
+{
     struct buffer out = writer->out;
+    writer->out = writer->tail_local;
+    writer_xml_node_elements(writer, nodes, count, WRITER_XML_LOCAL);
+    writer->tail_local = writer->out;
     writer->out = writer->tail;
-    if (!writer_fits_attributes(document->extensions, document->n_extensions))
-        writer_xml_node_elements(writer, document->extensions, document->n_extensions, WRITER_XML_QUALIFIED);
+    writer_xml_node_elements(writer, nodes, count, WRITER_XML_QUALIFIED);
     writer->tail = writer->out;
     writer->out = out;
+}
+
+static void render_query_name(struct writer *writer, const Epcis__V1__Document *document)
+{
+    writer_xml_text_element(&writer->query_name, "queryName",
+                            *document->query_name ? document->query_name : "SimpleEventQuery");
+    writer_xml_text_element(&writer->query_name, "subscriptionID", document->subscription_id);
 }
 
 void writer_xml_document(struct writer *writer, const Epcis__V1__Document *document)
@@ -73,17 +60,21 @@ void writer_xml_document(struct writer *writer, const Epcis__V1__Document *docum
     writer_xml_declarations(writer);
     writer_xml_text_attribute(out, "schemaVersion", old ? "1.2" : "2.0");
     writer_xml_text_attribute(out, "creationDate", document->creation_date);
-    writer_xml_attributes(writer, document->extensions, document->n_extensions,
-                          writer_fits_attributes(document->extensions, document->n_extensions));
+    bool fits = writer_fits_attributes(document->extensions, document->n_extensions);
+    writer_xml_attributes(writer, document->extensions, document->n_extensions, fits);
     buffer_append_text(out, ">\n");
-    if (document->standard_business_document_header) {
-        open_header(writer);
-        business_header(writer, document->standard_business_document_header);
-    } else if (*document->sender && *document->receiver) {
-        open_header(writer);
-        business_header_of_short_form(writer, document);
-    }
-    render_tail(writer, document);
+    business_header(writer, document);
+    if (writer->query)
+        render_query_name(writer, document);
+    if (!fits)
+        render_tail(writer, document->extensions, document->n_extensions);
+}
+
+void writer_xml_late(struct writer *writer, const Epcis__V1__Document *fields)
+{
+    if (writer_has_texts(fields))
+        writer_leave_out(writer, "creationDate, sender or the like behind the events: XML has them before");
+    render_tail(writer, fields->extensions, fields->n_extensions);
 }
 
 static void vocabulary_attribute(struct writer *writer, const Epcis__V1__VocabularyAttribute *attribute)
@@ -149,7 +140,7 @@ void writer_xml_vocabularies_end(struct writer *writer)
     buffer_append_text(out, "<EPCISBody>\n");
     if (writer->query) {
         buffer_append_text(out, "<epcisq:QueryResults>");
-        buffer_append(out, writer->tail.data, writer->tail.length);
+        buffer_append(out, writer->query_name.data, writer->query_name.length);
         buffer_append_text(out, "<resultsBody>");
     }
     buffer_append_text(out, "<EventList>\n");
@@ -162,12 +153,13 @@ void writer_xml_end(struct writer *writer)
         return;
     buffer_append_text(out, "</EventList>\n");
     if (writer->query)
-        buffer_append_text(
-            out, "</resultsBody></epcisq:QueryResults>\n</EPCISBody>\n</epcisq:EPCISQueryDocument>\n");
-    else
-        buffer_append_text(out, "</EPCISBody>\n");
-    if (writer->query)
-        return;
+        buffer_append_text(out, "</resultsBody></epcisq:QueryResults>\n");
+    buffer_append_text(out, "</EPCISBody>\n");
+    if (writer->tail_local.length > 0) {
+        writer_xml_open_tag(out, "extension");
+        buffer_append(out, writer->tail_local.data, writer->tail_local.length);
+        writer_xml_close_tag(out, "extension");
+    }
     buffer_append(out, writer->tail.data, writer->tail.length);
-    buffer_append_text(out, "</epcis:EPCISDocument>\n");
+    buffer_append_text(out, writer->query ? "</epcisq:EPCISQueryDocument>\n" : "</epcis:EPCISDocument>\n");
 }

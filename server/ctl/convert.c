@@ -28,7 +28,7 @@ static const char usage[] =
     "Example:\n"
     "  epcisctl convert shipment.xml --to json >shipment.json\n"
     "\n"
-    "Exit codes: 0 all was read, 3 (--to) an event was left out, and standard error says which and\n"
+    "Exit codes: 0 all was read, 3 (--to) something was left out, and standard error says what and\n"
     "why, 1 the document is malformed, and what stands before the break was printed, 2 wrong usage.\n";
 
 struct conversion {
@@ -36,7 +36,7 @@ struct conversion {
     struct event_hash *hash;
     struct buffer line;
     struct writer *writer; /* NULL: events are printed as lines */
-    bool left_out;         /* an event could not be read, or not be written in the other syntax */
+    bool left_out;         /* something could not be read, or not be written in the other syntax */
 };
 
 static void append_text_or_null(struct buffer *line, const char *key, const char *text)
@@ -152,6 +152,22 @@ static enum err write_event(void *context, const struct parser_event *event)
     return ERR_OK;
 }
 
+static enum err write_late(void *context, const Epcis__V1__Document *fields)
+{
+    struct conversion *conversion = context;
+    return writer_late(conversion->writer, fields);
+}
+
+static enum err write_end(struct conversion *conversion)
+{
+    const char *reason = writer_left_out(conversion->writer);
+    if (reason) {
+        output_complain("%s: of the document itself left out: %s", conversion->name, reason);
+        conversion->left_out = true;
+    }
+    return writer_finish(conversion->writer);
+}
+
 static enum err feed_all(struct parser *parser, FILE *file)
 {
     char piece[PIECE_BYTES];
@@ -187,7 +203,8 @@ static enum err convert(struct conversion *conversion, FILE *file)
     struct parser_sink document = {.context = conversion,
                                    .document = write_document,
                                    .vocabulary_element = write_vocabulary_element,
-                                   .event = write_event};
+                                   .event = write_event,
+                                   .late = write_late};
     struct parser *parser = NULL;
     enum err err = ERR_MEMORY;
     conversion->hash = event_hash_new();
@@ -196,7 +213,7 @@ static enum err convert(struct conversion *conversion, FILE *file)
     if (err == ERR_OK)
         err = feed_all(parser, file);
     if (err == ERR_OK && conversion->writer)
-        err = writer_finish(conversion->writer);
+        err = write_end(conversion);
     if (err == ERR_OK && fflush(stdout) != 0)
         err = ERR_SYSTEM;
     if (err != ERR_OK)

@@ -54,7 +54,7 @@ static void read_document(struct run *run, const uint8_t *data, size_t size, siz
                                    .extension_nodes = 40,
                                    .event_bytes = 100000,
                                    .events = 20};
-    struct parser_sink sink = {run, keep_document, keep_element, keep_event};
+    struct parser_sink sink = {run, keep_document, keep_element, keep_event, keep_document};
     struct parser *parser = NULL;
     enum err err = parser_open(&limits, &sink, &parser);
     CHECK(err == ERR_OK);

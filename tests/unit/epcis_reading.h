@@ -48,6 +48,12 @@ static enum err reading_document(void *context, const Epcis__V1__Document *docum
     return ERR_OK;
 }
 
+static enum err reading_late(void *context, const Epcis__V1__Document *fields)
+{
+    reading_digest(context, "late", &fields->base);
+    return ERR_OK;
+}
+
 static enum err reading_element(void *context, const Epcis__V1__VocabularyElement *element)
 {
     reading_digest(context, element->id, &element->base);
@@ -98,7 +104,7 @@ static enum err reading_event(void *context, const struct parser_event *event)
 static void reading_run(struct reading *reading, const struct parser_limits *limits, const void *data,
                         size_t bytes, size_t piece)
 {
-    struct parser_sink sink = {reading, reading_document, reading_element, reading_event};
+    struct parser_sink sink = {reading, reading_document, reading_element, reading_event, reading_late};
     struct parser *parser = NULL;
     ck_assert(data || bytes == 0);
     reading->hash = event_hash_new();

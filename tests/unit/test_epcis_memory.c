@@ -104,6 +104,13 @@ static enum err take_document(void *context, const Epcis__V1__Document *document
     return run->packed.failed ? ERR_MEMORY : writer_document(run->writer, document);
 }
 
+static enum err take_late(void *context, const Epcis__V1__Document *fields)
+{
+    struct run *run = context;
+    buffer_append_message(&run->packed, &fields->base);
+    return run->packed.failed ? ERR_MEMORY : writer_late(run->writer, fields);
+}
+
 static enum err take_element(void *context, const Epcis__V1__VocabularyElement *element)
 {
     struct run *run = context;
@@ -135,7 +142,7 @@ static enum err take_event(void *context, const struct parser_event *event)
 static enum err read_document(struct run *run, const struct buffer *document, enum writer_format format)
 {
     enum { PIECE_BYTES = 700 };
-    const struct parser_sink sink = {run, take_document, take_element, take_event};
+    const struct parser_sink sink = {run, take_document, take_element, take_event, take_late};
     struct parser *parser = NULL;
     enum err err = parser_open(&PARSER_LIMITS_DEFAULT, &sink, &parser);
     run->hash = err ? NULL : event_hash_new();

@@ -46,6 +46,12 @@ static enum err take_document(void *context, const Epcis__V1__Document *document
     return reading->writer ? writer_document(reading->writer, document) : ERR_OK;
 }
 
+static enum err take_late(void *context, const Epcis__V1__Document *fields)
+{
+    struct reading *reading = context;
+    return reading->writer ? writer_late(reading->writer, fields) : ERR_OK;
+}
+
 static enum err take_vocabulary_element(void *context, const Epcis__V1__VocabularyElement *element)
 {
     struct reading *reading = context;
@@ -88,7 +94,8 @@ static enum err read_all(struct reading *reading, const uint8_t *data, size_t by
     struct parser_sink sink = {.context = reading,
                                .document = take_document,
                                .vocabulary_element = take_vocabulary_element,
-                               .event = take_event};
+                               .event = take_event,
+                               .late = take_late};
     struct parser *parser = NULL;
     if (cap)
         limits.inflated_bytes = cap;
@@ -483,25 +490,35 @@ END_TEST
     "<sbdh:StandardBusinessDocumentHeader><sbdh:HeaderVersion>1.0</sbdh:HeaderVersion>"                      \
     "<sbdh:Sender><sbdh:Identifier>1</sbdh:Identifier></sbdh:Sender>"                                        \
     "<sbdh:Receiver><sbdh:Identifier Authority=\"GLN\">2</sbdh:Identifier></sbdh:Receiver>"                  \
-    "<sbdh:DocumentIdentification><sbdh:Type>Events</sbdh:Type></sbdh:DocumentIdentification>" manifest      \
-        scope "</sbdh:StandardBusinessDocumentHeader>"
+    "<sbdh:DocumentIdentification><sbdh:Standard>EPCglobal</sbdh:Standard>"                                  \
+    "<sbdh:TypeVersion>1.0</sbdh:TypeVersion><sbdh:InstanceIdentifier>i</sbdh:InstanceIdentifier>"           \
+    "<sbdh:Type>Events</sbdh:Type><sbdh:CreationDateAndTime>2025-01-01T00:00:00Z</sbdh:CreationDateAndTime>" \
+    "</sbdh:DocumentIdentification>" manifest scope "</sbdh:StandardBusinessDocumentHeader>"
 
 /* Members have no order, the prefix is the writer's choice, and @context may come last. */
 START_TEST(a_business_header_in_json_is_one)
 {
     static const char text[] =
-        "{\"epcisHeader\":{\"b:StandardBusinessDocumentHeader\":{\"b:BusinessScope\":{\"b:Scope\":{\"R\":1}},"
-        "\"b:Manifest\":{\"b:NumberOfItems\":1},\"b:DocumentIdentification\":{\"b:Type\":\"Events\"},"
+        "{\"epcisHeader\":{\"b:StandardBusinessDocumentHeader\":{\"b:BusinessScope\":{\"b:Scope\":{\"b:"
+        "InstanceIdentifier\":\"s\",\"b:Type\":\"t\"}},"
+        "\"b:Manifest\":{\"b:ManifestItem\":[{\"b:UniformResourceIdentifier\":\"urn:a\",\"b:"
+        "MimeTypeQualifierCode\":"
+        "\"x\"}],\"b:NumberOfItems\":1},\"b:DocumentIdentification\":{\"b:Type\":\"Events\",\"b:"
+        "InstanceIdentifier\":\"i\"},"
         "\"b:Receiver\":{\"b:Identifier\":{\"Authority\":\"GLN\",\"#text\":\"2\"}},"
         "\"b:Sender\":[{\"b:Identifier\":\"1\"}],\"b:HeaderVersion\":\"1.0\"}},\"epcisBody\":{\"eventList\":["
         "]},"
         "\"type\":\"EPCISDocument\",\"schemaVersion\":\"2.0\",\"creationDate\":\"2025-01-01T00:00:00Z\","
         "\"@context\":{\"b\":\"http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader\"}}";
     static const char wanted[] = "<EPCISHeader>" BUSINESS_HEADER(
-        "<sbdh:Manifest><sbdh:NumberOfItems>1</sbdh:NumberOfItems></sbdh:Manifest>",
-        "<sbdh:BusinessScope><sbdh:Scope R=\"1\"></sbdh:Scope></sbdh:BusinessScope>") "</"
-                                                                                      "EPCISHeader>\n<"
-                                                                                      "EPCISBody>";
+        "<sbdh:Manifest><sbdh:NumberOfItems>1</"
+        "sbdh:NumberOfItems><sbdh:ManifestItem><sbdh:MimeTypeQualifierCode>x"
+        "</sbdh:MimeTypeQualifierCode><sbdh:UniformResourceIdentifier>urn:a</sbdh:UniformResourceIdentifier>"
+        "</sbdh:ManifestItem></sbdh:Manifest>",
+        "<sbdh:BusinessScope><sbdh:Scope><sbdh:Type>t</sbdh:Type><sbdh:InstanceIdentifier>s</"
+        "sbdh:InstanceIdentifier></sbdh:Scope></sbdh:BusinessScope>") "</"
+                                                                      "EPCISHeader>\n<"
+                                                                      "EPCISBody>";
     struct buffer source = {.data = (uint8_t *)text, .length = sizeof text - 1};
     struct buffer xml = written_of(&source, WRITER_XML_2);
     ck_assert_msg(strstr((char *)xml.data, wanted) != NULL, "%s", (char *)xml.data);
