@@ -328,7 +328,7 @@ START_TEST(findings_are_utf8)
     for (size_t shift = 0; shift < 3; shift++) {
         char message[2048];
         rules_report_init(&report, &arena);
-        rules_add(rules, &report, RULE_LOT_FORMAT, "ilmd.lotNumber", "aa" + 2 - shift, "is not %s", text);
+        rules_add(rules, &report, RULE_LOT_FORMAT, "ilmd.lotNumber", &"aa"[2 - shift], "is not %s", text);
         ck_assert_uint_eq(report.reason_count, 1);
         snprintf(message, sizeof message, "%s", report.reasons[0]->message);
         ck_assert_uint_gt(strlen(message), 900);
