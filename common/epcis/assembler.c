@@ -507,7 +507,8 @@ static void give_late(struct assembler *assembler)
     const Epcis__V1__Document *given = &assembler->given, *document = assembler->document;
     Epcis__V1__Document late = EPCIS__V1__DOCUMENT__INIT;
     late.n_extensions = document->n_extensions - given->n_extensions;
-    late.extensions = document->extensions + given->n_extensions;
+    if (late.n_extensions > 0) /* else there may be no list at all */
+        late.extensions = document->extensions + given->n_extensions;
     if (!given->standard_business_document_header)
         late.standard_business_document_header = document->standard_business_document_header;
     bool any = late.n_extensions > 0 || late.standard_business_document_header;
