@@ -50,13 +50,13 @@ enum err store_check(struct store *store, uint64_t *records);
 
 /* Which events, dead letters and master data are told, by the document that each came in; where it is NULL,
  * all are. What is not told is passed over as if it did not exist: it counts on no page and behind no token.
- * But a page ends early, with a token, where STORE_UNSEEN_MAX in a row are passed over. */
+ * But a page ends early, with a token, where `patience` in a row are passed over. */
 struct store_sight {
     /* ERR_NOT_FOUND: what is of this document is not told. Any other error ends the call. */
     enum err (*sees)(void *context, const uint8_t capture_id[UUID_BYTES]);
     void *context;
+    uint32_t patience; /* 0: has no end */
 };
-enum { STORE_UNSEEN_MAX = 200000 };
 
 /* State and history of one item, oldest event first. At most `limit` entries; `cursor` starts as "" and
  * holds after the call where the next page starts, "" after the last: a token that clients may keep.

@@ -1,9 +1,10 @@
-/* Events by document, lot and place: each is a tree of keys that end in a sequence. A page's token is where
- * the next one starts: what follows the document, the lot or the place in the key, in hexadecimal digits. */
+/* Events by document, lot and place: each is a tree of keys that end in a sequence. The key of a page's token
+ * is what follows the document, the lot or the place. */
 #include <stdio.h>
 #include <string.h>
 
 #include "common/store/store_read.h"
+#include "common/store/store_token.h"
 #include "common/store/store_trace.h"
 
 enum { PREFIX_MAX = LOT_KEY_MAX + 1, REST_MAX = 8 + SEQUENCE_BYTES };
@@ -23,6 +24,8 @@ struct listing {
     struct arena scratch;
     struct arena *arena;
     Epcis__V1__ListEventsResponse *response;
+    struct store_token place; /* of the event that is looked at */
+    uint32_t skip;            /* so many events stand before the page still */
     char *token;
 };
 
@@ -76,7 +79,7 @@ static enum err check_known(struct listing *listing)
     int rc = mdb_cursor_get(listing->cursor, &key, &value, MDB_SET_RANGE);
     while (!rc && is_listed(listing, &key)) {
         err = check_told(listing, first_of(listing, &key));
-        if (listing->unseen == STORE_UNSEEN_MAX)
+        if (store_token_ends(listing->sight, listing->unseen))
             err = ERR_OK; /* as far as anybody looks */
         if (err != ERR_NOT_FOUND)
             break;
@@ -88,18 +91,15 @@ static enum err check_known(struct listing *listing)
 
 static enum err read_token(struct listing *listing)
 {
-    size_t length = strlen(listing->token);
     uint8_t *rest = listing->key + listing->prefix;
-    if (length == 0)
-        return ERR_OK;
-    if (length != 2 * listing->rest || strspn(listing->token, "0123456789abcdef") != length)
-        return ERR_INPUT;
-    for (size_t i = 0; i < listing->rest; i++) {
-        unsigned value;
-        sscanf(listing->token + 2 * i, "%2x", &value);
-        rest[i] = (uint8_t)value;
-    }
-    return ERR_OK;
+    enum err err = store_token_read(listing->token, &listing->place);
+    if (!err && listing->place.length == 0 && listing->place.behind == 0)
+        store_token_set(&listing->place, rest, listing->rest);
+    if (!err && listing->place.length != listing->rest)
+        err = ERR_INPUT;
+    memcpy(rest, listing->place.key, listing->rest);
+    listing->skip = listing->place.behind;
+    return err;
 }
 
 /* To the first key from where the page starts. A document's keys stand for runs of events: the run before may
@@ -119,28 +119,35 @@ static int seek(struct listing *listing, MDB_val *key, MDB_val *value)
     return mdb_cursor_get(listing->cursor, key, value, rc ? MDB_FIRST : MDB_NEXT);
 }
 
-/* One event; `rest` is what stands behind the prefix in its key. *full: the page was, and the token says
- * where the next starts. */
+/* One event; `rest` is what stands behind the prefix in its key. *full: the page ends here, and the next one
+ * starts at `place`. */
 static enum err list_event(struct listing *listing, uint64_t sequence, const uint8_t *rest, bool *full)
 {
     Epcis__V1__ListEventsResponse *page = listing->response;
-    enum err err = check_told(listing, sequence);
-    bool unseen = err == ERR_NOT_FOUND && listing->unseen < STORE_UNSEEN_MAX;
-    if (unseen || (err && err != ERR_NOT_FOUND))
-        return unseen ? ERR_OK : err;
-    *full = page->n_events == listing->limit || listing->unseen == STORE_UNSEEN_MAX;
-    err = *full ? ERR_OK
-                : store_read_entry(listing->store, listing->txn, sequence, &listing->scratch, listing->arena,
-                                   &page->events[page->n_events]);
-    if (err == ERR_LIMIT && page->n_events > 0) { /* a page may end early */
-        *full = true;
-        err = ERR_OK;
+    if (listing->skip > 0) {
+        listing->skip--;
+        return ERR_OK;
     }
+    enum err err = check_told(listing, sequence);
+    if (err == ERR_NOT_FOUND) {
+        listing->place.behind++;
+        *full = store_token_ends(listing->sight, listing->unseen);
+        return ERR_OK;
+    }
+    if (err)
+        return err;
+    store_token_set(&listing->place, rest, listing->rest);
+    *full = page->n_events == listing->limit;
     if (*full)
-        digest_hex(rest, listing->rest, listing->token);
-    else if (!err)
-        page->n_events++;
-    return err;
+        return ERR_OK;
+    err = store_read_entry(listing->store, listing->txn, sequence, &listing->scratch, listing->arena,
+                           &page->events[page->n_events]);
+    *full = err == ERR_LIMIT && page->n_events > 0; /* a page may end early */
+    if (err)
+        return *full ? ERR_OK : err;
+    listing->place.behind++;
+    page->n_events++;
+    return ERR_OK;
 }
 
 /* The events for which one key stands. */
@@ -177,6 +184,8 @@ static enum err list_page(struct listing *listing)
     while (!rc && is_listed(listing, &key) &&
            memcmp((const uint8_t *)key.mv_data + listing->prefix, listing->end, listing->rest) < 0) {
         err = list_key(listing, &key, &value, &full);
+        if (!err && full)
+            store_token_write(&listing->place, listing->token);
         if (err || full)
             return err;
         rc = mdb_cursor_get(listing->cursor, &key, &value, MDB_NEXT);

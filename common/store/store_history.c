@@ -5,6 +5,7 @@
 
 #include "common/store/rows.h"
 #include "common/store/store_read.h"
+#include "common/store/store_token.h"
 
 /* ---- state ---- */
 
@@ -90,21 +91,6 @@ static enum err fill_state(struct store *store, MDB_txn *txn, const struct store
 
 /* ---- history ---- */
 
-/* A history token is the row's suffix in hexadecimal digits. */
-static enum err token_decode(const char *token, uint8_t *out, size_t *length)
-{
-    size_t digits = strlen(token), bytes = digits / 2;
-    if (digits % 2 || bytes > STORE_SUFFIX_MAX || strspn(token, "0123456789abcdef") != digits)
-        return ERR_INPUT;
-    for (size_t i = 0; i < bytes; i++) {
-        unsigned value;
-        sscanf(token + 2 * i, "%2x", &value);
-        out[i] = (uint8_t)value;
-    }
-    *length = bytes;
-    return ERR_OK;
-}
-
 struct history_page {
     struct store *store;
     MDB_txn *txn;
@@ -116,7 +102,8 @@ struct history_page {
     uint32_t limit;
     struct arena *arena;
     struct arena scratch;
-    char *token; /* in: where to start; out: where the next page starts */
+    struct store_token place; /* of the row that is looked at; its key is the suffix */
+    char *token;              /* in: where to start; out: where the next page starts */
 };
 
 /* To the next row that is told, or to the last of too many that are not. ERR_NOT_FOUND: there is none. */
@@ -127,24 +114,29 @@ static enum err find_told(struct history_page *page, struct rows *rows)
         err = store_read_sees(page->store, page->txn, page->sight, rows->sequence, &page->unseen);
         if (err != ERR_NOT_FOUND)
             return err;
-        if (page->unseen == STORE_UNSEEN_MAX)
+        page->place.behind++;
+        if (store_token_ends(page->sight, page->unseen))
             return ERR_OK;
     }
     return err;
 }
 
-static enum err begin_rows(struct history_page *page, const uint8_t *from, size_t from_length,
-                           struct rows *out)
+/* From where the page starts. */
+static enum err begin_rows(struct history_page *page, struct rows *out)
 {
-    return rows_begin(out, page->cursor, page->item, page->item_length, from_length ? from : NULL,
-                      from_length);
+    const struct store_token *place = &page->place;
+    enum err err = rows_begin(out, page->cursor, page->item, page->item_length,
+                              place->length ? place->key : NULL, place->length);
+    for (uint32_t i = 0; !err && i < place->behind; i++)
+        err = rows_next(out);
+    return err;
 }
 
 /* Whether any row is told, wherever the page starts; otherwise tokens would tell what is not. */
 static enum err check_told(struct history_page *page)
 {
     struct rows rows;
-    enum err err = page->sight ? begin_rows(page, NULL, 0, &rows) : ERR_OK;
+    enum err err = page->sight ? begin_rows(page, &rows) : ERR_OK;
     if (!err && page->sight)
         err = find_told(page, &rows);
     page->unseen = 0;
@@ -153,28 +145,31 @@ static enum err check_told(struct history_page *page)
 
 static enum err history_read(struct history_page *page, Epcis__V1__GetItemHistoryResponse *out)
 {
-    uint8_t from[STORE_SUFFIX_MAX];
-    size_t from_length = 0;
     struct rows rows;
     enum err err = check_told(page);
     if (!err)
-        err = token_decode(page->token, from, &from_length);
+        err = store_token_read(page->token, &page->place);
+    if (!err && page->place.length > STORE_SUFFIX_MAX)
+        err = ERR_INPUT;
     *page->token = '\0';
     if (err)
         return err;
     out->history = arena_alloc(page->arena, page->limit * sizeof(Epcis__V1__HistoryEntry *));
     if (!out->history)
         return ERR_LIMIT;
-    err = begin_rows(page, from, from_length, &rows);
+    err = begin_rows(page, &rows);
     while (!err && !(err = find_told(page, &rows))) {
-        bool full = out->n_history == page->limit || page->unseen == STORE_UNSEEN_MAX;
+        bool ends = store_token_ends(page->sight, page->unseen), full = ends || out->n_history == page->limit;
+        if (!ends)
+            store_token_set(&page->place, rows.suffix, rows.suffix_length);
         if (!full)
             err = store_read_entry(page->store, page->txn, rows.sequence, &page->scratch, page->arena,
                                    &out->history[out->n_history]);
         if (full || (err == ERR_LIMIT && out->n_history > 0)) { /* a page may end early */
-            digest_hex(rows.suffix, rows.suffix_length, page->token);
+            store_token_write(&page->place, page->token);
             return ERR_OK;
         }
+        page->place.behind++;
         out->n_history += !err;
     }
     return err == ERR_NOT_FOUND ? ERR_OK : err;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/store/store_read.h"
+#include "common/store/store_token.h"
 
 static bool number_text(struct arena *arena, uint64_t number, char **out)
 {
@@ -150,7 +151,7 @@ static enum err seek_told(struct letters_page *page, uint64_t number, uint64_t *
         err = check_told(page, *out);
         if (err != ERR_NOT_FOUND)
             return err;
-        if (++page->unseen == STORE_UNSEEN_MAX)
+        if (store_token_ends(page->filter->sight, ++page->unseen))
             return ERR_OK;
         number = *out + 1;
     }
@@ -198,7 +199,7 @@ static enum err letter_wanted(struct letters_page *page, uint64_t number, bool *
 static bool page_is_full(const struct letters_page *page, const Epcis__V1__ListDeadLettersResponse *out)
 {
     return out->n_dead_letters == page->limit || page->records >= LOOK_RECORDS || page->bytes >= LOOK_BYTES ||
-           page->unseen == STORE_UNSEEN_MAX;
+           store_token_ends(page->filter->sight, page->unseen);
 }
 
 static enum err letters_read(struct letters_page *page, char cursor[STORE_CURSOR],

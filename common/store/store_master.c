@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/gs1/master_id.h"
+#include "common/store/store_token.h"
 #include "common/store/trees.h"
 
 /* A part of a key that is longer is cut here, with its digest behind it. */
@@ -247,7 +248,7 @@ static enum err read_older(struct master_page *page, const struct store_master_k
     for (; version > 0; version--) {
         MDB_val older = version_key(key, version, bytes);
         enum err err = check_told(page, TREE_MASTER_VERSION, older);
-        if (err == ERR_NOT_FOUND && page->unseen < STORE_UNSEEN_MAX)
+        if (err == ERR_NOT_FOUND && !store_token_ends(page->sight, page->unseen))
             continue;
         bool full = out->n_older == page->limit || err == ERR_NOT_FOUND;
         if (!full && !err)
@@ -306,55 +307,61 @@ enum err store_master_history(struct store *store, const char *type, const char 
     return err;
 }
 
-/* The first key of the page: the token's, or the first that may begin with the prefix. */
-static enum err list_start(const struct master_page *page, struct store_master_key *out)
+/* *full: the page ends here, and the next one starts at `place`. */
+static enum err list_one(struct master_page *page, MDB_val key, struct store_token *place,
+                         Epcis__V1__ListMasterDataResponse *out, bool *full)
 {
-    size_t digits = strlen(page->token), prefix = strnlen(page->prefix, PART_MAX);
-    out->length = prefix;
-    memcpy(out->bytes, page->prefix, prefix);
-    if (digits == 0)
+    Epcis__V1__MasterData **data = &out->master_data[out->n_master_data];
+    enum err err = check_told(page, TREE_MASTER, key);
+    if (err == ERR_NOT_FOUND) {
+        place->behind++;
+        *full = store_token_ends(page->sight, page->unseen);
         return ERR_OK;
-    out->length = digits / 2;
-    if (digits % 2 || out->length > STORE_MASTER_KEY_MAX || strspn(page->token, "0123456789abcdef") != digits)
-        return ERR_INPUT;
-    for (size_t i = 0; i < out->length; i++) {
-        char pair[3] = {page->token[2 * i], page->token[2 * i + 1]};
-        out->bytes[i] = (uint8_t)strtoul(pair, NULL, 16);
     }
+    if (err)
+        return err;
+    store_token_set(place, key.mv_data, key.mv_size);
+    *full = out->n_master_data == page->limit;
+    if (*full)
+        return ERR_OK;
+    err = read_master(page->txn, page->store->trees[TREE_MASTER], key, page->arena, data);
+    *full = err == ERR_LIMIT && out->n_master_data > 0; /* a page may end early */
+    if (err)
+        return *full ? ERR_OK : err;
+    place->behind++;
+    /* A long name's end is in its digest only. */
+    out->n_master_data += strncmp((*data)->element->type, page->prefix, strlen(page->prefix)) == 0;
     return ERR_OK;
 }
 
 static enum err list_read(struct master_page *page, Epcis__V1__ListMasterDataResponse *out)
 {
-    struct store_master_key start;
+    struct store_token place;
     size_t prefix = strnlen(page->prefix, PART_MAX);
-    enum err err = list_start(page, &start);
-    MDB_val key = {start.length, start.bytes}, value;
+    bool full = false;
+    enum err err = store_token_read(page->token, &place);
     if (err)
         return err;
+    if (place.length == 0) { /* from the first that may begin with the prefix */
+        memcpy(place.key, page->prefix, prefix);
+        place.length = prefix;
+    }
+    MDB_val key = {place.length, place.key}, value;
     page->token[0] = '\0';
     out->master_data = arena_alloc(page->arena, page->limit * sizeof(Epcis__V1__MasterData *));
     if (!out->master_data)
         return ERR_LIMIT;
-    int rc = mdb_cursor_get(page->cursor, &key, &value, start.length ? MDB_SET_RANGE : MDB_FIRST);
+    int rc = mdb_cursor_get(page->cursor, &key, &value, place.length ? MDB_SET_RANGE : MDB_FIRST);
+    for (uint32_t i = 0; !rc && i < place.behind; i++)
+        rc = mdb_cursor_get(page->cursor, &key, &value, MDB_NEXT);
     for (; !rc; rc = mdb_cursor_get(page->cursor, &key, &value, MDB_NEXT)) {
         if (key.mv_size < prefix || memcmp(key.mv_data, page->prefix, prefix) != 0)
             break;
-        Epcis__V1__MasterData **data = &out->master_data[out->n_master_data];
-        err = check_told(page, TREE_MASTER, key);
-        if (err == ERR_NOT_FOUND && page->unseen < STORE_UNSEEN_MAX)
-            continue;
-        bool full = out->n_master_data == page->limit || err == ERR_NOT_FOUND;
-        if (!full && !err)
-            err = read_master(page->txn, page->store->trees[TREE_MASTER], key, page->arena, data);
-        if (full || (err == ERR_LIMIT && out->n_master_data > 0)) { /* a page may end early */
-            digest_hex(key.mv_data, key.mv_size, page->token);
-            return ERR_OK;
-        }
-        if (err)
+        err = list_one(page, key, &place, out, &full);
+        if (!err && full)
+            store_token_write(&place, page->token);
+        if (err || full)
             return err;
-        /* A long name's end is in its digest only. */
-        out->n_master_data += strncmp((*data)->element->type, page->prefix, strlen(page->prefix)) == 0;
     }
     return rc && rc != MDB_NOTFOUND ? trees_error(rc) : ERR_OK;
 }

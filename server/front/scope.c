@@ -5,6 +5,7 @@
 #include "server/journal.h"
 
 enum { RECORD_BYTES = 1 << 20, EVENT_BYTES = 64 << 20 };
+enum { UNSEEN_MAX = 200000 }; /* a second or less */
 
 static bool is_limited(const struct call *call)
 {
@@ -44,7 +45,8 @@ static enum err sees_document(void *context, const uint8_t capture_id[UUID_BYTES
 
 const struct store_sight *scope_sight(const struct call *call, struct scope *scope)
 {
-    *scope = (struct scope){.call = call, .sight = {.sees = sees_document, .context = scope}};
+    *scope = (struct scope){.call = call,
+                            .sight = {.sees = sees_document, .context = scope, .patience = UNSEEN_MAX}};
     return is_limited(call) ? &scope->sight : NULL;
 }
 

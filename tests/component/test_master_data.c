@@ -307,7 +307,7 @@ END_TEST
 
 START_TEST(refuses_a_cursor_that_is_none)
 {
-    static const char *const cursors[] = {"x", "0", "zz", "-1", "99999999999"};
+    static const char *const cursors[] = {"x", "0", "zz", "-1", "99999999999", "+", "+x", "00+1 ", "+1+1"};
     char cursor[STORE_CURSOR];
     Epcis__V1__ListMasterDataResponse *page;
     Epcis__V1__GetMasterDataResponse *found;
@@ -380,6 +380,25 @@ START_TEST(what_is_not_told_leaves_no_trace)
     ck_assert_str_eq(cursor, "");
     ck_assert_int_eq(told_of("urn:example:c", 3, cursor, &found), ERR_OK);
     ck_assert_str_eq(cursor, "");
+
+    /* Where too many in a row are not told a page ends early, and its token has nothing of them. */
+    struct store_sight impatient = second_only;
+    char digits[64];
+    size_t pages = 0, told = 0;
+    impatient.patience = 2;
+    do {
+        ck_assert_int_eq(store_master_list(world.store, "", &impatient, 1, cursor, &world.answers, &page),
+                         ERR_OK);
+        told += page->n_master_data;
+        for (const char *end = "abce"; *end; end++) {
+            snprintf(token, sizeof token, "urn:example:%c", *end);
+            digest_hex((const uint8_t *)token, strlen(token), digits);
+            ck_assert_ptr_null(strstr(cursor, digits));
+        }
+        pages++;
+    } while (*cursor);
+    ck_assert_uint_eq(told, 1);
+    ck_assert_uint_eq(pages, 2);
 
     /* What is others' alone is as what is not there, whatever the token. */
     static const char *const tokens[] = {"", "1", "x"};

@@ -721,6 +721,32 @@ START_TEST(what_is_not_told_leaves_no_trace)
     query = (struct store_events_query){.sight = &second_only, .capture_id = first};
     ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &events), ERR_NOT_FOUND);
 
+    /* Where too many in a row are not told a page ends early, and says nothing of them but how many. */
+    struct store_sight impatient = second_only;
+    impatient.patience = 1;
+    ck_assert_int_eq(history_page(unit("a"), &impatient, cursor, &history), ERR_OK);
+    ck_assert_uint_eq(history->n_history, 0);
+    ck_assert_str_eq(cursor, "+1");
+    ck_assert_int_eq(history_page(unit("a"), &impatient, cursor, &history), ERR_OK);
+    ck_assert_uint_eq(history->history[0]->sequence, 4);
+    ck_assert_int_eq(history_page(unit("a"), &impatient, cursor, &history), ERR_OK);
+    ck_assert_uint_eq(history->history[0]->sequence, 5);
+    *cursor = '\0';
+    query = (struct store_events_query){
+        .sight = &impatient, .place = 614141000012, .from_us = moment(1), .to_us = INT64_MAX, .limit = 1};
+    static const char *const counts[] = {"+1", "+2", "+3"};
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &events), ERR_OK);
+        ck_assert_uint_eq(events->n_events, 0);
+        ck_assert_str_eq(strchr(cursor, '+'), counts[i]);
+    }
+    for (uint64_t sequence = 4; sequence <= 5; sequence++) {
+        ck_assert_int_eq(store_events(world.store, &query, cursor, &world.answers, &events), ERR_OK);
+        ck_assert_uint_eq(events->n_events, 1);
+        ck_assert_uint_eq(events->events[0]->sequence, sequence);
+    }
+    *cursor = '\0';
+
     const struct store_contents_query inside = {.epc = box(1), .sight = &second_only, .limit = 2};
     ck_assert_int_eq(store_contents(world.store, &inside, cursor, &world.answers, &content), ERR_OK);
     ck_assert_uint_eq(content->n_items, 2);
