@@ -302,7 +302,7 @@ static int take_outer_scalar(struct json_parser *parser, enum json_kind kind, co
     const struct json_way *way = parser->place_count > 0 ? json_way_find(parser, parser->key.text) : NULL;
     if (parser->place_count == 0)
         assembler_fail(assembler, ERR_INPUT, "the document is no object: an EPCISDocument would be right");
-    else if (way && kind != JSON_NULL)
+    else if (way)
         json_way_refuse_kind(parser, way);
     else if (!way)
         json_way_dispatch(parser, begin_collected(parser, kind, text, length));

@@ -70,6 +70,20 @@ static void check_version(struct assembler *assembler)
         assembler_fail(assembler, ERR_INPUT, "schemaVersion is \"%.32s\": 2.0 would be right", version);
 }
 
+/* False after refusing. */
+static bool check_context(struct json_parser *parser)
+{
+    const struct json_value *context = json_value_member(parser->root, "@context");
+    if (context &&
+        (context->kind == JSON_STRING || context->kind == JSON_OBJECT || context->kind == JSON_ARRAY))
+        return true;
+    assembler_fail(
+        parser->assembler, ERR_INPUT,
+        "the document has no @context: that of EPCIS 2.0 would be right, which says what its members "
+        "mean");
+    return false;
+}
+
 /* Those that have come since the last call. */
 static void give_root_members(struct json_parser *parser)
 {
@@ -101,12 +115,8 @@ static void start_root(struct json_parser *parser)
             type && type->kind == JSON_STRING ? type->text : "missing");
         return;
     }
-    if (!json_value_member(parser->root, "@context")) {
-        assembler_fail(assembler, ERR_INPUT,
-                       "the document has no @context: that of EPCIS 2.0 would be right, which says what its "
-                       "members mean");
+    if (!check_context(parser))
         return;
-    }
     assembler_start(assembler, &name);
     for (size_t i = 0; i < parser->context.count; i++)
         assembler_declare(assembler, parser->context.terms[i].prefix, parser->context.terms[i].uri);
@@ -120,6 +130,7 @@ void json_way_enter(struct json_parser *parser, const struct json_way *way)
     name.local = way->key ? way->key : "";
     if (way->from == AT_ROOT)
         start_root(parser);
+    parser->entered |= 1U << way->from;
     parser->places[parser->place_count++] = way->to;
     assembler_start(parser->assembler, &name);
 }
@@ -197,6 +208,27 @@ void json_way_dispatch(struct json_parser *parser, struct json_value *value)
     parser->spent = parser->no_text = false;
 }
 
+/* What there is to read in a document stands in these. */
+static void check_filled(struct json_parser *parser, enum json_place place)
+{
+    bool query = parser->assembler->document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_QUERY_DOCUMENT;
+    const char *inside = place == AT_BODY            ? query ? "queryResults" : "eventList"
+                         : place == AT_QUERY_RESULTS ? "resultsBody"
+                         : place == AT_RESULTS_BODY  ? "eventList"
+                                                     : NULL;
+    if (inside && !(parser->entered >> place & 1))
+        assembler_fail(parser->assembler, ERR_INPUT, "%s has no %s: one would be right, even an empty one",
+                       assembler_top(parser->assembler)->local, inside);
+}
+
+static void leave_place(struct json_parser *parser)
+{
+    if (parser->assembler->err == ERR_OK)
+        check_filled(parser, json_way_place(parser));
+    parser->place_count--;
+    assembler_end(parser->assembler);
+}
+
 /* Does with a collected value what would have been done as it came. */
 static void replay(struct json_parser *parser, struct json_value *value)
 {
@@ -213,8 +245,7 @@ static void replay(struct json_parser *parser, struct json_value *value)
         json_way_enter(parser, way);
         for (struct json_value *inner = value->first; inner; inner = inner->next)
             replay(parser, inner);
-        parser->place_count--;
-        assembler_end(parser->assembler);
+        leave_place(parser);
     }
 }
 
@@ -258,6 +289,5 @@ void json_way_leave(struct json_parser *parser)
         leave_root(parser);
         return;
     }
-    parser->place_count--;
-    assembler_end(parser->assembler);
+    leave_place(parser);
 }

@@ -47,6 +47,7 @@ struct json_parser {
     struct json_names names;
     enum json_place places[JSON_PLACES_MAX]; /* that are open */
     int place_count;
+    unsigned entered;           /* places out of which a way has led, a bit each */
     bool root_started;          /* the assembler has the document's frame */
     bool has_context, has_type; /* among root's members */
 
