@@ -1,10 +1,9 @@
 #include "common/store/store_trace.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/store/store_holding.h"
+#include "common/store/store_token.h"
 
 /* The keys that one walk may hold at once. */
 enum { KEYS_MAX = 32 << 20 };
@@ -17,6 +16,13 @@ struct found {
     uint16_t key_length;
     uint16_t parent_length;
     uint32_t depth;
+};
+
+/* A container, or the item itself, on the way from the root to the item with which a page starts. */
+struct step {
+    uint64_t sequence; /* of the event that packed it */
+    uint16_t length;
+    uint8_t key[EPC_KEY_MAX];
 };
 
 struct walk {
@@ -39,7 +45,8 @@ struct walk {
     struct arena *arena;
     Epcis__V1__GetContentsResponse *response;
 
-    struct found container; /* that is opened */
+    struct found container;  /* that is opened */
+    const struct step *from; /* what stands before this one in it is passed over; NULL: nothing is */
 };
 
 static bool is_full(const struct walk *walk)
@@ -106,6 +113,11 @@ static void keep_child(struct walk *walk, const uint8_t *key, size_t length, uin
     *find_slot(walk, key, length) = (uint32_t)(walk->inner.length / sizeof child);
 }
 
+static bool is_key(const struct step *step, const uint8_t *key, size_t length)
+{
+    return step->length == length && memcmp(step->key, key, length) == 0;
+}
+
 /* The children of one event that are in the container by that event. */
 static enum err find_children(struct walk *walk, const Epcis__V1__Event *event, uint64_t sequence)
 {
@@ -114,6 +126,9 @@ static enum err find_children(struct walk *walk, const Epcis__V1__Event *event, 
         uint8_t key[EPC_KEY_MAX], room[EPC_KEY_MAX];
         struct store_link link;
         size_t length = epc_key(event->child_epcs[i], strlen(event->child_epcs[i]), key);
+        if (walk->from && !is_key(walk->from, key, length))
+            continue;
+        walk->from = NULL;
         err = store_holding_find(&walk->holding, key, length, room, &link);
         if (!err && link.sequence == sequence)
             err = grow_slots(walk);
@@ -132,7 +147,8 @@ static enum err open_filling(void *context, int64_t time_us, const struct store_
     const struct store_packing *packing;
     struct event_head head;
     (void)time_us;
-    if (entry->action != EPCIS__V1__ACTION__ACTION_ADD || walk->spent || is_full(walk))
+    if (entry->action != EPCIS__V1__ACTION__ACTION_ADD || walk->spent || is_full(walk) ||
+        (walk->from && walk->from->sequence != entry->sequence))
         return ERR_OK;
     enum err err = store_read_sees(walk->store, walk->txn, walk->sight, entry->sequence, &walk->unseen);
     if (err)
@@ -207,16 +223,109 @@ static enum err visit(struct walk *walk, const struct found *found, const struct
     return walk->spent ? ERR_OK : open_container(walk, found);
 }
 
+/* ---- where a page starts ---- */
+
+/* The token has the item's key behind a byte that says whether something was left out before it, and how many
+ * items stand before it. */
+static void write_token(const struct walk *walk, char cursor[STORE_CURSOR])
+{
+    const struct found *all = (const struct found *)(const void *)walk->open.data;
+    const struct found *next = &all[walk->open.length / sizeof *all - 1];
+    struct store_token token = {.length = 1U + next->key_length, .behind = (uint32_t)walk->told};
+    token.key[0] = walk->truncated;
+    memcpy(token.key + 1, walk->keys.data + next->key, next->key_length);
+    store_token_write(&token, cursor);
+}
+
+static enum err read_token(const char *cursor, struct store_token *out)
+{
+    enum err err = store_token_read(cursor, out);
+    bool good = out->length == 0 ? out->behind == 0
+                                 : out->key[0] <= 1 && out->length > 1 && out->length <= 1 + EPC_KEY_MAX &&
+                                       out->behind > 0;
+    return err || good ? err : ERR_INPUT;
+}
+
+/* The way up from the item to the root; *count 0: it is not inside. */
+static enum err find_way(struct walk *walk, const struct store_token *token, struct step way[STORE_DEPTH_MAX],
+                         size_t *count)
+{
+    struct step root = {.length = (uint16_t)walk->keys.length};
+    struct store_link link = {.parent.length = (uint32_t)token->length - 1};
+    uint8_t room[EPC_KEY_MAX];
+    enum err err = ERR_OK;
+    memcpy(root.key, walk->keys.data, root.length);
+    memcpy(room, token->key + 1, link.parent.length);
+    for (size_t i = 0; !err && i < STORE_DEPTH_MAX && link.parent.length > 0; i++) {
+        way[i].length = (uint16_t)link.parent.length;
+        memcpy(way[i].key, room, way[i].length);
+        err = store_holding_find(&walk->holding, way[i].key, way[i].length, room, &link);
+        way[i].sequence = link.sequence;
+        if (!err && is_key(&root, room, link.parent.length)) {
+            *count = i + 1;
+            return ERR_OK;
+        }
+    }
+    *count = 0;
+    return err;
+}
+
+/* Opens the containers on the way, each from where the way leads on. *there: the item is what comes next. */
+static enum err go(struct walk *walk, const struct step *way, size_t count, struct found container,
+                   bool *there)
+{
+    enum err err = ERR_OK;
+    *there = count == 1 || (count > 1 && walk->recursive);
+    for (size_t i = count; !err && *there && i-- > 0;) {
+        size_t before = walk->open.length;
+        walk->from = &way[i];
+        err = open_container(walk, &container);
+        *there = !err && !walk->from && walk->open.length > before;
+        if (*there && i > 0) {
+            walk->open.length -= sizeof container;
+            memcpy(&container, walk->open.data + walk->open.length, sizeof container);
+        }
+    }
+    walk->from = NULL;
+    return err;
+}
+
+/* The first page, or where the token says. If the item with which the page would start was taken out
+ * meanwhile, as many as stood before it are passed over. */
+static enum err begin(struct walk *walk, const struct found *root, const struct store_token *token)
+{
+    struct step way[STORE_DEPTH_MAX];
+    size_t count = 0, keys = walk->keys.length;
+    bool there = false;
+    walk->skip = token->behind;
+    walk->truncated = token->length > 0 && token->key[0];
+    enum err err = token->length > 0 ? find_way(walk, token, way, &count) : ERR_OK;
+    walk->told = walk->found_count = walk->skip;
+    if (!err && count > 0)
+        err = go(walk, way, count, *root, &there);
+    if (err || there)
+        return err;
+    walk->told = walk->found_count = 0;
+    walk->spent = false;
+    walk->keys.length = keys;
+    buffer_clear(&walk->open);
+    return open_container(walk, root);
+}
+
 static enum err walk_all(struct walk *walk, const uint8_t *key, size_t length, char cursor[STORE_CURSOR])
 {
     struct found root = {.key_length = (uint16_t)length};
+    struct store_token token;
+    enum err err = read_token(cursor, &token);
+    if (err)
+        return err;
     buffer_append(&walk->keys, key, length);
-    enum err err = walk->keys.failed ? ERR_MEMORY : open_container(walk, &root);
+    err = walk->keys.failed ? ERR_MEMORY : begin(walk, &root, &token);
     cursor[0] = '\0';
     while (!err && walk->open.length > 0) {
         struct found next;
         if (walk->told == walk->skip + walk->limit) {
-            snprintf(cursor, STORE_CURSOR, "%zu", walk->told);
+            write_token(walk, cursor);
             break;
         }
         walk->open.length -= sizeof next;
@@ -225,18 +334,6 @@ static enum err walk_all(struct walk *walk, const uint8_t *key, size_t length, c
     }
     walk->response->truncated = walk->truncated && cursor[0] == '\0';
     return err;
-}
-
-/* How many items stand before the page. */
-static enum err parse_count(const char *cursor, size_t *out)
-{
-    size_t length = strlen(cursor);
-    *out = 0;
-    if (length > 7 || strspn(cursor, "0123456789") != length)
-        return ERR_INPUT;
-    if (length)
-        *out = strtoul(cursor, NULL, 10);
-    return ERR_OK;
 }
 
 enum err store_contents(struct store *store, const struct store_contents_query *query,
@@ -250,13 +347,10 @@ enum err store_contents(struct store *store, const struct store_contents_query *
                         .limit = store_read_limit(query->limit),
                         .arena = arena};
     size_t length = epc_key(query->epc, strlen(query->epc), key);
-    enum err err = parse_count(cursor, &walk.skip);
-    if (err)
-        return err;
     *out = walk.response = arena_alloc(arena, sizeof *walk.response);
     Epcis__V1__ContainedItem **items = arena_alloc(arena, walk.limit * sizeof *items);
     arena_init(&walk.scratch, STORE_SCRATCH_BYTES);
-    err = walk.response && items ? store_read_begin(store, &walk.txn) : ERR_LIMIT;
+    enum err err = walk.response && items ? store_read_begin(store, &walk.txn) : ERR_LIMIT;
     if (err)
         return err;
     epcis__v1__get_contents_response__init(walk.response);

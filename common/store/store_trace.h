@@ -17,8 +17,8 @@ struct store_contents_query {
     uint32_t limit; /* items at most; 0: as many as are ever given */
 };
 
-/* A container's content. The cursor counts the items before the page; the walk is made again for each page,
- * so content that changes in between shifts. */
+/* A container's content. The cursor names the item that comes next. Where it is taken out in between, it
+ * counts those before it, and what follows shifts. */
 enum err store_contents(struct store *store, const struct store_contents_query *query,
                         char cursor[STORE_CURSOR], struct arena *arena, Epcis__V1__GetContentsResponse **out);
 
