@@ -12,6 +12,7 @@
 #include "common/store/store.h"
 #include "epcis/v1/dead_letter_service.pb-c.h"
 #include "server/dead_letter_document.h"
+#include "server/refusal.h"
 
 struct ingest;
 struct journal;
@@ -41,14 +42,15 @@ enum err dead_letter_get(const struct dead_letters *letters, const char *dead_le
 
 /* Closes one by sending its event again: `corrected`, or with `corrected_bytes` 0 the event as it is. The
  * text of the new capture's id is in `capture_id`. ERR_NOT_FOUND; ERR_INPUT: `corrected` is not one event;
- * ERR_EXISTS: it is not open, or has no event to send; `why` says more of both. Otherwise as ingest.h and
- * dead_letter_list. After an error nothing has changed. */
+ * ERR_EXISTS: it is not open; ERR_ORDER: it is, but has no event to send as it is, or is none; `why` says
+ * more of all three. Otherwise as ingest.h and dead_letter_list; where ERR_FULL or ERR_LIMIT is a document
+ * refused for want of room, `refusal` has a text. After an error nothing has changed. */
 enum err dead_letter_resubmit(const struct dead_letters *letters, const char *dead_letter_id,
                               const struct dead_letter_deed *deed, const void *corrected,
                               size_t corrected_bytes, struct arena *arena, char capture_id[UUID_TEXT + 1],
-                              char why[DEAD_LETTER_WHY]);
+                              char why[DEAD_LETTER_WHY], struct refusal *refusal);
 
-/* Closes one without its event. ERR_NOT_FOUND, ERR_EXISTS, ERR_DISK, ERR_STOPPED. */
+/* Closes one without its event. ERR_NOT_FOUND, ERR_EXISTS, ERR_ORDER, ERR_DISK, ERR_STOPPED. */
 enum err dead_letter_discard(const struct dead_letters *letters, const char *dead_letter_id,
                              const struct dead_letter_deed *deed, struct arena *arena,
                              char why[DEAD_LETTER_WHY]);
@@ -58,7 +60,7 @@ enum err dead_letter_resubmit_page(const struct dead_letters *letters,
                                    const Epcis__V1__ListDeadLettersRequest *filter, uint32_t limit,
                                    char cursor[STORE_CURSOR], const struct dead_letter_deed *deed,
                                    struct arena *arena, Epcis__V1__ResubmitDeadLettersResponse **out,
-                                   char why[DEAD_LETTER_WHY]);
+                                   char why[DEAD_LETTER_WHY], struct refusal *refusal);
 enum err dead_letter_discard_page(const struct dead_letters *letters,
                                   const Epcis__V1__ListDeadLettersRequest *filter, uint32_t limit,
                                   char cursor[STORE_CURSOR], const struct dead_letter_deed *deed,

@@ -26,6 +26,7 @@ struct closing {
     enum err err;
     char capture_id[UUID_TEXT + 1]; /* where it is resubmitted */
     char why[DEAD_LETTER_WHY];
+    struct refusal refusal; /* where its document is not taken for want of room */
 };
 
 static const char *state_name(Epcis__V1__DeadLetterState state)
@@ -91,10 +92,11 @@ static void discard(const struct dead_letters *letters, struct closing *closing)
 
 static void on_sealed(void *context, enum err err, const struct receipt *receipt, const struct refusal *why)
 {
-    (void)why;
     struct closing *closing = context;
     if (!err)
         uuid_text(receipt->capture_id, closing->capture_id);
+    else if (err == ERR_FULL || err == ERR_LIMIT)
+        closing->refusal = *why;
     group_leave(closing, err);
 }
 
@@ -114,8 +116,11 @@ static enum err take_in(const struct dead_letters *letters, struct closing *clos
 {
     struct ingest_document *document = NULL;
     enum err err = ingest_open(letters->ingest, partner, &document);
-    if (!err)
+    if (!err) {
         err = ingest_append(document, bytes->data, bytes->length);
+        if (err == ERR_FULL || err == ERR_LIMIT)
+            closing->refusal = *ingest_refusal(document);
+    }
     if (err) {
         ingest_abort(&document);
         return err == ERR_INPUT ? ERR_CORRUPT : err; /* of a partner that the journal itself has kept */
@@ -165,8 +170,7 @@ static enum err resubmit(const struct dead_letters *letters, const char *dead_le
     Epcis__V1__GetDeadLetterResponse *found;
     Epcis__Store__V1__CaptureRecord *original = NULL;
     struct buffer bytes = {0};
-    struct refusal why;
-    enum err err = ingest_admit(letters->ingest, &why);
+    enum err err = ingest_admit(letters->ingest, &closing->refusal);
     if (!err)
         err = store_dead_letter_get(letters->store, dead_letter_id, arena, &found);
     if (!err)
@@ -196,13 +200,15 @@ static void closing_init(struct closing *closing, struct group *group, uint64_t 
                                            .changed_ms = clock_wall_ms()}};
 }
 
-/* Refused by the journal, which alone knows for sure: somebody else may have been faster. */
+/* Refused by the journal, which alone knows for sure: somebody else may have been faster. Where `why` is told
+ * already it is open, and something else is in the way. */
 static enum err closing_result(struct closing *closing)
 {
-    if (closing->err == ERR_EXISTS && !closing->why[0])
-        snprintf(closing->why, DEAD_LETTER_WHY, "it is not open: it was %s before",
-                 state_name(closing->letter.state));
-    return closing->err;
+    if (closing->err != ERR_EXISTS || closing->why[0])
+        return closing->err == ERR_EXISTS ? ERR_ORDER : closing->err;
+    snprintf(closing->why, DEAD_LETTER_WHY, "it is not open: it was %s before",
+             state_name(closing->letter.state));
+    return ERR_EXISTS;
 }
 
 /* What is closed is told as such, whatever else is wrong with the call. */
@@ -220,12 +226,12 @@ static enum err check_open(const struct dead_letters *letters, uint64_t number, 
 enum err dead_letter_resubmit(const struct dead_letters *letters, const char *dead_letter_id,
                               const struct dead_letter_deed *deed, const void *corrected,
                               size_t corrected_bytes, struct arena *arena, char capture_id[UUID_TEXT + 1],
-                              char why[DEAD_LETTER_WHY])
+                              char why[DEAD_LETTER_WHY], struct refusal *refusal)
 {
     struct group group;
     struct closing closing;
     uint64_t number;
-    why[0] = '\0';
+    why[0] = refusal->text[0] = '\0';
     if (store_dead_letter_number(dead_letter_id, &number))
         return ERR_NOT_FOUND;
     closing_init(&closing, &group, number, EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_RESUBMITTED, deed);
@@ -240,6 +246,7 @@ enum err dead_letter_resubmit(const struct dead_letters *letters, const char *de
     enum err err = closing_result(&closing);
     memcpy(why, closing.why, sizeof closing.why);
     memcpy(capture_id, closing.capture_id, sizeof closing.capture_id);
+    *refusal = closing.refusal;
     return err;
 }
 
@@ -258,7 +265,7 @@ enum err dead_letter_discard(const struct dead_letters *letters, const char *dea
     if (!err)
         err = check_letter(found->dead_letter, why);
     if (err)
-        return err;
+        return err == ERR_EXISTS ? ERR_ORDER : err;
     closing_init(&closing, &group, number, EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_DISCARDED, deed);
     group_init(&group);
     discard(letters, &closing);
@@ -280,6 +287,7 @@ struct page {
     enum err (*closed)(void *context, const char *dead_letter_id, const struct closing *closing);
     void *context;
     char *why;
+    struct refusal refusal; /* as closing has it, of the first that failed */
 };
 
 static enum err page_start(struct page *page, const char *dead_letter_id, struct closing *closing)
@@ -308,6 +316,8 @@ static enum err page_group(struct page *page, Epcis__V1__DeadLetter *const *foun
             err = errs[started] = page_start(page, found[started]->dead_letter_id, &closings[started]);
         if (err == ERR_EXISTS) /* it has no event that can be written */
             err = ERR_OK;
+        if (err)
+            page->refusal = closings[started].refusal;
         started += !err;
     }
     group_wait(&group);
@@ -319,8 +329,10 @@ static enum err page_group(struct page *page, Epcis__V1__DeadLetter *const *foun
             told = page->closed(page->context, found[i]->dead_letter_id, &closings[i]);
         else
             told = closings[i].err;
-        if (!err)
+        if (told && !err) {
+            page->refusal = closings[i].refusal;
             err = told;
+        }
     }
     return err;
 }
@@ -376,7 +388,7 @@ enum err dead_letter_resubmit_page(const struct dead_letters *letters,
                                    const Epcis__V1__ListDeadLettersRequest *filter, uint32_t limit,
                                    char cursor[STORE_CURSOR], const struct dead_letter_deed *deed,
                                    struct arena *arena, Epcis__V1__ResubmitDeadLettersResponse **out,
-                                   char why[DEAD_LETTER_WHY])
+                                   char why[DEAD_LETTER_WHY], struct refusal *refusal)
 {
     Epcis__V1__ResubmitDeadLettersResponse *response = *out = arena_alloc(arena, sizeof *response);
     struct answer answer = {.arena = arena, .resubmitted = response};
@@ -386,6 +398,7 @@ enum err dead_letter_resubmit_page(const struct dead_letters *letters,
                         .closed = on_resubmitted,
                         .context = &answer};
     page.why = why;
+    refusal->text[0] = '\0';
     if (!response)
         return ERR_LIMIT;
     epcis__v1__resubmit_dead_letters_response__init(response);
@@ -393,7 +406,9 @@ enum err dead_letter_resubmit_page(const struct dead_letters *letters,
     response->left_open_ids = arena_alloc(arena, limit * sizeof *response->left_open_ids);
     if (!response->resubmissions || !response->left_open_ids)
         return ERR_LIMIT;
-    return page_close(&page, filter, limit, cursor);
+    enum err err = page_close(&page, filter, limit, cursor);
+    *refusal = page.refusal;
+    return err;
 }
 
 static enum err on_discarded_one(void *context, const char *dead_letter_id, const struct closing *closing)

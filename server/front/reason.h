@@ -75,6 +75,9 @@
       "try again when GetCapture tells that its document is done")                                           \
     X(LETTER_CLOSED, FAILED_PRECONDITION, 0, "the dead letter is closed already",                            \
       "nothing is left to do about it; GetDeadLetter tells who closed it")                                   \
+    X(LETTER_UNFIT, FAILED_PRECONDITION, 0,                                                                  \
+      "the dead letter has no event that can be sent again as it is, or was told by validate_only alone",    \
+      "send a corrected event; what was only validated needs no closing")                                    \
     X(WORKERS_DIFFER, FAILED_PRECONDITION, 0, "the server's workers judge by different profiles or rules",   \
       "have all of them started with the same --profile and --rule")                                         \
     X(IDENTITY_MISSING, UNAUTHENTICATED, 0, "the caller proved no identity, which this server demands",      \

@@ -18,11 +18,22 @@ static struct dead_letters letters_of(const struct call *call)
         .store = call->services->store, .journal = call->services->journal, .ingest = call->services->ingest};
 }
 
+/* Whether the error is that a document was not taken: as CaptureService tells it. */
+static bool refused(struct call *call, enum err err, const struct refusal *refusal)
+{
+    if ((err != ERR_FULL && err != ERR_LIMIT) || !refusal->text[0])
+        return false;
+    reply_refused(&call->reply, refusal);
+    return true;
+}
+
 /* `why` says more where it is not empty. */
 static void fail(struct call *call, enum err err, const char *dead_letter_id, const char *why)
 {
     if (err == ERR_EXISTS)
         reply_refuse(&call->reply, REASON_LETTER_CLOSED, "dead letter %.24s: %s", dead_letter_id, why);
+    else if (err == ERR_ORDER)
+        reply_refuse(&call->reply, REASON_LETTER_UNFIT, "dead letter %.24s: %s", dead_letter_id, why);
     else if (err == ERR_INPUT && why[0])
         reply_input(&call->reply, "%s", why);
     else if (err == ERR_INPUT)
@@ -117,18 +128,20 @@ static const ProtobufCMessage *resubmit_dead_letter(struct call *call, const Pro
     Epcis__V1__ResubmitDeadLetterResponse *response = arena_alloc(arena, sizeof *response);
     char *capture_id = arena_alloc(arena, UUID_TEXT + 1);
     char why[DEAD_LETTER_WHY] = "";
+    struct refusal refusal = {.text = ""};
     if (!has_id(call, request->dead_letter_id) || !read_deed(call, request->who, request->why, arena, &deed))
         return NULL;
     enum err err = ERR_MEMORY;
     if (response && capture_id)
         err = dead_letter_resubmit(&letters, request->dead_letter_id, &deed, request->corrected.data,
-                                   request->corrected.len, arena, capture_id, why);
+                                   request->corrected.len, arena, capture_id, why, &refusal);
     if (err == ERR_INPUT && why[0] && request->corrected.len) {
         reply_input(&call->reply, "`corrected`: %s", why);
         return NULL;
     }
     if (err) {
-        fail(call, err, request->dead_letter_id, why);
+        if (!refused(call, err, &refusal))
+            fail(call, err, request->dead_letter_id, why);
         return NULL;
     }
     epcis__v1__resubmit_dead_letter_response__init(response);
@@ -183,14 +196,16 @@ static const ProtobufCMessage *resubmit_dead_letters(struct call *call, const Pr
     Epcis__V1__ResubmitDeadLettersResponse *response = NULL;
     struct page page;
     char why[DEAD_LETTER_WHY] = "";
+    struct refusal refusal;
     if (!read_deed(call, request->who, request->why, arena, &deed) || !read_filter(call, filter, &page))
         return NULL;
-    enum err err =
-        dead_letter_resubmit_page(&letters, filter, page.limit, page.cursor, &deed, arena, &response, why);
+    enum err err = dead_letter_resubmit_page(&letters, filter, page.limit, page.cursor, &deed, arena,
+                                             &response, why, &refusal);
     if (!err)
         err = page_write(&page, arena, &response->next_page_token);
     if (err) {
-        fail_page(call, err, why);
+        if (!refused(call, err, &refusal))
+            fail_page(call, err, why);
         reply_within(&call->reply, "filter");
         return NULL;
     }

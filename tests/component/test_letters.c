@@ -132,8 +132,9 @@ static size_t count_open(const char *code)
 
 static enum err resubmit(const char *id, const char *corrected, char capture_id[UUID_TEXT + 1])
 {
+    struct refusal refusal;
     return dead_letter_resubmit(&letters, id, &deed, corrected, corrected ? strlen(corrected) : 0, &arena,
-                                capture_id, why);
+                                capture_id, why, &refusal);
 }
 
 /* ---- one -------------------------------------------------------------------------------------------- */
@@ -222,7 +223,7 @@ START_TEST(without_a_readable_event_a_corrected_one_is_needed)
         "\"type\":\"ObjectEvent\",\"eventTime\":\"2025-01-01T00:00:00Z\",\"eventTimeZoneOffset\":\"+00:00\","
         "\"epcList\":[\"urn:epc:id:sgtin:0614141.107346.1\"],\"action\":\"OBSERVE\"}";
     ck_assert_str_eq(get("70")->event_json, "");
-    ck_assert_int_eq(resubmit("70", NULL, capture_id), ERR_EXISTS);
+    ck_assert_int_eq(resubmit("70", NULL, capture_id), ERR_ORDER);
     ck_assert_ptr_nonnull(strstr(why, "corrected"));
     ck_assert_int_eq(get("70")->state, EPCIS__V1__DEAD_LETTER_STATE__DEAD_LETTER_STATE_OPEN);
     ck_assert_int_eq(resubmit("70", corrected, capture_id), ERR_OK);
@@ -384,8 +385,10 @@ START_TEST(pages_close_what_is_open_and_fits)
 
     ck_assert_uint_eq(count_open("TIME_INVALID"), 35);
     filter.code = "";
-    ck_assert_int_eq(
-        dead_letter_resubmit_page(&letters, &filter, 1000, cursor, &deed, &arena, &resubmitted, why), ERR_OK);
+    struct refusal refusal;
+    ck_assert_int_eq(dead_letter_resubmit_page(&letters, &filter, 1000, cursor, &deed, &arena, &resubmitted,
+                                               why, &refusal),
+                     ERR_OK);
     ck_assert_uint_eq(resubmitted->n_resubmissions, 34);
     ck_assert_uint_eq(resubmitted->n_left_open_ids, 1);
     ck_assert_str_eq(resubmitted->left_open_ids[0], "70");
