@@ -55,14 +55,14 @@ enum err journal_capture_by_id(struct journal *journal, const uint8_t capture_id
 }
 
 /* The map's pages count as ours from when they are read: what is done with is let go of, or a document of
- * gigabytes would look as if it were in memory. The page cache keeps it. */
+ * gigabytes would look as if it were in memory. The page cache keeps it. So with all pages that the value is
+ * in, whatever else is in them. */
 static void let_go(MDB_val value)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t start = ((uintptr_t)value.mv_data + page - 1) / page * page;
-    uintptr_t end = ((uintptr_t)value.mv_data + value.mv_size) / page * page;
-    if (end > start)
-        madvise((void *)start, end - start, MADV_DONTNEED);
+    uintptr_t start = (uintptr_t)value.mv_data / page * page;
+    uintptr_t end = (uintptr_t)value.mv_data + value.mv_size;
+    madvise((void *)start, end - start, MADV_DONTNEED); /* to the end of the last page */
 }
 
 static enum err use_compressed(void *context, MDB_val value)
