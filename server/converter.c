@@ -16,12 +16,13 @@
 
 enum { SCRATCH_BYTES = 64 << 20, IDLE_WAIT_MS = 60000 };
 
-enum news_kind { NEWS_RECEIVED, NEWS_ACKNOWLEDGED, NEWS_CANCEL, NEWS_REWIND };
+enum news_kind { NEWS_ARRIVING, NEWS_RECEIVED, NEWS_ACKNOWLEDGED, NEWS_CANCEL, NEWS_REWIND };
 
 struct news {
     enum news_kind kind;
     uint32_t partition;
-    uint64_t value; /* document number, bytes, or batch */
+    uint64_t value; /* pieces, document number, bytes, or batch */
+    uint64_t upload;
     struct journal_op *cancel;
 };
 
@@ -77,25 +78,31 @@ const struct converter_options *converter_options(const struct converter *conver
     return &converter->options;
 }
 
-void converter_received(struct converter *converter, uint64_t number, uint32_t partition)
+void converter_arriving(struct converter *converter, uint64_t upload, uint32_t pieces)
 {
-    tell(converter, (struct news){NEWS_RECEIVED, partition, number, NULL});
+    tell(converter, (struct news){.kind = NEWS_ARRIVING, .value = pieces, .upload = upload});
+}
+
+void converter_received(struct converter *converter, uint64_t number, uint32_t partition, uint64_t upload)
+{
+    tell(converter,
+         (struct news){.kind = NEWS_RECEIVED, .partition = partition, .value = number, .upload = upload});
 }
 
 void converter_acknowledged(struct converter *converter, uint32_t partition, size_t bytes)
 {
-    tell(converter, (struct news){NEWS_ACKNOWLEDGED, partition, bytes, NULL});
+    tell(converter, (struct news){.kind = NEWS_ACKNOWLEDGED, .partition = partition, .value = bytes});
 }
 
 void converter_cancel(struct converter *converter, uint32_t partition, struct journal_op *op)
 {
-    if (!tell(converter, (struct news){NEWS_CANCEL, partition, 0, op}))
+    if (!tell(converter, (struct news){.kind = NEWS_CANCEL, .partition = partition, .cancel = op}))
         op->done(op, ERR_STOPPED);
 }
 
 void converter_rewind(struct converter *converter, uint32_t partition, uint64_t sequence)
 {
-    tell(converter, (struct news){NEWS_REWIND, partition, sequence, NULL});
+    tell(converter, (struct news){.kind = NEWS_REWIND, .partition = partition, .value = sequence});
 }
 
 /* Swaps the inbox out, waiting up to `wait_ms` for it to fill. False once the converter stops. */
@@ -126,6 +133,7 @@ static enum err heed_cancel(struct converter *converter, struct lane *lane, stru
         op->done(op, err);
         return ERR_OK;
     }
+    ahead_drop(&shared->ahead, record->upload);
     err = lane_drop_document(lane, op->number, record);
     if (!err)
         journal_submit(shared->tools.journal, op);
@@ -136,12 +144,16 @@ static enum err heed_cancel(struct converter *converter, struct lane *lane, stru
 
 static enum err heed_news(struct converter *converter)
 {
+    struct ahead *ahead = &converter->shared.ahead;
     if (converter->out_of_memory)
         return ERR_MEMORY;
     for (size_t i = 0; i < converter->taken.count; i++) {
         const struct news *news = &converter->taken.items[i];
         struct lane *lane = &converter->lanes[news->partition];
-        if (news->kind == NEWS_RECEIVED) {
+        if (news->kind == NEWS_ARRIVING) {
+            ahead_arriving(ahead, news->upload, (uint32_t)news->value, clock_steady_ms());
+        } else if (news->kind == NEWS_RECEIVED) {
+            ahead_sealed(ahead, news->upload, news->partition);
             enum err err = lane_add_document(lane, news->value);
             if (err)
                 return err;
@@ -163,10 +175,11 @@ static enum err heed_news(struct converter *converter)
     return ERR_OK;
 }
 
-/* One piece of every partition that has work, then the batches that fall due. *wait_ms: how long nothing else
- * will happen. */
+/* One piece of every partition that has work, and the batches that fall due; where none can go on, one piece
+ * of a document that still arrives. *wait_ms: how long nothing else will happen. */
 static enum err work_round(struct converter *converter, int64_t *wait_ms)
 {
+    struct ahead *ahead = &converter->shared.ahead;
     int64_t now_ms = clock_steady_ms();
     *wait_ms = IDLE_WAIT_MS;
     for (size_t i = 0; i < PARTNER_PARTITIONS; i++) {
@@ -180,7 +193,12 @@ static enum err work_round(struct converter *converter, int64_t *wait_ms)
             return err;
         if (lane_runnable(lane, now_ms))
             *wait_ms = 0;
+        if (lane->blocked)
+            ahead_drop_partition(ahead, lane->partition);
     }
+    if (*wait_ms > 0 && ahead_step(ahead))
+        *wait_ms = 0;
+    ahead_expire(ahead, now_ms, wait_ms);
     return ERR_OK;
 }
 
@@ -291,6 +309,8 @@ enum err converter_open(const struct converter_options *options, struct journal 
     arena_init(&converter->shared.scratch, SCRATCH_BYTES);
     enum err err = reading_tools_init(&converter->shared.tools, journal, &converter->options.limits,
                                       options->rollback_max_bytes);
+    ahead_init(&converter->shared.ahead, &converter->shared.tools, converter->options.spool_dir,
+               options->disk_reserve_bytes);
     if (!err && !converter->shared.partners)
         err = ERR_MEMORY;
     if (!err)
@@ -332,6 +352,7 @@ void converter_free(struct converter **converter)
     converter_stop(self);
     for (size_t i = 0; i < PARTNER_PARTITIONS; i++)
         lane_free(&self->lanes[i]);
+    ahead_free(&self->shared.ahead);
     reading_tools_free(&self->shared.tools);
     partner_cache_free(self->shared.partners);
     arena_free(&self->shared.scratch);

@@ -3,6 +3,9 @@
  * partner; fills a batch a partition; and closes it when it is full, has waited long enough, or waits for
  * nothing (the document is complete and nothing of the partition is out).
  *
+ * Where no document waits that may go on, it reads those that still arrive in pieces (ahead.h), up to the
+ * pieces that are durable. Nothing of them goes anywhere before they are received.
+ *
  * After a restart it reads unfinished documents again, rebuilds the batches that the journal lists as closed
  * but not acknowledged, byte for byte, and goes on from there. The same with those that a store lost. */
 #ifndef EPCISD_SERVER_CONVERTER_H
@@ -27,6 +30,8 @@ struct converter_options {
     uint64_t partition_max_bytes; /* closed and not acknowledged: a partition's documents wait beyond this */
     uint64_t total_max_bytes;     /* the same over all partitions */
     uint64_t rollback_max_bytes;  /* of a document that has to be one batch, as read */
+    const char *spool_dir;        /* where on disk is kept what was read ahead */
+    uint64_t disk_reserve_bytes;  /* which that leaves alone */
     struct parser_limits limits;  /* others than before a restart may make batches that cannot be rebuilt */
 };
 
@@ -39,8 +44,12 @@ enum err converter_open(const struct converter_options *options, struct journal 
 /* As they were given. Any thread. */
 const struct converter_options *converter_options(const struct converter *converter);
 
-/* A document is in the journal. Never blocks; any thread. */
-void converter_received(struct converter *converter, uint64_t number, uint32_t partition);
+/* The first `pieces` of an upload are in the journal, all of them full, and more are to come, perhaps. Never
+ * blocks; any thread. */
+void converter_arriving(struct converter *converter, uint64_t upload, uint32_t pieces);
+
+/* A document is in the journal, and was this upload. Never blocks; any thread. */
+void converter_received(struct converter *converter, uint64_t number, uint32_t partition, uint64_t upload);
 
 /* A batch of the partition is in the store. Never blocks; any thread. */
 void converter_acknowledged(struct converter *converter, uint32_t partition, size_t bytes);

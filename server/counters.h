@@ -13,6 +13,8 @@ enum counter {
     COUNTER_EVENTS_DUPLICATE,
     COUNTER_EVENTS_DEAD,
     COUNTER_WARNINGS,
+    COUNTER_EVENTS_AHEAD, /* converted while their documents arrived */
+    COUNTER_AHEAD_FAILED, /* documents of which that could not be kept */
     COUNTERS,
 };
 

@@ -31,6 +31,7 @@ struct ingest {
     struct pressure *pressure;
     struct quota *quota;
     ingest_received_fn *received;
+    ingest_arriving_fn *arriving; /* NULL: nobody wants to know */
     void *context;
 
     pthread_mutex_t mutex; /* guards the compressors at rest */
@@ -41,7 +42,9 @@ struct ingest {
 /* What became of the pieces of a document: shared with those that are on their way. */
 struct pieces {
     atomic_uint users;
-    atomic_int refused; /* enum err */
+    atomic_int refused;           /* enum err */
+    ingest_arriving_fn *arriving; /* NULL: nobody is told of them */
+    void *context;
 };
 
 struct ingest_document {
@@ -94,6 +97,11 @@ void ingest_free(struct ingest **ingest)
     quota_free(self->quota);
     free(self);
     *ingest = NULL;
+}
+
+void ingest_tell_arriving(struct ingest *ingest, ingest_arriving_fn *arriving)
+{
+    ingest->arriving = arriving;
 }
 
 static ZSTD_CCtx *compressor_take(struct ingest *ingest)
@@ -247,6 +255,16 @@ void ingest_set_terms(struct ingest_document *document, struct capture_terms ter
     document->record.terms = terms;
 }
 
+/* What is judged as a whole is short, and begins at its turn. */
+void ingest_set_streamed(struct ingest_document *document)
+{
+    const struct capture_terms *terms = &document->record.terms;
+    if (terms->rollback || terms->validate_only)
+        return;
+    document->pieces->arriving = document->ingest->arriving;
+    document->pieces->context = document->ingest->context;
+}
+
 void ingest_set_caller(struct ingest_document *document, const char *identity, const char *partner)
 {
     struct journal_document *record = &document->record;
@@ -264,6 +282,8 @@ static void piece_written(struct journal_op *op, enum err err)
     struct pieces *pieces = op->context;
     if (err)
         atomic_store(&pieces->refused, err);
+    else if (pieces->arriving && op->raw_bytes == JOURNAL_PIECE_BYTES)
+        pieces->arriving(pieces->context, op->upload, op->piece + 1);
     pieces_release(pieces);
     buffer_free(&op->data);
     free(op);
@@ -407,7 +427,8 @@ static void sealed(struct journal_op *op, enum err err)
     if (!err && !record->duplicate) {
         counters_add(COUNTER_DOCUMENTS_RECEIVED, 1);
         counters_add(COUNTER_DOCUMENT_BYTES_RECEIVED, record->document_bytes);
-        document->ingest->received(document->ingest->context, record->number, record->partition);
+        document->ingest->received(document->ingest->context, record->number, record->partition,
+                                   record->upload);
     }
     ingest_done_fn *done = document->done;
     void *context = document->context;

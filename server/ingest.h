@@ -37,12 +37,19 @@ typedef void ingest_done_fn(void *context, enum err err, const struct receipt *r
                             const struct refusal *why);
 
 /* Called on the journal's thread for each new document, before its receipt goes out; must not block. */
-typedef void ingest_received_fn(void *context, uint64_t number, uint32_t partition);
+typedef void ingest_received_fn(void *context, uint64_t number, uint32_t partition, uint64_t upload);
 
 /* `pressure` says when no document is taken; NULL: always. ERR_MEMORY. */
 enum err ingest_init(struct journal *journal, struct pressure *pressure, ingest_received_fn *received,
                      void *context, struct ingest **out);
 void ingest_free(struct ingest **ingest);
+
+/* Called on the journal's thread when the first `pieces` of a document that comes in a stream are durable,
+ * all of them full; must not block. Whether a document will come of them is not known, and may never be. */
+typedef void ingest_arriving_fn(void *context, uint64_t upload, uint32_t pieces);
+
+/* From now on it is called, with the same context as `received`. */
+void ingest_tell_arriving(struct ingest *ingest, ingest_arriving_fn *arriving);
 
 /* Whether a further document may come in. ERR_FULL: not now, and why; ERR_DISK: the journal refuses work;
  * ERR_STOPPED. Cheap; any thread. `why` NULL: only to know, no client is refused. */
@@ -70,6 +77,9 @@ enum err ingest_upload_key(const uint8_t upload_id[UUID_BYTES], const char *part
 
 /* How it wants to be taken; without this each event by itself. */
 void ingest_set_terms(struct ingest_document *document, struct capture_terms terms);
+
+/* It comes in a stream, and may be read while it arrives; once its terms are set. */
+void ingest_set_streamed(struct ingest_document *document);
 
 /* What the client calls it, shorter than JOURNAL_CONTENT_TYPE: kept with it. */
 void ingest_set_content_type(struct ingest_document *document, const char *content_type);

@@ -162,6 +162,24 @@ static void discard_open(void *context)
     lane->open = NULL;
 }
 
+/* Whatever of it was read ahead counts, where it is to be read from its beginning and event by event. */
+static enum err open_document(struct lane *lane, uint64_t number,
+                              const Epcis__Store__V1__CaptureRecord *record)
+{
+    struct lane_shared *shared = lane->shared;
+    uint64_t skip = lane_items_to_skip(lane, number, record);
+    lane->sink = (struct reading_sink){lane, take_item, open_bytes, discard_open};
+    lane->reading = ahead_take(&shared->ahead, record->upload);
+    if (lane->reading && (skip > 0 || reading_is_whole(record)))
+        reading_close(&lane->reading);
+    if (!lane->reading)
+        return reading_open(&shared->tools, &lane->sink, number, record, skip, &lane->reading);
+    enum err err = reading_adopt(lane->reading, &lane->sink, number, record);
+    if (err)
+        reading_close(&lane->reading);
+    return err;
+}
+
 /* Begins the next document in waiting. */
 static enum err begin_document(struct lane *lane)
 {
@@ -176,9 +194,7 @@ static enum err begin_document(struct lane *lane)
     enum err err = journal_capture(journal, number, &shared->scratch, &record);
     if (err)
         return lane_block(lane, "the record of a document cannot be read", err);
-    lane->sink = (struct reading_sink){lane, take_item, open_bytes, discard_open};
-    err = reading_open(&shared->tools, &lane->sink, number, record, lane_items_to_skip(lane, number, record),
-                       &lane->reading);
+    err = open_document(lane, number, record);
     if (err)
         return lane_block(lane, "the record of a document is damaged", err);
     return lane->reading->whole && lane->open ? lane_close(lane) : ERR_OK;

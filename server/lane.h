@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "server/ahead.h"
 #include "server/batch.h"
 #include "server/converter.h"
 #include "server/reading.h"
@@ -13,6 +14,7 @@
 struct lane_shared {
     const struct converter_options *options;
     struct reading_tools tools;
+    struct ahead ahead;
     struct dispatcher *dispatcher;
     struct partner_cache *partners;
     struct arena scratch; /* records read from the journal */

@@ -187,10 +187,16 @@ static void on_rewind(void *context, uint32_t partition, uint64_t sequence)
     converter_rewind(the_converter, partition, sequence);
 }
 
-static void on_received(void *context, uint64_t number, uint32_t partition)
+static void on_received(void *context, uint64_t number, uint32_t partition, uint64_t upload)
 {
     (void)context;
-    converter_received(the_converter, number, partition);
+    converter_received(the_converter, number, partition, upload);
+}
+
+static void on_arriving(void *context, uint64_t upload, uint32_t pieces)
+{
+    (void)context;
+    converter_arriving(the_converter, upload, pieces);
 }
 
 static void on_worker_gone(void *dispatcher, pid_t pid)
@@ -266,6 +272,8 @@ static enum err open_pipeline(struct server *server)
     settings.pressure.journal_dir = server->places.journal;
     settings.pressure.store_dir = server->places.store;
     settings.dispatcher.rewind = on_rewind;
+    settings.converter.spool_dir = server->places.data;
+    settings.converter.disk_reserve_bytes = settings.pressure.disk_reserve_bytes;
     if (!err)
         err = places_wire(&server->places, &server->curve_key, &settings.dispatcher.wire);
     if (!err)
@@ -310,6 +318,8 @@ static enum err open_services(struct server *server)
         err = retention_start(server->journal, places->journal, settings.retain_days, &server->retention);
     if (!err)
         err = ingest_init(server->journal, server->pressure, on_received, NULL, &server->ingest);
+    if (!err)
+        ingest_tell_arriving(server->ingest, on_arriving);
     server_status_init(&server->status, server->pressure, server->dispatcher, server->curve_key.public_key);
     store_clear_scratch(places->rejudge);
     server->rejudge = (struct rejudge_options){.journal = server->journal,

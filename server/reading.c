@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/log.h"
+#include "server/counters.h"
+
 enum err reading_tools_init(struct reading_tools *tools, struct journal *journal,
                             const struct parser_limits *limits, uint64_t rollback_max_bytes)
 {
@@ -39,12 +42,15 @@ static enum err hand_on(struct reading *reading, const Epcis__Wire__V1__BatchIte
 {
     struct batch_item packed;
     enum err err = batch_pack(&reading->tools->pack, item, content, &packed);
-    return err ? err : reading->sink->item(reading->sink->context, &reading->span, &packed);
+    if (err)
+        return err;
+    return reading->sink ? reading->sink->item(reading->sink->context, &reading->span, &packed)
+                         : spool_add(reading->spool, &reading->span, &packed);
 }
 
 /* The event's own bytes, out of the journal: what a person must mend is what the partner sent. Nothing where
  * the document was compressed or in another encoding, so that places in it are not places in what was
- * received. */
+ * received: where they are told by what is found there, all of the document has to be there. */
 static enum err quote_event(struct reading *reading, const struct parser_event *event,
                             ProtobufCBinaryData *out)
 {
@@ -54,6 +60,8 @@ static enum err quote_event(struct reading *reading, const struct parser_event *
     size_t start = event->byte_offset % JOURNAL_PIECE_BYTES;
     size_t bytes = event->bytes < QUOTE_BYTES_MAX ? event->bytes : QUOTE_BYTES_MAX;
     buffer_clear(quote);
+    if (!reading->sink && event->byte_offset + bytes > reading->span.bytes_read)
+        return ERR_ORDER;
     for (; piece < reading->pieces && quote->length < start + bytes; piece++) {
         enum err err = journal_piece(reading->tools->journal, reading->upload, (uint32_t)piece, quote);
         if (err)
@@ -142,6 +150,12 @@ static enum err take_vocabulary_element(void *context, const Epcis__V1__Vocabula
 
 /* ---- the document ----------------------------------------------------------------------------------- */
 
+bool reading_is_whole(const Epcis__Store__V1__CaptureRecord *record)
+{
+    return record->validate_only ||
+           record->error_behaviour == EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK;
+}
+
 static enum err take_record(struct reading *reading, const Epcis__Store__V1__CaptureRecord *record)
 {
     struct batch_span *span = &reading->span;
@@ -155,10 +169,20 @@ static enum err take_record(struct reading *reading, const Epcis__Store__V1__Cap
     span->received_ms = record->received_ms;
     span->terms.rollback = record->error_behaviour == EPCIS__V1__ERROR_BEHAVIOUR__ERROR_BEHAVIOUR_ROLLBACK;
     span->terms.validate_only = record->validate_only;
-    reading->whole = span->terms.rollback || span->terms.validate_only;
+    reading->whole = reading_is_whole(record);
     reading->upload = record->upload;
     reading->pieces = record->pieces;
     return ERR_OK;
+}
+
+/* Before the first byte. */
+static enum err begin(struct reading *reading)
+{
+    struct parser_sink events = {.context = reading,
+                                 .document = take_document,
+                                 .vocabulary_element = take_vocabulary_element,
+                                 .event = take_event};
+    return parser_open(reading->tools->limits, &events, &reading->parser);
 }
 
 enum err reading_open(struct reading_tools *tools, const struct reading_sink *sink, uint64_t number,
@@ -170,19 +194,37 @@ enum err reading_open(struct reading_tools *tools, const struct reading_sink *si
     if (!reading)
         return ERR_MEMORY;
     reading->tools = tools;
-    reading->sink = sink;
-    reading->span.number = number;
     reading->items_to_skip = items_to_skip;
-    struct parser_sink events = {.context = reading,
-                                 .document = take_document,
-                                 .vocabulary_element = take_vocabulary_element,
-                                 .event = take_event};
-    enum err err = take_record(reading, record);
+    enum err err = reading_adopt(reading, sink, number, record);
     if (!err)
-        err = parser_open(tools->limits, &events, &reading->parser);
+        err = begin(reading);
     if (err)
         reading_close(out);
     return err;
+}
+
+enum err reading_open_ahead(struct reading_tools *tools, uint64_t upload, struct spool **spool,
+                            struct reading **out)
+{
+    struct reading *reading = *out = calloc(1, sizeof *reading);
+    if (!reading) {
+        spool_free(spool);
+        return ERR_MEMORY;
+    }
+    *reading = (struct reading){.tools = tools, .spool = *spool, .upload = upload};
+    *spool = NULL;
+    enum err err = begin(reading);
+    if (err)
+        reading_close(out);
+    return err;
+}
+
+enum err reading_adopt(struct reading *reading, const struct reading_sink *sink, uint64_t number,
+                       const Epcis__Store__V1__CaptureRecord *record)
+{
+    reading->sink = sink;
+    reading->span.number = number;
+    return take_record(reading, record);
 }
 
 void reading_close(struct reading **reading)
@@ -190,6 +232,7 @@ void reading_close(struct reading **reading)
     if (!*reading)
         return;
     parser_close(&(*reading)->parser);
+    spool_free(&(*reading)->spool);
     document_facts_release(&(*reading)->span.facts);
     pack_free(&(*reading)->tools->pack); /* an event may have been large */
     free(*reading);
@@ -228,12 +271,58 @@ static enum err feed_piece(struct reading *reading)
     return parser_feed(reading->parser, piece->data, piece->length);
 }
 
+enum err reading_ahead(struct reading *reading, bool *done)
+{
+    *done = reading->ended || reading->piece >= reading->pieces || !spool_has_room(reading->spool);
+    enum err err = *done ? ERR_OK : feed_piece(reading);
+    if (err != ERR_INPUT && err != ERR_LIMIT)
+        return err;
+    reading->ended = err;
+    return ERR_OK;
+}
+
+/* The spool cannot be read back: the document is read again from its beginning, without what was handed on.
+ */
+static enum err begin_again(struct reading *reading)
+{
+    counters_add(COUNTER_AHEAD_FAILED, 1);
+    spool_free(&reading->spool);
+    parser_close(&reading->parser);
+    document_facts_release(&reading->span.facts);
+    reading->ended = ERR_OK;
+    reading->piece = 0;
+    reading->items = reading->events = reading->span.bytes_read = 0;
+    return begin(reading);
+}
+
+/* As much as a piece may hold. */
+static enum err hand_on_spooled(struct reading *reading)
+{
+    struct batch_span span = reading->span;
+    struct batch_item item;
+    enum err err = ERR_OK;
+    for (size_t bytes = 0; !err && bytes < JOURNAL_PIECE_BYTES; bytes += item.bytes) {
+        err = spool_next(reading->spool, &span, &item);
+        if (err == ERR_NOT_FOUND) {
+            spool_free(&reading->spool);
+            return ERR_OK;
+        }
+        if (err)
+            return begin_again(reading);
+        reading->items_to_skip++;
+        err = reading->sink->item(reading->sink->context, &span, &item);
+    }
+    return err;
+}
+
 enum err reading_step(struct reading *reading, bool *done, const struct parser_error **broken)
 {
-    enum err err = ERR_OK;
     *done = false;
     *broken = NULL;
-    if (reading->piece < reading->pieces)
+    if (reading->spool)
+        return hand_on_spooled(reading);
+    enum err err = reading->ended;
+    if (!err && reading->piece < reading->pieces)
         err = feed_piece(reading);
     if (!err && reading->piece < reading->pieces)
         return ERR_OK;

@@ -1,6 +1,7 @@
 /* One document on its way from the journal's bytes to the items of batches: the one place where it is decided
- * what a document's items are, for those that go out and for those that are made again to be compared. On one
- * thread, with its own tools. */
+ * what a document's items are, for those that go out and for those that are made again to be compared. A
+ * document may be read ahead, while it still arrives: its items wait in a spool until it is known whose they
+ * are. On one thread, with its own tools. */
 #ifndef EPCISD_SERVER_READING_H
 #define EPCISD_SERVER_READING_H
 
@@ -11,6 +12,7 @@
 #include "common/epcis/event_hash.h"
 #include "common/epcis/parser.h"
 #include "server/batch.h"
+#include "server/spool.h"
 
 /* What the readings of a thread share, which take turns. */
 struct reading_tools {
@@ -41,19 +43,24 @@ struct reading_sink {
 
 struct reading {
     struct reading_tools *tools;
-    const struct reading_sink *sink;
+    const struct reading_sink *sink; /* NULL: it is read ahead */
+    struct spool *spool;             /* items read ahead and not handed on yet; NULL: none */
     struct parser *parser;
-    struct batch_span span; /* of the item handed on last */
+    enum err ended;         /* ahead: the document breaks off before `piece` */
+    struct batch_span span; /* of the item made last */
     uint64_t upload;
-    uint32_t piece, pieces;
+    uint32_t piece, pieces;      /* the next to be read; known to be there */
     uint64_t items;              /* so far, and those skipped */
     uint64_t events;             /* of them */
-    uint64_t items_to_skip;      /* not handed on */
+    uint64_t items_to_skip;      /* not handed on, or not again */
     bool whole;                  /* its items are one batch, and nothing else is in it */
     bool too_large;              /* for that */
     struct parser_error refusal; /* of a document that is too large, with its text */
     char message[256];
 };
+
+/* Whether all items of the document are one batch, which is judged as one. */
+bool reading_is_whole(const Epcis__Store__V1__CaptureRecord *record);
 
 /* Begins document `number` after its first `items_to_skip` items. `tools` and `sink` outlive it. ERR_MEMORY;
  * ERR_CORRUPT: the record is damaged. */
@@ -61,12 +68,27 @@ enum err reading_open(struct reading_tools *tools, const struct reading_sink *si
                       const Epcis__Store__V1__CaptureRecord *record, uint64_t items_to_skip,
                       struct reading **out);
 
+/* Begins a document of which only the first pieces are there, and not all: it is read into `spool`, which is
+ * taken over, also where it fails: ERR_MEMORY. */
+enum err reading_open_ahead(struct reading_tools *tools, uint64_t upload, struct spool **spool,
+                            struct reading **out);
+
+/* Reads one of the first `pieces`, where there is one left and room for its items. *done: there is nothing to
+ * do until there are more. After an error the reading is of no further use: as spool_add, or ERR_MEMORY,
+ * ERR_NOT_FOUND, ERR_CORRUPT, ERR_DISK; ERR_ORDER: an item needs bytes that are not there yet. */
+enum err reading_ahead(struct reading *reading, bool *done);
+
+/* What was read ahead became document `number`: from here on it is as if it had been begun by reading_open,
+ * and gives the same items. Not for a document that is whole. ERR_CORRUPT: the record is damaged. */
+enum err reading_adopt(struct reading *reading, const struct reading_sink *sink, uint64_t number,
+                       const Epcis__Store__V1__CaptureRecord *record);
+
 /* NULL is fine. */
 void reading_close(struct reading **reading);
 
-/* Reads one piece, or ends the document: *done; *broken, valid until reading_close, tells where it breaks off
- * or why it is refused, NULL where it is whole. Besides what the sink returns, ERR_MEMORY; ERR_NOT_FOUND,
- * ERR_CORRUPT, ERR_DISK: a piece cannot be read. */
+/* Reads one piece, hands on as much of what was read ahead, or ends the document: *done; *broken, valid until
+ * reading_close, tells where it breaks off or why it is refused, NULL where it is whole. Besides what the
+ * sink returns, ERR_MEMORY; ERR_NOT_FOUND, ERR_CORRUPT, ERR_DISK: a piece cannot be read. */
 enum err reading_step(struct reading *reading, bool *done, const struct parser_error **broken);
 
 /* How many items of document `number` are in the partition's batches up to `sequence`, the last of which it

@@ -69,6 +69,8 @@ static void fill_counts(struct report *report)
     counts->events_duplicate = counters_get(COUNTER_EVENTS_DUPLICATE);
     counts->events_dead = counters_get(COUNTER_EVENTS_DEAD);
     counts->warnings = counters_get(COUNTER_WARNINGS);
+    counts->events_converted_ahead = counters_get(COUNTER_EVENTS_AHEAD);
+    counts->conversions_ahead_failed = counters_get(COUNTER_AHEAD_FAILED);
     report->status.counts = counts;
 }
 

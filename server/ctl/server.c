@@ -144,6 +144,9 @@ static void append_counts(struct buffer *out, const Epcis__V1__ServerCounts *cou
                   " warnings, in %" PRIu64 " batches\n",
                   counts->events_committed, counts->events_duplicate, counts->events_dead, counts->warnings,
                   counts->batches_acknowledged);
+    append_label(out, "ahead");
+    buffer_printf(out, "%" PRIu64 " events converted while they arrived; failed for %" PRIu64 " documents\n",
+                  counts->events_converted_ahead, counts->conversions_ahead_failed);
 }
 
 static void append_text(struct buffer *out, const Epcis__V1__ServerStatus *status)

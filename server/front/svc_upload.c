@@ -43,6 +43,7 @@ static void set_document(struct upload *upload, struct ingest_document *document
 {
     upload->document = document;
     ingest_set_terms(document, upload->terms);
+    ingest_set_streamed(document);
     ingest_set_content_type(document, upload->content_type);
 }
 

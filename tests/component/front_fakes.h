@@ -221,6 +221,11 @@ void ingest_set_caller(struct ingest_document *document, const char *identity, c
     (void)document, (void)identity, (void)partner;
 }
 
+void ingest_set_streamed(struct ingest_document *document)
+{
+    (void)document;
+}
+
 void ingest_set_content_type(struct ingest_document *document, const char *content_type)
 {
     (void)document, (void)content_type;

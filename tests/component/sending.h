@@ -40,9 +40,9 @@ static inline enum err waiter_wait(struct waiter *waiter)
     return waiter->err;
 }
 
-static inline void ignore_received(void *context, uint64_t number, uint32_t partition)
+static inline void ignore_received(void *context, uint64_t number, uint32_t partition, uint64_t upload)
 {
-    (void)context, (void)number, (void)partition;
+    (void)context, (void)number, (void)partition, (void)upload;
 }
 
 static inline void sealed(void *context, enum err err, const struct receipt *receipt,

@@ -27,10 +27,9 @@ static void op_done(struct journal_op *op, enum err err)
 }
 
 static uint64_t received_count;
-static void count_received(void *context, uint64_t number, uint32_t partition)
+static void count_received(void *context, uint64_t number, uint32_t partition, uint64_t upload)
 {
-    (void)context;
-    (void)partition;
+    (void)context, (void)partition, (void)upload;
     ck_assert_uint_gt(number, 0);
     received_count++;
 }

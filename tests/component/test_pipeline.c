@@ -15,6 +15,7 @@
 #include "epcis/v1/ledger.pb-c.h"
 #include "server/capture_query.h"
 #include "server/converter.h"
+#include "server/counters.h"
 #include "server/dispatcher.h"
 #include "server/ingest.h"
 #include "server/journal.h"
@@ -287,10 +288,16 @@ static void on_rewind(void *context, uint32_t partition, uint64_t sequence)
     converter_rewind(core.converter, partition, sequence);
 }
 
-static void on_received(void *context, uint64_t number, uint32_t partition)
+static void on_received(void *context, uint64_t number, uint32_t partition, uint64_t upload)
 {
     (void)context;
-    converter_received(core.converter, number, partition);
+    converter_received(core.converter, number, partition, upload);
+}
+
+static void on_arriving(void *context, uint64_t upload, uint32_t pieces)
+{
+    (void)context;
+    converter_arriving(core.converter, upload, pieces);
 }
 
 static void on_fatal(void)
@@ -314,7 +321,8 @@ static void core_open(void)
                                           .batch_max_bytes = 1 << 20,
                                           .batch_max_wait_ms = batch_max_wait_ms,
                                           .partition_max_bytes = 64 << 20,
-                                          .total_max_bytes = 64 << 20};
+                                          .total_max_bytes = 64 << 20,
+                                          .spool_dir = dir};
     ck_assert_int_eq(journal_open(journal_dir, 256 << 20, &core.journal), ERR_OK);
     ck_assert_int_eq(dispatcher_open(&dispatcher, core.journal, on_acknowledged, NULL, &core.dispatcher),
                      ERR_OK);
@@ -322,6 +330,7 @@ static void core_open(void)
         converter_open(&converter, core.journal, NULL, core.dispatcher, on_fatal, &core.converter), ERR_OK);
     ck_assert_int_eq(converter_start(core.converter), ERR_OK);
     ck_assert_int_eq(ingest_init(core.journal, NULL, on_received, NULL, &core.ingest), ERR_OK);
+    ingest_tell_arriving(core.ingest, on_arriving);
 }
 
 static void core_close(void)
@@ -343,24 +352,32 @@ static struct receipt send_text(const char *partner, const struct buffer *text)
     return send_bytes(core.ingest, text->data, text->length, partner);
 }
 
+static void append_events(struct buffer *text, int id, int events)
+{
+    for (int i = 0; i < events; i++)
+        buffer_printf(
+            text,
+            "<ObjectEvent><eventTime>2025-01-01T00:00:00Z</eventTime><eventTimeZoneOffset>+00:00"
+            "</eventTimeZoneOffset><epcList><epc>urn:epc:id:sgtin:0614141.107346.%d%06d</epc></epcList>"
+            "<action>OBSERVE</action></ObjectEvent>",
+            id, i);
+}
+
+static const char document_begin[] =
+    "<?xml version=\"1.0\"?><epcis:EPCISDocument xmlns:epcis=\"urn:epcglobal:epcis:xsd:1\""
+    " schemaVersion=\"1.2\" creationDate=\"2025-01-01T00:00:00Z\"><EPCISBody><EventList>";
+static const char document_end[] = "</EventList></EPCISBody></epcis:EPCISDocument>";
+
 /* `events` object events, then `more`; cut off before its end where `whole` is false. */
 static struct receipt send_document_with(const char *partner, int id, int events, const char *more,
                                          bool whole)
 {
     struct buffer text = {0};
-    buffer_append_text(&text,
-                       "<?xml version=\"1.0\"?><epcis:EPCISDocument xmlns:epcis=\"urn:epcglobal:epcis:xsd:1\""
-                       " schemaVersion=\"1.2\" creationDate=\"2025-01-01T00:00:00Z\"><EPCISBody><EventList>");
-    for (int i = 0; i < events; i++)
-        buffer_printf(
-            &text,
-            "<ObjectEvent><eventTime>2025-01-01T00:00:00Z</eventTime><eventTimeZoneOffset>+00:00"
-            "</eventTimeZoneOffset><epcList><epc>urn:epc:id:sgtin:0614141.107346.%d%06d</epc></epcList>"
-            "<action>OBSERVE</action></ObjectEvent>",
-            id, i);
+    buffer_append_text(&text, document_begin);
+    append_events(&text, id, events);
     buffer_append_text(&text, more);
     if (whole)
-        buffer_append_text(&text, "</EventList></EPCISBody></epcis:EPCISDocument>");
+        buffer_append_text(&text, document_end);
     struct receipt receipt = send_text(partner, &text);
     buffer_free(&text);
     return receipt;
@@ -401,6 +418,17 @@ static void expect_capture(const struct receipt *receipt, Epcis__V1__CaptureStat
     ck_assert_int_eq(capture->state, state);
     ck_assert_uint_eq(capture->events, events);
     arena_free(&arena);
+}
+
+static bool is_done(void *receipt)
+{
+    struct arena arena;
+    Epcis__V1__Capture *capture = NULL;
+    arena_init(&arena, 1 << 20);
+    enum err err = capture_get(core.journal, ((struct receipt *)receipt)->capture_id, &arena, &capture);
+    bool done = !err && capture->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE;
+    arena_free(&arena);
+    return done;
 }
 
 /* First sightings of each partition's batches come in order, and a batch seen again is the same batch. */
@@ -465,6 +493,52 @@ START_TEST(an_unreadable_event_is_quoted)
     }
     worker_stop(&worker);
     core_close();
+}
+END_TEST
+
+static bool read_ahead(void *counted)
+{
+    return counters_get(COUNTER_EVENTS_AHEAD) > *(uint64_t *)counted;
+}
+
+/* And nothing of it goes out before all is there. */
+START_TEST(a_stream_is_read_while_it_arrives)
+{
+    static struct fake_worker worker;
+    memset(&worker, 0, sizeof worker);
+    struct ingest_document *document = NULL;
+    struct receipt receipt;
+    struct buffer text = {0};
+    struct arena arena;
+    Epcis__Store__V1__BatchRecord *second = NULL;
+    uint64_t counted = counters_get(COUNTER_EVENTS_AHEAD);
+    core_open();
+    worker_start(&worker);
+    buffer_append_text(&text, document_begin);
+    append_events(&text, 1, 60);
+    memset(buffer_reserve(&text, JOURNAL_PIECE_BYTES), ' ', JOURNAL_PIECE_BYTES);
+    text.length += JOURNAL_PIECE_BYTES;
+    ck_assert_int_eq(ingest_open(core.ingest, "0614141000012", &document), ERR_OK);
+    ingest_set_streamed(document);
+    ck_assert_int_eq(ingest_append(document, text.data, text.length), ERR_OK);
+    wait_until(read_ahead, &counted);
+    struct receipt other = send_document("0614141000012", 3, 5, true);
+    wait_until(is_done, &other);
+    arena_init(&arena, 1 << 20);
+    ck_assert_int_eq(journal_batch(core.journal, partner_partition("0614141000012"), 2, &arena, &second),
+                     ERR_NOT_FOUND); /* the first is the other document's */
+    arena_free(&arena);
+    buffer_clear(&text);
+    append_events(&text, 2, 30);
+    buffer_append_text(&text, document_end);
+    ck_assert_int_eq(ingest_append(document, text.data, text.length), ERR_OK);
+    ck_assert_int_eq(finish(&document, &receipt), ERR_OK);
+    wait_until(all_finished, NULL);
+    worker_stop(&worker);
+    expect_capture(&receipt, EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE, 90);
+    ck_assert_uint_eq(check_log(&worker), 5 + 90);
+    core_close();
+    buffer_free(&text);
 }
 END_TEST
 
@@ -615,17 +689,6 @@ static bool partition_stopped(void *context)
     (void)context;
     dispatcher_status(core.dispatcher, &status);
     return status.partitions_stopped == 1;
-}
-
-static bool is_done(void *receipt)
-{
-    struct arena arena;
-    Epcis__V1__Capture *capture = NULL;
-    arena_init(&arena, 1 << 20);
-    enum err err = capture_get(core.journal, ((struct receipt *)receipt)->capture_id, &arena, &capture);
-    bool done = !err && capture->state == EPCIS__V1__CAPTURE_STATE__CAPTURE_STATE_DONE;
-    arena_free(&arena);
-    return done;
 }
 
 /* A partition whose history is not the store's stops until the next start; nobody else does. */
@@ -872,6 +935,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, documents_run_through);
     tcase_add_test(tests, an_unreadable_event_is_quoted);
+    tcase_add_test(tests, a_stream_is_read_while_it_arrives);
     tcase_add_test(tests, lost_runs_and_failures_are_sent_again);
     tcase_add_test(tests, a_store_that_keeps_failing_is_left_alone);
     tcase_add_test(tests, an_overdue_probe_lets_the_dispatcher_sleep);

@@ -24,9 +24,9 @@ static uint64_t last_number;
 /* TSan has no room for the map that is the default. */
 enum { MAP_BYTES = 256 << 20 };
 
-static void on_received(void *context, uint64_t number, uint32_t partition)
+static void on_received(void *context, uint64_t number, uint32_t partition, uint64_t upload)
 {
-    (void)context, (void)partition;
+    (void)context, (void)partition, (void)upload;
     last_number = number;
 }
 

@@ -102,9 +102,9 @@ static void note_done(void *context, enum err err, const struct receipt *receipt
     atomic_store((atomic_bool *)context, true);
 }
 
-static void ignore_received(void *context, uint64_t number, uint32_t partition)
+static void ignore_received(void *context, uint64_t number, uint32_t partition, uint64_t upload)
 {
-    (void)context, (void)number, (void)partition;
+    (void)context, (void)number, (void)partition, (void)upload;
 }
 
 static void fill_journal(void)
