@@ -337,6 +337,35 @@ START_TEST(parties_malformed)
 }
 END_TEST
 
+/* Whatever stood in its place in the event before. */
+START_TEST(a_malformed_party_is_told_each_time)
+{
+    enum { PARTIES = 10 };
+    static char good[] = "urn:epc:id:pgln:0614141.00001", bad[] = "urn:epc:id:pgln:0614141.0001", large[200];
+    Epcis__V1__Event *event = commissioning();
+    Epcis__V1__Source parties[PARTIES], *sources[PARTIES];
+    char field[32];
+    snprintf(large, sizeof large, "%s.%0150d", bad, 0);
+    for (size_t i = 0; i < PARTIES; i++) {
+        epcis__v1__source__init(&parties[i]);
+        parties[i].type = (char *)"owning_party";
+        parties[i].source = good;
+        sources[i] = &parties[i];
+    }
+    event->source_list = sources;
+    event->n_source_list = PARTIES;
+    for (size_t i = 0; i < PARTIES; i++) {
+        snprintf(field, sizeof field, "sourceList[%zu]", i);
+        for (size_t k = 0; k < 4; k++) { /* bad, large, large, bad */
+            parties[i].source = k % 3 ? large : bad;
+            assert_one(event, "GLN_FORMAT", field);
+        }
+        parties[i].source = good;
+        assert_clean(event);
+    }
+}
+END_TEST
+
 START_TEST(transaction_glns_are_told)
 {
     Epcis__V1__Event *event = commissioning();
@@ -478,6 +507,7 @@ int main(void)
     tcase_add_test(tests, aggregation_incomplete);
     tcase_add_test(tests, places_malformed);
     tcase_add_test(tests, parties_malformed);
+    tcase_add_test(tests, a_malformed_party_is_told_each_time);
     tcase_add_test(tests, transaction_glns_are_told);
     tcase_add_test(tests, words_unknown);
     tcase_add_test(tests, classes_malformed);

@@ -61,4 +61,14 @@ enum err repetition_begin(struct repetition *repetition, size_t count);
 
 struct repetition *rules_repetition(struct rules *rules);
 
+/* Places and parties that were read last, by where they stand in an event: most are those of the event
+ * before. */
+enum { KNOWN_PLACES = 8 };
+struct known_place {
+    char text[128]; /* "" has no fault */
+    enum epc_fault fault;
+};
+
+struct known_place *rules_known_places(struct rules *rules);
+
 #endif

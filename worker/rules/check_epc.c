@@ -119,27 +119,32 @@ void check_repetition(const struct check *check)
 
 /* ---- identifiers outside the EPC lists ---- */
 
-static void check_id(const struct check *check, const char *text, const char *list, size_t index,
-                     const char *member)
+static enum epc_fault fault_of(const char *text)
 {
     struct epc epc;
-    char field[64];
     epc_parse(text, strlen(text), &epc);
-    if (!epc.fault)
+    return epc.fault;
+}
+
+static void tell_fault(const struct check *check, enum epc_fault fault, const char *text, const char *list,
+                       size_t index, const char *member)
+{
+    char field[64];
+    if (!fault)
         return;
     if (member)
         snprintf(field, sizeof field, "%s[%zu]%s", list, index, member);
     else
         snprintf(field, sizeof field, "%s", list);
-    check_add(check, check_fault_rule(epc.fault), field, text, "is malformed: right is %s",
-              epc_fault_remedy(epc.fault));
+    check_add(check, check_fault_rule(fault), field, text, "is malformed: right is %s",
+              epc_fault_remedy(fault));
 }
 
 static void check_quantities(const struct check *check, const char *list,
                              Epcis__V1__QuantityElement *const *elements, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        check_id(check, elements[i]->epc_class, list, i, ".epcClass");
+        tell_fault(check, fault_of(elements[i]->epc_class), elements[i]->epc_class, list, i, ".epcClass");
 }
 
 void check_classes(const struct check *check)
@@ -151,17 +156,35 @@ void check_classes(const struct check *check)
     check_quantities(check, "outputQuantityList", event->output_quantity_list, event->n_output_quantity_list);
 }
 
+/* The place or party number `number` of the event. */
+static void check_place(const struct check *check, size_t number, const char *text, const char *list,
+                        size_t index, const char *member)
+{
+    struct known_place *known = &rules_known_places(check->rules)[number % KNOWN_PLACES];
+    enum epc_fault fault = known->fault;
+    if (strcmp(known->text, text) != 0) {
+        size_t bytes = strlen(text) + 1;
+        fault = fault_of(text);
+        if (bytes <= sizeof known->text) {
+            memcpy(known->text, text, bytes);
+            known->fault = fault;
+        }
+    }
+    tell_fault(check, fault, text, list, index, member);
+}
+
 void check_places(const struct check *check)
 {
     const Epcis__V1__Event *event = check->event;
+    size_t number = 2;
     if (event->read_point)
-        check_id(check, event->read_point->id, "readPoint", 0, NULL);
+        check_place(check, 0, event->read_point->id, "readPoint", 0, NULL);
     if (event->biz_location)
-        check_id(check, event->biz_location->id, "bizLocation", 0, NULL);
+        check_place(check, 1, event->biz_location->id, "bizLocation", 0, NULL);
     for (size_t i = 0; i < event->n_source_list; i++)
-        check_id(check, event->source_list[i]->source, "sourceList", i, "");
+        check_place(check, number++, event->source_list[i]->source, "sourceList", i, "");
     for (size_t i = 0; i < event->n_destination_list; i++)
-        check_id(check, event->destination_list[i]->destination, "destinationList", i, "");
+        check_place(check, number++, event->destination_list[i]->destination, "destinationList", i, "");
 }
 
 /* CBV 8.5.2: urn:epcglobal:cbv:bt:GLN:identifier. */

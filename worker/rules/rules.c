@@ -14,6 +14,7 @@ struct rules {
     struct rules_epc *epcs;
     size_t epc_capacity;
     struct repetition repetition;
+    struct known_place known_places[KNOWN_PLACES];
     struct epc_key_stems stems;
 };
 
@@ -37,6 +38,11 @@ void rules_free(struct rules *rules)
 struct repetition *rules_repetition(struct rules *rules)
 {
     return &rules->repetition;
+}
+
+struct known_place *rules_known_places(struct rules *rules)
+{
+    return rules->known_places;
 }
 
 void rules_begin(struct rules *rules, const struct rules_context *context)
