@@ -86,6 +86,28 @@ static void push_wrapper(struct assembler *assembler, const struct assembler_nam
     frame->wrapper = true;
 }
 
+static void add_text_node(struct assembler *assembler, const struct frame *frame, const char *text,
+                          size_t length)
+{
+    Epcis__V1__Node *node = assembler_add_node(assembler, frame, EPCIS__V1__NODE_KIND__NODE_KIND_TEXT, NULL);
+    char *copy = node ? assembler_copy(assembler, text, length) : NULL;
+    if (copy)
+        node->text = copy;
+}
+
+/* Whether an element of another namespace stands in a part that takes text as well, as master data's
+ * attributes do. XML's own attributes come first. */
+static bool has_element_nodes(const struct frame *frame)
+{
+    if (!frame->extensions)
+        return false;
+    const char *list = (const char *)frame->message + frame->extensions;
+    size_t count = *(const size_t *)list;
+    Epcis__V1__Node *const *nodes = *(Epcis__V1__Node *const *const *)(list + sizeof count);
+    return count > 0 && (nodes[count - 1]->kind != EPCIS__V1__NODE_KIND__NODE_KIND_ATTRIBUTE ||
+                         nodes[count - 1]->depth > 0);
+}
+
 /* Puts the text collected in the top frame where it belongs: before a child element, or at its end. */
 static void settle_text(struct assembler *assembler, struct frame *frame, bool at_end)
 {
@@ -104,13 +126,13 @@ static void settle_text(struct assembler *assembler, struct frame *frame, bool a
     } else if (length == 0) {
         return;
     } else if (frame->kind == FRAME_NODE) {
-        bool value = at_end && frame->children == 0 && !frame->wrapper;
-        Epcis__V1__Node *node =
-            value ? frame->node
-                  : assembler_add_node(assembler, frame, EPCIS__V1__NODE_KIND__NODE_KIND_TEXT, NULL);
-        char *copy = node ? assembler_copy(assembler, text, length) : NULL;
-        if (copy)
-            node->text = copy;
+        char *copy = NULL;
+        if (!at_end || frame->children > 0 || frame->wrapper)
+            add_text_node(assembler, frame, text, length);
+        else if ((copy = assembler_copy(assembler, text, length)))
+            frame->node->text = copy;
+    } else if (has_element_nodes(frame)) {
+        add_text_node(assembler, frame, text, length);
     } else if (grammar_contents[frame->context].text) {
         const struct grammar_rule rule = {SHAPE_TEXT, 0, 0, grammar_contents[frame->context].text};
         assembler_set(assembler, frame->message, &rule, NULL, text, length);
@@ -256,6 +278,8 @@ static void start_known(struct assembler *assembler, const struct assembler_name
             assembler_fail(assembler, ERR_INPUT, "%s stands here a second time: once would be right",
                            name->local);
         assembler->body_seen |= rule->context == IN_BODY;
+        if (rule->context == IN_EVENT_LIST) /* even where it is empty: what is late must not hang on that */
+            give_document(assembler);
         push_part(assembler, name, rule->context, message);
         return;
     case SHAPE_MESSAGE:
@@ -292,11 +316,15 @@ bool assembler_takes_any_name(const struct assembler *assembler, uint8_t context
     return grammar_contents[context].any_name || (assembler->point && context == IN_LOCATION);
 }
 
-/* In the inner of two <extension> elements the schema of 1.2 takes any element without a namespace, for later
- * versions. */
-static bool in_extension_point(const struct assembler *assembler)
+/* In <extension> both schemas take any element without a namespace; in events, where what came with a later
+ * version stands there, it is that of 1.2 alone, in the inner one of two. */
+static bool in_extension_point(const struct assembler *assembler, const struct frame *parent)
 {
-    unsigned wrappers = 0;
+    unsigned wrappers = 0, type = assembler->event ? (unsigned)assembler->event->type : 0;
+    if (parent->wrapper &&
+        (parent->context != IN_EVENT || type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_QUANTITY ||
+         type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_TRANSFORMATION))
+        return true;
     for (uint32_t i = 0; assembler->event && i < assembler->depth; i++)
         wrappers += assembler->frames[i].wrapper;
     return wrappers >= 2;
@@ -307,8 +335,8 @@ static void start_unknown(struct assembler *assembler, const struct assembler_na
                           struct frame *parent)
 {
     const struct grammar_content *content = &grammar_contents[parent->context];
-    bool any_name = assembler_takes_any_name(assembler, parent->context) || in_extension_point(assembler) ||
-                    (parent->wrapper && !assembler->event);
+    bool any_name =
+        assembler_takes_any_name(assembler, parent->context) || in_extension_point(assembler, parent);
     bool foreign = !name->home || (any_name && !name->uri[0]);
     /* A query document may hold a query, or an answer without events: elements of the query namespace. */
     bool query = assembler->document->kind == EPCIS__V1__DOCUMENT_KIND__DOCUMENT_KIND_QUERY_DOCUMENT;

@@ -331,7 +331,8 @@ static void give_text_member(struct assembler *assembler, const struct json_valu
 {
     const struct frame *frame = assembler_top(assembler);
     bool takes_text =
-        frame && (frame->kind == FRAME_NODE || (frame->kind == FRAME_LEAF && !assembler->event));
+        frame && (frame->kind == FRAME_NODE || (frame->kind == FRAME_LEAF && !assembler->event) ||
+                  frame->context == IN_ATTRIBUTE);
     if (takes_text && member->length > 0 &&
         (strcmp(member->key, "#text") == 0 || strcmp(member->key, "@value") == 0))
         assembler_text(assembler, member->text, member->length);
@@ -342,14 +343,12 @@ static bool is_fixed_part(const struct frame *frame)
     return frame && frame->kind == FRAME_PART && frame->context != IN_ILMD;
 }
 
-/* JSON-LD's own members and comments; the text of an object, which is handed on here. */
-static bool is_aside(struct assembler *assembler, const struct json_value *member)
+/* JSON-LD's own members and comments. */
+static bool is_aside(const struct assembler *assembler, const struct json_value *member)
 {
     const char *key = member->key;
-    if (key[0] == '@' || key[0] == '#') {
-        give_text_member(assembler, member);
+    if (key[0] == '@' || key[0] == '#')
         return true;
-    }
     return key[0] == 'c' && strcmp(key, "comment") == 0 && member->kind == JSON_STRING &&
            is_fixed_part(assembler_top(assembler));
 }
@@ -446,6 +445,10 @@ static void give_members(struct giver *giver, const struct json_context *outer,
                          "contexts declare more than %d terms here: fewer would be right",
                          (int)JSON_TERMS_MAX);
     const struct json_context *context = inner.count > 0 ? &inner : outer;
+    /* Members have no order: the text is what an element begins with. */
+    if (!giver->assembler->event || !is_fixed_part(assembler_top(giver->assembler)))
+        for (const struct json_value *member = object->first; member; member = member->next)
+            give_text_member(giver->assembler, member);
     for (const struct json_value *member = object->first; member; member = member->next)
         give_member(giver, context, member);
 }

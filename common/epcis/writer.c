@@ -258,6 +258,9 @@ enum err writer_vocabulary_element(struct writer *writer, const Epcis__V1__Vocab
         *reason = "it stands behind the events, and what is written has it before them";
     else if (!writer_is_json(writer) && !writer_is_xml_text(element->type))
         *reason = "a control character in a text: XML has none";
+    for (size_t i = 0; i < element->n_attributes && writer_is_json(writer); i++)
+        if (writer_has_mixed_content(element->attributes[i]->children, element->attributes[i]->n_children))
+            *reason = "an attribute with text between its elements: JSON has no such thing";
     if (*reason)
         return ERR_INPUT;
     if (!writer_is_json(writer))

@@ -229,14 +229,24 @@ static void append_context(struct writer *writer)
     buffer_append(&writer->out, "]", 1);
 }
 
+/* The schema wants EPCs, even if none, where nothing else tells what the event is about. */
+static bool demands_epc_list(const Epcis__V1__Event *event)
+{
+    if (event->n_epc_list > 0 || event->n_quantity_list > 0)
+        return false;
+    if (event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_TRANSACTION)
+        return event->action != EPCIS__V1__ACTION__ACTION_DELETE;
+    return event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_OBJECT &&
+           (event->n_sensor_element_list == 0 || !event->read_point);
+}
+
 static void event_lists(struct writer *writer, const Epcis__V1__Event *event)
 {
     struct buffer *out = &writer->out;
     writer_json_text_member(out, "parentID", event->parent_id);
     writer_json_list_member(out, "epcList", event->epc_list, event->n_epc_list);
-    if (event->type == EPCIS__V1__EVENT_TYPE__EVENT_TYPE_OBJECT && event->n_epc_list == 0 &&
-        event->n_quantity_list == 0 && event->n_sensor_element_list == 0)
-        buffer_append_text(out, ",\"epcList\":[]"); /* the schema wants one of the three */
+    if (demands_epc_list(event))
+        buffer_append_text(out, ",\"epcList\":[]");
     writer_json_list_member(out, "childEPCs", event->child_epcs, event->n_child_epcs);
     writer_json_list_member(out, "inputEPCList", event->input_epc_list, event->n_input_epc_list);
     writer_json_list_member(out, "outputEPCList", event->output_epc_list, event->n_output_epc_list);
@@ -385,6 +395,11 @@ void writer_json_vocabulary_element(struct writer *writer, const Epcis__V1__Voca
             if (writer->namespace_count > writer->document_namespaces) {
                 buffer_append_text(out, "\"@context\":");
                 append_prefixes(writer, writer->document_namespaces);
+                buffer_append(out, ",", 1);
+            }
+            if (*attribute->value) { /* its text beside attributes */
+                buffer_append_text(out, "\"#text\":");
+                json_append_string(out, attribute->value);
                 buffer_append(out, ",", 1);
             }
             writer_json_members(writer, attribute->children, attribute->n_children);

@@ -87,37 +87,28 @@ static bool has_extended_quantity(const Epcis__V1__Event *event)
            quantities_are_extended(event->output_quantity_list, event->n_output_quantity_list);
 }
 
-static bool sensors_have_local(const struct writer *writer, const Epcis__V1__Event *event)
+static bool sensors_have_local(const Epcis__V1__Event *event)
 {
-    bool json = writer_is_json(writer), innermost = writer->format == WRITER_XML_1 && !writer->bare_event;
     for (size_t i = 0; i < event->n_sensor_element_list; i++) {
         const Epcis__V1__SensorElement *element = event->sensor_element_list[i];
         const Epcis__V1__SensorMetadata *metadata = element->sensor_metadata;
-        if (!innermost && has_local(element->extensions, element->n_extensions, json))
-            return true;
-        if (json && metadata && has_local(metadata->extensions, metadata->n_extensions, json))
+        if (has_local(element->extensions, element->n_extensions, true) ||
+            (metadata && has_local(metadata->extensions, metadata->n_extensions, true)))
             return true;
     }
     return false;
 }
 
-static bool location_has_local(const Epcis__V1__Location *location)
-{
-    return location && has_local(location->extensions, location->n_extensions, false);
-}
-
-/* Names without a namespace are the standard's own, but in ILMD, in sensor reports and, in 1.2, in the
- * innermost <extension> of an event of its list; in JSON also in locations. */
+/* Names without a namespace are the standard's own, but in ILMD, locations and sensor reports; in XML also in
+ * the <extension> of an event's parts and, in 1.2, in the innermost one of an event of its list. */
 static bool has_misplaced_local(const struct writer *writer, const Epcis__V1__Event *event)
 {
     const Epcis__V1__ErrorDeclaration *declaration = event->error_declaration;
     bool json = writer_is_json(writer);
-    bool innermost = writer->format == WRITER_XML_1 && !writer->bare_event &&
-                     event->type != EPCIS__V1__EVENT_TYPE__EVENT_TYPE_QUANTITY;
+    bool innermost = writer->format == WRITER_XML_1 && !writer->bare_event;
     return (!innermost && has_local(event->extensions, event->n_extensions, json)) ||
-           (!json && (location_has_local(event->read_point) || location_has_local(event->biz_location))) ||
-           (declaration && has_local(declaration->extensions, declaration->n_extensions, json)) ||
-           sensors_have_local(writer, event);
+           (json && declaration && has_local(declaration->extensions, declaration->n_extensions, true)) ||
+           (json && sensors_have_local(event));
 }
 
 static bool is_infinite(const char *number)

@@ -65,7 +65,7 @@ static const enum writer_field order_1[][24] = {
          FIELD_SOURCE_LIST, FIELD_DESTINATION_LIST, FIELD_SENSOR_ELEMENT_LIST, FIELD_PERSISTENT_DISPOSITION},
     [EPCIS__V1__EVENT_TYPE__EVENT_TYPE_QUANTITY] = {FIELD_QUANTITY_EVENT, FIELD_BIZ_STEP, FIELD_DISPOSITION,
                                                     FIELD_READ_POINT, FIELD_BIZ_LOCATION,
-                                                    FIELD_BIZ_TRANSACTION_LIST},
+                                                    FIELD_BIZ_TRANSACTION_LIST, FIELD_EXTENSION_1},
 };
 
 static const struct writer_xml_vocabulary biz_steps = {"urn:epcglobal:cbv:bizstep:",

@@ -151,6 +151,34 @@ START_TEST(what_stands_behind_the_events_is_kept_or_named)
 }
 END_TEST
 
+#define VOCABULARY(attribute)                                                                                \
+    "<EPCISHeader><extension><EPCISMasterData><VocabularyList><Vocabulary type='urn:v'>"                     \
+    "<VocabularyElementList><VocabularyElement id='urn:e'>" attribute "</VocabularyElement>"                 \
+    "</VocabularyElementList></Vocabulary></VocabularyList></EPCISMasterData></extension></EPCISHeader>"
+
+/* Its type in the XSDs is mixed. */
+START_TEST(master_data_keeps_its_texts)
+{
+    check(XML("", VOCABULARY("<attribute id='urn:a' x:b='1'>2</attribute>"), "", ""), WRITER_XML_2,
+          "<attribute id=\"urn:a\" x:b=\"1\">2</attribute>", NULL);
+    check(XML("", VOCABULARY("<attribute id='urn:a' x:b='1'>2</attribute>"), "", ""), WRITER_JSON_2,
+          "\"attribute\":{\"#text\":\"2\",\"x:b\":\"1\"}", NULL);
+    check(XML("", VOCABULARY("<attribute id='urn:a'>1<x:b/>2<x:b/>3</attribute>"), "", ""), WRITER_XML_2,
+          "<attribute id=\"urn:a\">1<x:b></x:b>2<x:b></x:b>3</attribute>", NULL);
+    check(XML("", VOCABULARY("<attribute id='urn:a'>1<x:b/>2</attribute>"), "", ""), WRITER_JSON_2,
+          "\"epcisBody\"", NULL);
+}
+END_TEST
+
+/* What is late must not hang on whether there are events. */
+START_TEST(documents_without_events_are_like_others)
+{
+    static const char empty[] = "{" CONTEXT DATE ",\"epcisBody\":{\"eventList\":[]},\"x:a\":\"1\"}";
+    check(empty, WRITER_JSON_2, "]},\"x:a\":\"1\"}", NULL);
+    check(empty, WRITER_XML_2, "</EPCISBody>\n<x:a>1</x:a></", NULL);
+}
+END_TEST
+
 #define FIXED                                                                                                \
     "<sbdh:StandardBusinessDocumentHeader><sbdh:HeaderVersion>1.0</sbdh:HeaderVersion>"                      \
     "<sbdh:Sender><sbdh:Identifier>1</sbdh:Identifier></sbdh:Sender>"                                        \
@@ -224,6 +252,8 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, extensions_of_the_document_are_kept);
     tcase_add_test(tests, what_stands_behind_the_events_is_kept_or_named);
+    tcase_add_test(tests, master_data_keeps_its_texts);
+    tcase_add_test(tests, documents_without_events_are_like_others);
     tcase_add_test(tests, the_business_header_is_completed_or_named);
     tcase_add_test(tests, control_characters_outside_of_events_are_named);
     SRunner *runner = srunner_create(suite);
