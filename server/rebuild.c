@@ -359,8 +359,8 @@ static enum err read_on(struct rebuild *rebuild)
 {
     const struct parser_error *broken;
     uint32_t piece = rebuild->reading->piece;
-    enum err err = rebuild->ended ? skip_piece(rebuild)
-                                  : reading_step(rebuild->reading, &rebuild->ended, &broken);
+    enum err err =
+        rebuild->ended ? skip_piece(rebuild) : reading_step(rebuild->reading, &rebuild->ended, &broken);
     if (rebuild->reading->piece > piece)
         digest_update(rebuild->digest, rebuild->tools->piece.data, rebuild->tools->piece.length);
     if (is_damage(err))
