@@ -55,6 +55,7 @@ static void print_help(const struct option_entry *entries, int count, const char
         printf("  %-32s", left);
         print_wrapped(text);
     }
+    printf("  %-32s %s\n", "--version", "print the version and exit");
     printf("  %-32s %s\n", "--help", "print this and exit");
 }
 
@@ -63,7 +64,7 @@ static void print_names(const struct option_entry *entries, int count)
     for (int i = 0; i < count; i++)
         printf("--%s%s%s\t%s\n", entries[i].name, entries[i].value ? " " : "",
                entries[i].value ? entries[i].value : "", entries[i].help);
-    printf("--help\tprint this and exit\n");
+    printf("--version\tprint the version and exit\n--help\tprint this and exit\n");
 }
 
 const struct option_entry *options_find(const struct option_entry *entries, int count, const char *word)
@@ -162,6 +163,10 @@ void options_parse_noted(int *argc, char **argv, const struct option_entry *entr
         }
         if (strcmp(word, "--help") == 0) {
             print_help(entries, count, usage);
+            exit(EXIT_SUCCESS);
+        }
+        if (strcmp(word, "--version") == 0) {
+            printf("%s %s\n", program_invocation_short_name, EPCISD_VERSION);
             exit(EXIT_SUCCESS);
         }
         if (strcmp(word, "--complete") == 0) {

@@ -49,7 +49,7 @@ static enum err trim_token(const char *path, struct buffer *token)
     return ERR_INPUT;
 }
 
-static enum err check_options(const struct ctl_common *common)
+static void check_options(const struct ctl_common *common)
 {
     struct endpoint endpoint;
     const char *wrong = NULL;
@@ -62,8 +62,7 @@ static enum err check_options(const struct ctl_common *common)
         wrong = "a token is not sent over the network in plain text: give --tls-ca (for a certificate of a "
                 "public authority /etc/ssl/certs/ca-certificates.crt)";
     if (wrong)
-        fprintf(stderr, "epcisctl: %s\n", wrong);
-    return wrong ? ERR_INPUT : ERR_OK;
+        options_fail("epcisctl", "%s", wrong);
 }
 
 static const char *text_of(const struct buffer *buffer)
@@ -82,9 +81,8 @@ enum err ctl_connect(const struct ctl_common *common, struct client **out)
 {
     struct buffer ca = {0}, certificate = {0}, key = {0}, token = {0};
     *out = NULL;
-    enum err err = check_options(common);
-    if (!err)
-        err = read_text("tls-ca", common->tls_ca, &ca);
+    check_options(common);
+    enum err err = read_text("tls-ca", common->tls_ca, &ca);
     if (!err)
         err = read_text("tls-cert", common->tls_certificate, &certificate);
     if (!err)

@@ -53,8 +53,9 @@ struct ctl_common ctl_common_default(void);
 
 struct client;
 
-/* Opens the client that the options describe. A token goes over TLS, or to this machine, or not at all: then
- * it fails. Failures are told on standard error. ERR_INPUT, ERR_MEMORY. */
+/* Opens the client that the options describe. Those that contradict each other end the process as wrong
+ * usage; so does a token that would go neither over TLS nor to this machine. Failures are told on standard
+ * error. ERR_INPUT, ERR_MEMORY. */
 enum err ctl_connect(const struct ctl_common *common, struct client **out);
 
 /* The moment the timeout names, of clock_steady_ms. */

@@ -121,30 +121,22 @@ static int find_command(int argc, char **argv, const struct option_entry *common
 }
 
 /* There is no command, only options. */
-static int run_alone(int argc, char **argv, const struct option_entry *options, int count,
-                     const bool *version)
+static int run_alone(int argc, char **argv, const struct option_entry *options, int count)
 {
     for (int i = 0; argc == 2 && strcmp(argv[1], "--complete") == 0 && i < COMMANDS; i++)
         printf("%s\t%s\n", commands[i].name, commands[i].meaning);
     options_parse(&argc, argv, options, count, usage());
-    if (!*version)
-        options_fail(argv[0], "a command is expected: %s", command_names());
-    printf("epcisctl %s\n", EPCISD_VERSION);
-    return EXIT_SUCCESS;
+    options_fail(argv[0], "a command is expected: %s", command_names());
 }
 
 int main(int argc, char **argv)
 {
     struct ctl_common common = ctl_common_default();
-    bool version = false;
-    const struct option_entry options[] = {
-        {"version", OPTION_FLAG, &version, 0, 0, NULL, "print the version and exit"},
-        CTL_COMMON_OPTIONS(common),
-    };
+    const struct option_entry options[] = {CTL_COMMON_OPTIONS(common)};
     enum { OPTIONS = sizeof options / sizeof options[0] };
     int at = find_command(argc, argv, options, OPTIONS);
     if (at == argc)
-        return run_alone(argc, argv, options, OPTIONS, &version);
+        return run_alone(argc, argv, options, OPTIONS);
     const struct command *command = find_named(argv[at]);
     if (!command)
         options_fail(argv[0], "no command '%s': %s", argv[at], command_names());

@@ -205,6 +205,8 @@ START_TEST(errors_have_their_own_exit_code)
     check_run(2, "no command 'catch'");
     run("--json");
     check_run(2, "a command is expected");
+    run("server", "--tls-cert", "a.pem");
+    check_run(2, "go together");
     run("--help");
     check_run(0, "dead-letters");
     run("--version");

@@ -12,7 +12,7 @@ def help_of(program):
     text = subprocess.run([BIN / program, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
     text = re.sub(r"\n {35}", " ", text)  # which are wrapped
     lines = re.findall(r"^  --([a-z-]+)(?: \S+)? +(.+?)(?: \[([^\]]+)\])?$", text, re.MULTILINE)
-    return {name: (default, meaning) for name, meaning, default in lines if name != "help"}
+    return {name: (default, meaning) for name, meaning, default in lines if name not in ("help", "version")}
 
 
 class Config(EndToEnd):

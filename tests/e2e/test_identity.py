@@ -140,7 +140,7 @@ class Identity(EndToEnd):
         self.assertTrue(shown["erp"]["last_used"] and shown["admin"]["last_used"])
         self.assertIn("ALREADY_EXISTS", ctl("create", "erp", "--roles", "read", check=1).stderr)
         self.assertIn("--token-file", self.epcisctl(server, "tokens", check=1).stderr)
-        elsewhere = self.epcisctl("192.0.2.1:9", "--token-file", token_file, "tokens", check=1)
+        elsewhere = self.epcisctl("192.0.2.1:9", "--token-file", token_file, "tokens", check=2)
         self.assertIn("plain text", elsewhere.stderr)
         self.stop_cleanly(server)
 

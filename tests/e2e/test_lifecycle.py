@@ -102,6 +102,15 @@ class Lifecycle(EndToEnd):
             self.assertEqual(result.returncode, 0)
             self.assertIn("--work-endpoint", result.stdout)
 
+    def test_programs_say_their_version(self):
+        said = {}
+        for program in ("epcis-server", "epcis-worker", "epcisctl"):
+            result = subprocess.run([str(BIN / program), "--version"], capture_output=True, text=True, timeout=60,
+                                    check=True, env=self.family.environment)
+            name, said[program] = result.stdout.split()
+            self.assertEqual(name, program)
+        self.assertEqual(len(set(said.values())), 1, said)
+
 
 if __name__ == "__main__":
     main()
