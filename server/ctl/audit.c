@@ -12,6 +12,7 @@
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 
 static const char usage[] =
     "Usage: epcisctl audit [OPTIONS] keys\n"
@@ -190,25 +191,23 @@ static int checkpoints(struct run *run)
 {
     enum { PAGE = 100 };
     Epcis__V1__ListCheckpointsRequest request = EPCIS__V1__LIST_CHECKPOINTS_REQUEST__INIT;
-    Epcis__V1__ListCheckpointsResponse *page = NULL;
-    int code = CTL_OK;
+    Epcis__V1__ListCheckpointsResponse *page;
+    struct pages pages = {.common = &run->common,
+                          .client = run->client,
+                          .deadline_ms = run->deadline_ms,
+                          .what = "audit",
+                          .method = "/epcis.v1.AuditService/ListCheckpoints",
+                          .request = &request.base,
+                          .token = &request.page_token,
+                          .type = &epcis__v1__list_checkpoints_response__descriptor};
     request.newest_first = true;
     request.page_size = PAGE;
-    do {
-        ProtobufCMessage *message = call(run, "/epcis.v1.AuditService/ListCheckpoints", &request.base,
-                                         &epcis__v1__list_checkpoints_response__descriptor);
-        epcis__v1__list_checkpoints_response__free_unpacked(page, NULL); /* the request's token was its */
-        page = (Epcis__V1__ListCheckpointsResponse *)message;
-        if (!page)
-            return CTL_ERROR;
+    while (pages_next(&pages, &page)) {
         for (size_t i = 0; i < page->n_checkpoints; i++)
             print_checkpoint(run, page->checkpoints[i]);
-        if (output_flush(&run->out))
-            code = CTL_ERROR;
-        request.page_token = page->next_page_token;
-    } while (code == CTL_OK && page->next_page_token[0]);
-    epcis__v1__list_checkpoints_response__free_unpacked(page, NULL);
-    return code;
+        pages.code = output_flush(&run->out) ? CTL_ERROR : CTL_OK;
+    }
+    return pages.code;
 }
 
 /* ---- the command line ------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include "common/base/signature.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 
 static const char domain[] = "epcisd key 1";
 
@@ -75,23 +76,19 @@ int audit_keys_load(struct audit_keys *keys, const struct ctl_common *common, st
                     int64_t deadline_ms)
 {
     Epcis__V1__ListKeysRequest request = EPCIS__V1__LIST_KEYS_REQUEST__INIT;
-    Epcis__V1__ListKeysResponse *page = NULL;
-    int code = CTL_OK;
+    Epcis__V1__ListKeysResponse *page;
+    struct pages pages = {.common = common,
+                          .client = client,
+                          .deadline_ms = deadline_ms,
+                          .what = "keys",
+                          .method = "/epcis.v1.AuditService/ListKeys",
+                          .request = &request.base,
+                          .token = &request.page_token,
+                          .type = &epcis__v1__list_keys_response__descriptor};
     *keys = (struct audit_keys){0};
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        client_call(client, "/epcis.v1.AuditService/ListKeys", &request.base,
-                    &epcis__v1__list_keys_response__descriptor, deadline_ms, &message, &status);
-        epcis__v1__list_keys_response__free_unpacked(page, NULL); /* the request's token was its */
-        page = (Epcis__V1__ListKeysResponse *)message;
-        if (!page)
-            return ctl_call_failed(common, "keys", &status);
-        code = take_page(keys, page);
-        request.page_token = page->next_page_token;
-    } while (code == CTL_OK && page->next_page_token[0]);
-    epcis__v1__list_keys_response__free_unpacked(page, NULL);
-    return code;
+    while (pages_next(&pages, &page))
+        pages.code = take_page(keys, page);
+    return pages.code;
 }
 
 static Epcis__V1__SigningKey *key_of(const uint8_t public_key[SIGNATURE_PUBLIC_BYTES])

@@ -10,6 +10,7 @@
 #include "epcis/v1/audit_service.pb-c.h"
 #include "server/ctl/audit_proof.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 
 /* A whole decimal number. */
 static bool read_number(const char *text, uint64_t most, uint64_t *out)
@@ -102,10 +103,17 @@ int audit_ledger_batches(const struct ctl_common *common, struct client *client,
                          const struct audit_scope *scope)
 {
     Epcis__V1__ListBatchesRequest request = EPCIS__V1__LIST_BATCHES_REQUEST__INIT;
-    Epcis__V1__ListBatchesResponse *page = NULL;
+    Epcis__V1__ListBatchesResponse *page;
+    struct pages pages = {.common = common,
+                          .client = client,
+                          .deadline_ms = deadline_ms,
+                          .what = "batches",
+                          .method = "/epcis.v1.AuditService/ListBatches",
+                          .request = &request.base,
+                          .token = &request.page_token,
+                          .type = &epcis__v1__list_batches_response__descriptor};
     struct buffer out = {0};
     uint64_t partition = 0;
-    int code = CTL_OK;
     if (scope->partition[0]) {
         if (!read_number(scope->partition, UINT32_MAX, &partition))
             return refuse("--partition", scope->partition, "a number");
@@ -114,26 +122,13 @@ int audit_ledger_batches(const struct ctl_common *common, struct client *client,
     }
     request.from_ms = scope->from_ms;
     request.to_ms = scope->to_ms;
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        client_call(client, "/epcis.v1.AuditService/ListBatches", &request.base,
-                    &epcis__v1__list_batches_response__descriptor, deadline_ms, &message, &status);
-        epcis__v1__list_batches_response__free_unpacked(page, NULL); /* the request's token was its */
-        page = (Epcis__V1__ListBatchesResponse *)message;
-        if (!page) {
-            code = ctl_call_failed(common, "batches", &status);
-            break;
-        }
+    while (pages_next(&pages, &page)) {
         for (size_t i = 0; i < page->n_batches; i++)
             print_batch(&out, common->json, page->batches[i]);
-        if (output_flush(&out))
-            code = CTL_ERROR;
-        request.page_token = page->next_page_token;
-    } while (code == CTL_OK && page->next_page_token[0]);
-    epcis__v1__list_batches_response__free_unpacked(page, NULL);
+        pages.code = output_flush(&out) ? CTL_ERROR : CTL_OK;
+    }
     buffer_free(&out);
-    return code;
+    return pages.code;
 }
 
 /* The batch's spans, and a line an item. */
@@ -167,39 +162,33 @@ int audit_ledger_batch(const struct ctl_common *common, struct client *client, i
                        const char *text)
 {
     Epcis__V1__GetBatchRequest request = EPCIS__V1__GET_BATCH_REQUEST__INIT;
-    Epcis__V1__GetBatchResponse *page = NULL;
+    Epcis__V1__GetBatchResponse *page;
+    struct pages pages = {.common = common,
+                          .client = client,
+                          .deadline_ms = deadline_ms,
+                          .what = text,
+                          .method = "/epcis.v1.AuditService/GetBatch",
+                          .request = &request.base,
+                          .token = &request.page_token,
+                          .type = &epcis__v1__get_batch_response__descriptor};
     struct buffer out = {0};
     char partition[16] = "";
     const char *slash = strchr(text, '/');
     uint64_t number = 0;
-    int code = CTL_OK;
     if (slash && (size_t)(slash - text) < sizeof partition)
         memcpy(partition, text, (size_t)(slash - text));
     if (!read_number(partition, UINT32_MAX, &number) ||
         !read_number(slash + 1, UINT64_MAX, &request.sequence))
         return refuse("batch", text, "PARTITION/SEQUENCE, as `audit batches` tells them,");
     request.partition = (uint32_t)number;
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        client_call(client, "/epcis.v1.AuditService/GetBatch", &request.base,
-                    &epcis__v1__get_batch_response__descriptor, deadline_ms, &message, &status);
-        epcis__v1__get_batch_response__free_unpacked(page, NULL);
-        page = (Epcis__V1__GetBatchResponse *)message;
-        if (!page) {
-            code = ctl_call_failed(common, text, &status);
-            break;
-        }
+    while (pages_next(&pages, &page)) {
         if (page->first_item == 0)
             print_batch(&out, common->json, page->batch);
         (common->json ? print_items_json : print_items)(&out, page);
-        if (output_flush(&out))
-            code = CTL_ERROR;
-        request.page_token = page->next_page_token;
-    } while (code == CTL_OK && page->next_page_token[0]);
-    epcis__v1__get_batch_response__free_unpacked(page, NULL);
+        pages.code = output_flush(&out) ? CTL_ERROR : CTL_OK;
+    }
     buffer_free(&out);
-    return code;
+    return pages.code;
 }
 
 /* ---- proofs ----------------------------------------------------------------------------------------- */

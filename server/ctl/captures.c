@@ -9,6 +9,7 @@
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 
 static const char usage[] =
     "Usage: epcisctl captures [OPTIONS]\n"
@@ -116,62 +117,51 @@ static bool enough(const struct command *command)
 
 static int list_captures(struct command *command, Epcis__V1__ListCapturesRequest *request)
 {
-    char *token = NULL;
-    int code = CTL_OK;
+    Epcis__V1__ListCapturesResponse *page;
+    struct pages pages = {.common = &command->common,
+                          .client = command->client,
+                          .deadline_ms = command->deadline_ms,
+                          .what = "captures",
+                          .method = "/epcis.v1.CaptureService/ListCaptures",
+                          .request = &request->base,
+                          .token = &request->page_token,
+                          .type = &epcis__v1__list_captures_response__descriptor};
     if (!command->common.json)
         buffer_printf(&command->out, "%-36s %-20s %-13s %-9s %7s %9s %9s %7s\n", "CAPTURE ID", "RECEIVED",
                       "PARTNER", "STATE", "EVENTS", "COMMITTED", "DUPLICATE", "REFUSED");
-    do {
-        ProtobufCMessage *message;
-        struct client_status status;
-        request->page_token = token ? token : (char *)"";
-        request->page_size = page_size(command);
-        client_call(command->client, "/epcis.v1.CaptureService/ListCaptures", &request->base,
-                    &epcis__v1__list_captures_response__descriptor, command->deadline_ms, &message, &status);
-        free(token);
-        token = NULL;
-        if (!message)
-            return ctl_call_failed(&command->common, "captures", &status);
-        const Epcis__V1__ListCapturesResponse *page = (Epcis__V1__ListCapturesResponse *)message;
+    request->page_size = page_size(command);
+    while (pages_next(&pages, &page)) {
         for (size_t i = 0; i < page->n_captures && !enough(command); i++, command->told++)
             print_capture(command, page->captures[i]);
-        if (page->next_page_token[0])
-            token = strdup(page->next_page_token);
-        protobuf_c_message_free_unpacked(message, NULL);
-        code = flush(command);
-    } while (!code && token && !enough(command));
-    free(token);
-    return code;
+        pages.code = flush(command);
+        pages.enough = enough(command);
+        request->page_size = page_size(command);
+    }
+    return pages.code;
 }
 
 static int list_events(struct command *command, Epcis__V1__ListCaptureEventsRequest *request)
 {
-    char *token = NULL;
-    int code = CTL_OK;
+    Epcis__V1__ListCaptureEventsResponse *page;
+    struct pages pages = {.common = &command->common,
+                          .client = command->client,
+                          .deadline_ms = command->deadline_ms,
+                          .what = request->capture_id,
+                          .method = "/epcis.v1.CaptureService/ListCaptureEvents",
+                          .request = &request->base,
+                          .token = &request->page_token,
+                          .type = &epcis__v1__list_capture_events_response__descriptor};
     if (!command->common.json)
         buffer_append_text(&command->out, "   EVENT  OUTCOME      BATCH           SEQUENCE  DETAIL\n");
-    do {
-        ProtobufCMessage *message;
-        struct client_status status;
-        request->page_token = token ? token : (char *)"";
-        request->page_size = page_size(command);
-        client_call(command->client, "/epcis.v1.CaptureService/ListCaptureEvents", &request->base,
-                    &epcis__v1__list_capture_events_response__descriptor, command->deadline_ms, &message,
-                    &status);
-        free(token);
-        token = NULL;
-        if (!message)
-            return ctl_call_failed(&command->common, request->capture_id, &status);
-        const Epcis__V1__ListCaptureEventsResponse *page = (Epcis__V1__ListCaptureEventsResponse *)message;
+    request->page_size = page_size(command);
+    while (pages_next(&pages, &page)) {
         for (size_t i = 0; i < page->n_events && !enough(command); i++, command->told++)
             print_event(command, page->events[i]);
-        if (page->next_page_token[0])
-            token = strdup(page->next_page_token);
-        protobuf_c_message_free_unpacked(message, NULL);
-        code = flush(command);
-    } while (!code && token && !enough(command));
-    free(token);
-    return code;
+        pages.code = flush(command);
+        pages.enough = enough(command);
+        request->page_size = page_size(command);
+    }
+    return pages.code;
 }
 
 int ctl_captures(int argc, char **argv)

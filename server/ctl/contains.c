@@ -4,6 +4,7 @@
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 
 static const char usage[] =
     "Usage: epcisctl contains [OPTIONS] EPC\n"
@@ -33,38 +34,27 @@ static void append_items(struct buffer *out, bool json, const Epcis__V1__GetCont
 static int list_contents(struct client *client, const struct ctl_common *common,
                          Epcis__V1__GetContentsRequest *request)
 {
-    Epcis__V1__GetContentsResponse *page = NULL;
+    Epcis__V1__GetContentsResponse *page;
+    struct pages pages = {.common = common,
+                          .client = client,
+                          .deadline_ms = ctl_deadline_ms(common),
+                          .what = request->epc,
+                          .method = "/epcis.v1.TraceService/GetContents",
+                          .request = &request->base,
+                          .token = &request->page_token,
+                          .type = &epcis__v1__get_contents_response__descriptor};
     struct buffer out = {0};
-    int64_t deadline_ms = ctl_deadline_ms(common);
-    int code = CTL_ERROR;
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        bool first = !page;
-        client_call(client, "/epcis.v1.TraceService/GetContents", &request->base,
-                    &epcis__v1__get_contents_response__descriptor, deadline_ms, &message, &status);
-        if (page) /* the request's token was its */
-            epcis__v1__get_contents_response__free_unpacked(page, NULL);
-        page = (Epcis__V1__GetContentsResponse *)message;
-        if (!page) {
-            code = ctl_call_failed(common, request->epc, &status);
-            goto out;
-        }
+    bool first = true;
+    for (; pages_next(&pages, &page); first = false) {
         if (first && !common->json)
             output_contained_heading_text(&out);
         append_items(&out, common->json, page);
-        if (output_flush(&out))
-            goto out;
-        request->page_token = page->next_page_token;
-    } while (page->next_page_token[0]);
-    code = page->truncated ? CTL_ERROR : CTL_OK;
-    if (page->truncated)
-        fprintf(stderr, "epcisctl: %s: there is more in it than is listed\n", request->epc);
-out:
-    if (page)
-        epcis__v1__get_contents_response__free_unpacked(page, NULL);
+        pages.code = output_flush(&out) || page->truncated ? CTL_ERROR : CTL_OK;
+        if (page->truncated)
+            fprintf(stderr, "epcisctl: %s: there is more in it than is listed\n", request->epc);
+    }
     buffer_free(&out);
-    return code;
+    return pages.code;
 }
 
 static int list_containers(struct client *client, const struct ctl_common *common, char *epc, int64_t at_ms)

@@ -5,6 +5,7 @@
 
 #include "server/ctl/letter.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 
 static const char usage[] =
     "Usage: epcisctl dead-letters [list] [FILTERS]\n"
@@ -41,24 +42,18 @@ int letters_each_page(const struct letters_command *command,
                       void *context)
 {
     Epcis__V1__ListDeadLettersRequest request = command->filter;
-    Epcis__V1__ListDeadLettersResponse *page = NULL;
-    int code = CTL_OK;
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        client_call(command->client, "/epcis.v1.DeadLetterService/ListDeadLetters", &request.base,
-                    &epcis__v1__list_dead_letters_response__descriptor, command->deadline_ms, &message,
-                    &status);
-        if (page) /* the request's token was its */
-            epcis__v1__list_dead_letters_response__free_unpacked(page, NULL);
-        page = (Epcis__V1__ListDeadLettersResponse *)message;
-        if (!page)
-            return ctl_call_failed(&command->common, "dead letters", &status);
-        code = use(command, page, context);
-        request.page_token = page->next_page_token;
-    } while (code == CTL_OK && page->next_page_token[0]);
-    epcis__v1__list_dead_letters_response__free_unpacked(page, NULL);
-    return code;
+    Epcis__V1__ListDeadLettersResponse *page;
+    struct pages pages = {.common = &command->common,
+                          .client = command->client,
+                          .deadline_ms = command->deadline_ms,
+                          .what = "dead letters",
+                          .method = "/epcis.v1.DeadLetterService/ListDeadLetters",
+                          .request = &request.base,
+                          .token = &request.page_token,
+                          .type = &epcis__v1__list_dead_letters_response__descriptor};
+    while (pages_next(&pages, &page))
+        pages.code = use(command, page, context);
+    return pages.code;
 }
 
 Epcis__V1__GetDeadLetterResponse *letters_get(const struct letters_command *command,

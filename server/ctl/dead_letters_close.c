@@ -6,6 +6,7 @@
 #include "common/base/json_text.h"
 #include "server/ctl/dead_letters.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 
 enum { CORRECTED_MAX = 4 << 20 };
 
@@ -140,55 +141,45 @@ static int resubmit_pages(const struct letters_command *command)
 {
     Epcis__V1__ListDeadLettersRequest filter = command->filter;
     Epcis__V1__ResubmitDeadLettersRequest request = EPCIS__V1__RESUBMIT_DEAD_LETTERS_REQUEST__INIT;
-    Epcis__V1__ResubmitDeadLettersResponse *page = NULL;
+    Epcis__V1__ResubmitDeadLettersResponse *page;
+    struct pages pages = {.common = &command->common,
+                          .client = command->client,
+                          .deadline_ms = command->deadline_ms,
+                          .what = "dead letters",
+                          .method = "/epcis.v1.DeadLetterService/ResubmitDeadLetters",
+                          .request = &request.base,
+                          .token = &filter.page_token,
+                          .type = &epcis__v1__resubmit_dead_letters_response__descriptor};
     int code = CTL_OK;
     request.filter = &filter;
     request.who = (char *)(uintptr_t)command->by;
     request.why = (char *)(uintptr_t)command->why;
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        client_call(command->client, "/epcis.v1.DeadLetterService/ResubmitDeadLetters", &request.base,
-                    &epcis__v1__resubmit_dead_letters_response__descriptor, command->deadline_ms, &message,
-                    &status);
-        if (page) /* the filter's token was its */
-            epcis__v1__resubmit_dead_letters_response__free_unpacked(page, NULL);
-        page = (Epcis__V1__ResubmitDeadLettersResponse *)message;
-        if (!page)
-            return ctl_call_failed(&command->common, "dead letters", &status);
+    while (pages_next(&pages, &page))
         code = worse(code, print_resubmissions(command, page));
-        filter.page_token = page->next_page_token;
-    } while (page->next_page_token[0]);
-    epcis__v1__resubmit_dead_letters_response__free_unpacked(page, NULL);
-    return code;
+    return pages.code ? pages.code : code;
 }
 
 static int discard_pages(const struct letters_command *command)
 {
     Epcis__V1__ListDeadLettersRequest filter = command->filter;
     Epcis__V1__DiscardDeadLettersRequest request = EPCIS__V1__DISCARD_DEAD_LETTERS_REQUEST__INIT;
-    Epcis__V1__DiscardDeadLettersResponse *page = NULL;
+    Epcis__V1__DiscardDeadLettersResponse *page;
+    struct pages pages = {.common = &command->common,
+                          .client = command->client,
+                          .deadline_ms = command->deadline_ms,
+                          .what = "dead letters",
+                          .method = "/epcis.v1.DeadLetterService/DiscardDeadLetters",
+                          .request = &request.base,
+                          .token = &filter.page_token,
+                          .type = &epcis__v1__discard_dead_letters_response__descriptor};
     int code = CTL_OK;
     request.filter = &filter;
     request.who = (char *)(uintptr_t)command->by;
     request.why = (char *)(uintptr_t)command->why;
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        client_call(command->client, "/epcis.v1.DeadLetterService/DiscardDeadLetters", &request.base,
-                    &epcis__v1__discard_dead_letters_response__descriptor, command->deadline_ms, &message,
-                    &status);
-        if (page) /* the filter's token was its */
-            epcis__v1__discard_dead_letters_response__free_unpacked(page, NULL);
-        page = (Epcis__V1__DiscardDeadLettersResponse *)message;
-        if (!page)
-            return ctl_call_failed(&command->common, "dead letters", &status);
+    while (pages_next(&pages, &page))
         for (size_t i = 0; i < page->n_dead_letter_ids; i++)
             code = worse(code, print_closed(command, page->dead_letter_ids[i], "discarded", NULL));
-        filter.page_token = page->next_page_token;
-    } while (page->next_page_token[0]);
-    epcis__v1__discard_dead_letters_response__free_unpacked(page, NULL);
-    return code;
+    return pages.code ? pages.code : code;
 }
 
 /* ---- the actions -------------------------------------------------------------------------------------- */

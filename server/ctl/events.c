@@ -3,6 +3,7 @@
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 
 static const char usage[] =
     "Usage: epcisctl events [OPTIONS] --capture CAPTURE_ID\n"
@@ -37,36 +38,25 @@ static void append_page(struct buffer *out, bool json, const Epcis__V1__ListEven
 static int list_events(struct client *client, const struct ctl_common *common, const char *what,
                        Epcis__V1__ListEventsRequest *request)
 {
-    Epcis__V1__ListEventsResponse *page = NULL;
+    Epcis__V1__ListEventsResponse *page;
+    struct pages pages = {.common = common,
+                          .client = client,
+                          .deadline_ms = ctl_deadline_ms(common),
+                          .what = what,
+                          .method = "/epcis.v1.TraceService/ListEvents",
+                          .request = &request->base,
+                          .token = &request->page_token,
+                          .type = &epcis__v1__list_events_response__descriptor};
     struct buffer out = {0};
-    int64_t deadline_ms = ctl_deadline_ms(common);
-    int code = CTL_ERROR;
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        bool first = !page;
-        client_call(client, "/epcis.v1.TraceService/ListEvents", &request->base,
-                    &epcis__v1__list_events_response__descriptor, deadline_ms, &message, &status);
-        if (page) /* the request's token was its */
-            epcis__v1__list_events_response__free_unpacked(page, NULL);
-        page = (Epcis__V1__ListEventsResponse *)message;
-        if (!page) {
-            code = ctl_call_failed(common, what, &status);
-            goto out;
-        }
+    bool first = true;
+    for (; pages_next(&pages, &page); first = false) {
         if (first && !common->json)
             output_history_heading_text(&out);
         append_page(&out, common->json, page);
-        if (output_flush(&out))
-            goto out;
-        request->page_token = page->next_page_token;
-    } while (page->next_page_token[0]);
-    code = CTL_OK;
-out:
-    if (page)
-        epcis__v1__list_events_response__free_unpacked(page, NULL);
+        pages.code = output_flush(&out) ? CTL_ERROR : CTL_OK;
+    }
     buffer_free(&out);
-    return code;
+    return pages.code;
 }
 
 int ctl_events(int argc, char **argv)

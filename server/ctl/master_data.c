@@ -8,6 +8,7 @@
 #include "server/ctl/ctl.h"
 #include "server/ctl/master_import.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 
 static const char usage[] =
     "Usage: epcisctl master-data list [TYPE]\n"
@@ -108,65 +109,49 @@ static const char *full_type(const char *type, char out[128])
 static int list(struct command *command, const char *type)
 {
     Epcis__V1__ListMasterDataRequest request = EPCIS__V1__LIST_MASTER_DATA_REQUEST__INIT;
-    Epcis__V1__ListMasterDataResponse *page = NULL;
+    Epcis__V1__ListMasterDataResponse *page;
+    struct pages pages = {.common = &command->common,
+                          .client = command->client,
+                          .deadline_ms = command->deadline_ms,
+                          .what = "master data",
+                          .method = "/epcis.v1.MasterDataService/ListMasterData",
+                          .request = &request.base,
+                          .token = &request.page_token,
+                          .type = &epcis__v1__list_master_data_response__descriptor};
     char full[128];
-    int code = CTL_ERROR;
     request.type_prefix = (char *)(uintptr_t)full_type(type, full);
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        client_call(command->client, "/epcis.v1.MasterDataService/ListMasterData", &request.base,
-                    &epcis__v1__list_master_data_response__descriptor, command->deadline_ms, &message,
-                    &status);
-        if (page) /* the request's token was its */
-            epcis__v1__list_master_data_response__free_unpacked(page, NULL);
-        page = (Epcis__V1__ListMasterDataResponse *)message;
-        if (!page)
-            return ctl_call_failed(&command->common, "master data", &status);
+    while (pages_next(&pages, &page)) {
         for (size_t i = 0; i < page->n_master_data; i++)
             append_data(command, page->master_data[i]);
-        if (output_flush(&command->out))
-            goto out;
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0]);
-    code = CTL_OK;
-out:
-    epcis__v1__list_master_data_response__free_unpacked(page, NULL);
-    return code;
+        pages.code = output_flush(&command->out) ? CTL_ERROR : CTL_OK;
+    }
+    return pages.code;
 }
 
 static int show(struct command *command, const char *type, char *id)
 {
     Epcis__V1__GetMasterDataRequest request = EPCIS__V1__GET_MASTER_DATA_REQUEST__INIT;
-    Epcis__V1__GetMasterDataResponse *page = NULL;
+    Epcis__V1__GetMasterDataResponse *page;
+    struct pages pages = {.common = &command->common,
+                          .client = command->client,
+                          .deadline_ms = command->deadline_ms,
+                          .what = id,
+                          .method = "/epcis.v1.MasterDataService/GetMasterData",
+                          .request = &request.base,
+                          .token = &request.page_token,
+                          .type = &epcis__v1__get_master_data_response__descriptor};
     char full[128];
-    int code = CTL_ERROR;
+    bool first = true;
     request.type = (char *)(uintptr_t)full_type(type, full);
     request.id = id;
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        bool first = !page;
-        client_call(command->client, "/epcis.v1.MasterDataService/GetMasterData", &request.base,
-                    &epcis__v1__get_master_data_response__descriptor, command->deadline_ms, &message,
-                    &status);
-        if (page) /* the request's token was its */
-            epcis__v1__get_master_data_response__free_unpacked(page, NULL);
-        page = (Epcis__V1__GetMasterDataResponse *)message;
-        if (!page)
-            return ctl_call_failed(&command->common, id, &status);
+    for (; pages_next(&pages, &page); first = false) {
         if (first)
             append_data(command, page->current);
         for (size_t i = 0; i < page->n_older; i++)
             append_data(command, page->older[i]);
-        if (output_flush(&command->out))
-            goto out;
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0]);
-    code = CTL_OK;
-out:
-    epcis__v1__get_master_data_response__free_unpacked(page, NULL);
-    return code;
+        pages.code = output_flush(&command->out) ? CTL_ERROR : CTL_OK;
+    }
+    return pages.code;
 }
 
 /* ---- import ----------------------------------------------------------------------------------------- */

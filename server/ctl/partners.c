@@ -5,6 +5,7 @@
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 #include "server/ctl/partner_edit.h"
 #include "server/ctl/partner_output.h"
 
@@ -114,26 +115,22 @@ static int list(struct run *run)
 {
     enum { PAGE = 100 }; /* a thousand long records would be a long message */
     Epcis__V1__ListPartnersRequest request = EPCIS__V1__LIST_PARTNERS_REQUEST__INIT;
-    Epcis__V1__ListPartnersResponse *page = NULL;
-    int code = CTL_ERROR;
+    Epcis__V1__ListPartnersResponse *page;
+    struct pages pages = {.common = &run->common,
+                          .client = run->client,
+                          .deadline_ms = run->deadline_ms,
+                          .what = "partners",
+                          .method = "/epcis.v1.PartnerService/ListPartners",
+                          .request = &request.base,
+                          .token = &request.page_token,
+                          .type = &epcis__v1__list_partners_response__descriptor};
+    bool first = true;
     request.page_size = PAGE;
-    do {
-        bool first = !page;
-        ProtobufCMessage *message = call(run, "/epcis.v1.PartnerService/ListPartners", &request.base,
-                                         &epcis__v1__list_partners_response__descriptor, "partners");
-        epcis__v1__list_partners_response__free_unpacked(page, NULL); /* the request's token was its */
-        page = (Epcis__V1__ListPartnersResponse *)message;
-        if (!page)
-            return CTL_ERROR;
+    for (; pages_next(&pages, &page); first = false) {
         append_page(run, page, first);
-        if (output_flush(&run->out))
-            goto out;
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0]);
-    code = CTL_OK;
-out:
-    epcis__v1__list_partners_response__free_unpacked(page, NULL);
-    return code;
+        pages.code = output_flush(&run->out) ? CTL_ERROR : CTL_OK;
+    }
+    return pages.code;
 }
 
 static int show(struct run *run)

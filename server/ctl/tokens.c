@@ -7,6 +7,7 @@
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 #include "server/ctl/token_output.h"
 
 static const char usage[] =
@@ -96,30 +97,27 @@ static int print_changed(struct run *run, ProtobufCMessage *response, bool has_t
 static int list(struct run *run)
 {
     Epcis__V1__ListIdentitiesRequest request = EPCIS__V1__LIST_IDENTITIES_REQUEST__INIT;
-    Epcis__V1__ListIdentitiesResponse *page = NULL;
-    bool more = true;
-    int code = CTL_OK;
+    Epcis__V1__ListIdentitiesResponse *page;
+    struct pages pages = {.common = &run->common,
+                          .client = run->client,
+                          .deadline_ms = run->deadline_ms,
+                          .what = "tokens",
+                          .method = "/epcis.v1.IdentityService/ListIdentities",
+                          .request = &request.base,
+                          .token = &request.page_token,
+                          .type = &epcis__v1__list_identities_response__descriptor};
     if (!run->common.json)
         token_output_heading(&run->out);
-    while (more && code == CTL_OK) {
-        ProtobufCMessage *message = call(run, "/epcis.v1.IdentityService/ListIdentities", &request.base,
-                                         &epcis__v1__list_identities_response__descriptor);
-        epcis__v1__list_identities_response__free_unpacked(page, NULL); /* the request's token was its */
-        page = (Epcis__V1__ListIdentitiesResponse *)message;
-        if (!page)
-            return CTL_ERROR;
+    while (pages_next(&pages, &page)) {
         for (size_t i = 0; i < page->n_identities; i++) {
             if (run->common.json)
                 token_output_json(&run->out, page->identities[i], "");
             else
                 token_output_row(&run->out, page->identities[i]);
         }
-        code = output_flush(&run->out) ? CTL_ERROR : CTL_OK;
-        request.page_token = page->next_page_token;
-        more = page->next_page_token[0];
+        pages.code = output_flush(&run->out) ? CTL_ERROR : CTL_OK;
     }
-    epcis__v1__list_identities_response__free_unpacked(page, NULL);
-    return code;
+    return pages.code;
 }
 
 static size_t read_roles(const struct run *run, Epcis__V1__Role out[ROLES_MAX])

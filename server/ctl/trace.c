@@ -3,6 +3,7 @@
 #include "server/ctl/client.h"
 #include "server/ctl/ctl.h"
 #include "server/ctl/output.h"
+#include "server/ctl/pages.h"
 
 static const char usage[] =
     "Usage: epcisctl trace [OPTIONS] EPC\n"
@@ -44,7 +45,6 @@ int ctl_trace(int argc, char **argv)
     const struct option_entry options[] = {CTL_COMMON_OPTIONS(common)};
     struct client *client = NULL;
     Epcis__V1__GetItemHistoryRequest request = EPCIS__V1__GET_ITEM_HISTORY_REQUEST__INIT;
-    Epcis__V1__GetItemHistoryResponse *page = NULL;
     struct buffer out = {0};
     int code = CTL_ERROR;
 
@@ -54,30 +54,24 @@ int ctl_trace(int argc, char **argv)
     if (ctl_connect(&common, &client))
         goto out;
     request.epc = argv[1];
-    int64_t deadline_ms = ctl_deadline_ms(&common);
-    do {
-        struct client_status status;
-        ProtobufCMessage *message;
-        bool first = !page;
-        client_call(client, "/epcis.v1.TraceService/GetItemHistory", &request.base,
-                    &epcis__v1__get_item_history_response__descriptor, deadline_ms, &message, &status);
-        if (page) /* the request's token was its */
-            epcis__v1__get_item_history_response__free_unpacked(page, NULL);
-        page = (Epcis__V1__GetItemHistoryResponse *)message;
-        if (!page) {
-            code = ctl_call_failed(&common, argv[1], &status);
-            goto out;
-        }
+    Epcis__V1__GetItemHistoryResponse *page;
+    struct pages pages = {.common = &common,
+                          .client = client,
+                          .deadline_ms = ctl_deadline_ms(&common),
+                          .what = argv[1],
+                          .method = "/epcis.v1.TraceService/GetItemHistory",
+                          .request = &request.base,
+                          .token = &request.page_token,
+                          .type = &epcis__v1__get_item_history_response__descriptor};
+    for (bool first = true; pages_next(&pages, &page); first = false)
         append_page(&out, common.json, page, argv[1], first);
-        request.page_token = page->next_page_token;
-    } while (page->next_page_token[0]);
+    if (pages.code)
+        goto out;
     if (common.json)
         buffer_append_text(&out, "]}\n");
     if (!output_flush(&out))
         code = CTL_OK;
 out:
-    if (page)
-        epcis__v1__get_item_history_response__free_unpacked(page, NULL);
     buffer_free(&out);
     client_close(&client);
     return code;
