@@ -28,4 +28,14 @@ static inline void folder_remove(void)
     nftw(dir, folder_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* A path in the folder; each call's is good until the fourth one after. */
+static inline const char *folder_path(const char *name)
+{
+    static char paths[4][128];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
 #endif

@@ -2,7 +2,6 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,55 +16,40 @@
 #include "common/wire/gate.h"
 #include "common/wire/plug.h"
 #include "common/wire/wire.h"
+#include "tests/component/folder.h"
 
 enum { DEADLINE_MS = 60000, STEP_MS = 10 };
 
-static char folder[64], keys_dir[80];
+static char keys_dir[80];
 static struct curve_key server_key, worker_key;
 static struct wire *server;
 static struct arena news;
-
-static const char *in(const char *name)
-{
-    static char paths[4][128];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
 
 /* A key that only this test has, and in the list where `known`. */
 static void make_key(const char *name, bool known, struct curve_key *out)
 {
     char path[160];
-    ck_assert_int_eq(curve_key_make(in(name), out), ERR_OK);
+    ck_assert_int_eq(curve_key_make(folder_path(name), out), ERR_OK);
     snprintf(path, sizeof path, "%s/%s", keys_dir, name);
     if (known)
-        ck_assert_int_eq(rename(in(name), path), 0);
+        ck_assert_int_eq(rename(folder_path(name), path), 0);
 }
 
 static void setup(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/epcisd-curve-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(keys_dir, sizeof keys_dir, "%s/workers", folder);
+    folder_make();
+    snprintf(keys_dir, sizeof keys_dir, "%s/workers", dir);
     ck_assert_int_eq(mkdir(keys_dir, 0700), 0);
     arena_init(&news, 1 << 20);
     make_key("server.key", false, &server_key);
     make_key("worker.key", true, &worker_key);
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
-{
-    (void)status, (void)kind, (void)ftw;
-    return remove(path);
-}
-
 static void teardown(void)
 {
     wire_close(&server);
     arena_free(&news);
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    folder_remove();
 }
 
 static void serve(const struct curve_key *key, const char *local_work, const char *local_ack)
@@ -199,7 +183,7 @@ START_TEST(a_worker_is_let_in_once_its_key_is_added_and_cut_off_once_it_is_revok
     struct wire *steady = connect_with(&worker_key, server_key.public_key);
     struct wire *worker = connect_with(&late, server_key.public_key);
     expect_refusal(worker);
-    snprintf(from, sizeof from, "%s/late.key", folder);
+    snprintf(from, sizeof from, "%s/late.key", dir);
     snprintf(to, sizeof to, "%s/late.key", keys_dir);
     ck_assert_int_eq(rename(from, to), 0);
     expect_work(worker);
@@ -218,11 +202,11 @@ START_TEST(workers_of_this_host_need_no_key_at_their_own_sockets)
     char work[160], ack[160];
     struct stat status;
     struct wire *local = NULL;
-    snprintf(work, sizeof work, "ipc://%s/work.sock", folder);
-    snprintf(ack, sizeof ack, "ipc://%s/ack.sock", folder);
+    snprintf(work, sizeof work, "ipc://%s/work.sock", dir);
+    snprintf(ack, sizeof ack, "ipc://%s/ack.sock", dir);
     serve(&server_key, work, ack);
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(stat(in(i ? "ack.sock" : "work.sock"), &status), 0);
+        ck_assert_int_eq(stat(folder_path(i ? "ack.sock" : "work.sock"), &status), 0);
         ck_assert_uint_eq(status.st_mode & 07777, 0600);
     }
     const struct wire_worker options = {.work_endpoint = work, .ack_endpoint = ack};
@@ -240,14 +224,14 @@ END_TEST
 START_TEST(a_socket_is_not_made_where_others_may_replace_it)
 {
     char work[160], ack[160];
-    snprintf(work, sizeof work, "ipc://%s/open/work.sock", folder);
-    snprintf(ack, sizeof ack, "ipc://%s/open/ack.sock", folder);
+    snprintf(work, sizeof work, "ipc://%s/open/work.sock", dir);
+    snprintf(ack, sizeof ack, "ipc://%s/open/ack.sock", dir);
     const struct wire_server options = {.work_endpoint = work, .ack_endpoint = ack};
-    ck_assert_int_eq(mkdir(in("open"), 0700), 0);
-    ck_assert_int_eq(chmod(in("open"), 0777), 0);
+    ck_assert_int_eq(mkdir(folder_path("open"), 0700), 0);
+    ck_assert_int_eq(chmod(folder_path("open"), 0777), 0);
     ck_assert_int_eq(wire_bind(&options, &server), ERR_SYSTEM);
     ck_assert_ptr_null(server);
-    ck_assert_int_eq(chmod(in("open"), 01777), 0); /* as /tmp */
+    ck_assert_int_eq(chmod(folder_path("open"), 01777), 0); /* as /tmp */
     ck_assert_int_eq(wire_bind(&options, &server), ERR_OK);
 }
 END_TEST

@@ -1,7 +1,6 @@
 /* Keys of CURVE in files, the list of those that are let in, and what is logged of those that are not. */
 #include <check.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,35 +11,19 @@
 #include "common/wire/allow_list.h"
 #include "common/wire/curve_key.h"
 #include "common/wire/refusals.h"
+#include "tests/component/folder.h"
 
-static char folder[64], keys[80];
+static char keys[80];
 
 static void setup(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/epcisd-curve-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(keys, sizeof keys, "%s/workers", folder);
-}
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *ftw)
-{
-    (void)status, (void)kind, (void)ftw;
-    return remove(path);
+    folder_make();
+    snprintf(keys, sizeof keys, "%s/workers", dir);
 }
 
 static void teardown(void)
 {
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* A path in the folder; each call's is good until the fourth one after. */
-static const char *in(const char *name)
-{
-    static char paths[4][128];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
+    folder_remove();
 }
 
 static void write_text(const char *path, const char *text)
@@ -65,18 +48,18 @@ START_TEST(a_pair_is_made_once_and_read_back)
     struct curve_key made, read, other;
     char public_key[CURVE_KEY_TEXT];
     umask(0);
-    ck_assert_int_eq(curve_key_make(in("w.key"), &made), ERR_OK);
+    ck_assert_int_eq(curve_key_make(folder_path("w.key"), &made), ERR_OK);
     umask(022);
-    ck_assert_uint_eq(mode_of(in("w.key")), 0644);
-    ck_assert_uint_eq(mode_of(in("w.key_secret")), 0600);
-    ck_assert_int_eq(curve_key_read(in("w.key_secret"), &read), ERR_OK);
+    ck_assert_uint_eq(mode_of(folder_path("w.key")), 0644);
+    ck_assert_uint_eq(mode_of(folder_path("w.key_secret")), 0600);
+    ck_assert_int_eq(curve_key_read(folder_path("w.key_secret"), &read), ERR_OK);
     ck_assert_mem_eq(&read, &made, sizeof made);
-    ck_assert_int_eq(curve_key_read_public(in("w.key"), public_key), ERR_OK);
+    ck_assert_int_eq(curve_key_read_public(folder_path("w.key"), public_key), ERR_OK);
     ck_assert_str_eq(public_key, made.public_key);
-    ck_assert_int_eq(curve_key_make(in("w.key"), &other), ERR_EXISTS);
-    ck_assert_int_eq(curve_key_read(in("w.key"), &read), ERR_SYSTEM); /* others may read it */
-    ck_assert_int_eq(curve_key_read(in("none"), &read), ERR_NOT_FOUND);
-    ck_assert_int_eq(curve_key_read_public(in("none"), public_key), ERR_NOT_FOUND);
+    ck_assert_int_eq(curve_key_make(folder_path("w.key"), &other), ERR_EXISTS);
+    ck_assert_int_eq(curve_key_read(folder_path("w.key"), &read), ERR_SYSTEM); /* others may read it */
+    ck_assert_int_eq(curve_key_read(folder_path("none"), &read), ERR_NOT_FOUND);
+    ck_assert_int_eq(curve_key_read_public(folder_path("none"), public_key), ERR_NOT_FOUND);
 }
 END_TEST
 
@@ -97,11 +80,11 @@ START_TEST(a_certificate_of_czmq_is_read)
 {
     struct curve_key key;
     char public_key[CURVE_KEY_TEXT];
-    write_text(in("cert"), of_czmq);
-    ck_assert_int_eq(curve_key_read_public(in("cert"), public_key), ERR_OK);
+    write_text(folder_path("cert"), of_czmq);
+    ck_assert_int_eq(curve_key_read_public(folder_path("cert"), public_key), ERR_OK);
     ck_assert_str_eq(public_key, PUBLIC);
-    ck_assert_int_eq(chmod(in("cert"), 0600), 0);
-    enum err err = curve_key_read(in("cert"), &key);
+    ck_assert_int_eq(chmod(folder_path("cert"), 0600), 0);
+    enum err err = curve_key_read(folder_path("cert"), &key);
     ck_assert_int_eq(err, ERR_OK);
     ck_assert_str_eq(key.secret_key, SECRET);
 }
@@ -123,18 +106,19 @@ START_TEST(what_is_no_key_is_refused)
     char public_key[CURVE_KEY_TEXT], text[5000];
     struct curve_key key;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        write_text(in("bad"), bad[i]);
-        ck_assert_int_eq(curve_key_read_public(in("bad"), public_key), ERR_INPUT);
+        write_text(folder_path("bad"), bad[i]);
+        ck_assert_int_eq(curve_key_read_public(folder_path("bad"), public_key), ERR_INPUT);
     }
     memset(text, '#', sizeof text - 1);
     text[sizeof text - 1] = '\0';
-    write_text(in("bad"), text);
-    ck_assert_int_eq(curve_key_read_public(in("bad"), public_key), ERR_INPUT);
-    write_text(in("half"), "curve\n    public-key = \"" PUBLIC "\"\n");
-    ck_assert_int_eq(chmod(in("half"), 0600), 0);
-    ck_assert_int_eq(curve_key_read(in("half"), &key), ERR_INPUT);
-    write_text(in("half"), "curve\n    public-key = \"" SECRET "\"\n    secret-key = \"" SECRET "\"\n");
-    ck_assert_int_eq(curve_key_read(in("half"), &key), ERR_INPUT);
+    write_text(folder_path("bad"), text);
+    ck_assert_int_eq(curve_key_read_public(folder_path("bad"), public_key), ERR_INPUT);
+    write_text(folder_path("half"), "curve\n    public-key = \"" PUBLIC "\"\n");
+    ck_assert_int_eq(chmod(folder_path("half"), 0600), 0);
+    ck_assert_int_eq(curve_key_read(folder_path("half"), &key), ERR_INPUT);
+    write_text(folder_path("half"),
+               "curve\n    public-key = \"" SECRET "\"\n    secret-key = \"" SECRET "\"\n");
+    ck_assert_int_eq(curve_key_read(folder_path("half"), &key), ERR_INPUT);
 }
 END_TEST
 
@@ -142,14 +126,14 @@ START_TEST(keys_open_to_others_are_refused)
 {
     struct curve_key key;
     char public_key[CURVE_KEY_TEXT];
-    ck_assert_int_eq(curve_key_make(in("w.key"), &key), ERR_OK);
+    ck_assert_int_eq(curve_key_make(folder_path("w.key"), &key), ERR_OK);
     for (mode_t bit = 1; bit <= 040; bit <<= 1) {
-        ck_assert_int_eq(chmod(in("w.key_secret"), 0600 | bit), 0);
-        ck_assert_int_eq(curve_key_read(in("w.key_secret"), &key), ERR_SYSTEM);
+        ck_assert_int_eq(chmod(folder_path("w.key_secret"), 0600 | bit), 0);
+        ck_assert_int_eq(curve_key_read(folder_path("w.key_secret"), &key), ERR_SYSTEM);
     }
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(chmod(in("w.key"), 0644 | (i ? 020 : 02)), 0);
-        ck_assert_int_eq(curve_key_read_public(in("w.key"), public_key), ERR_SYSTEM);
+        ck_assert_int_eq(chmod(folder_path("w.key"), 0644 | (i ? 020 : 02)), 0);
+        ck_assert_int_eq(curve_key_read_public(folder_path("w.key"), public_key), ERR_SYSTEM);
     }
 }
 END_TEST
@@ -157,18 +141,18 @@ END_TEST
 START_TEST(a_server_keeps_its_key)
 {
     struct curve_key first, again;
-    ck_assert_int_eq(curve_key_keep(in("curve.key"), &first), ERR_OK);
-    ck_assert_int_eq(curve_key_keep(in("curve.key"), &again), ERR_OK);
+    ck_assert_int_eq(curve_key_keep(folder_path("curve.key"), &first), ERR_OK);
+    ck_assert_int_eq(curve_key_keep(folder_path("curve.key"), &again), ERR_OK);
     ck_assert_mem_eq(&first, &again, sizeof first);
-    ck_assert_int_eq(unlink(in("curve.key")), 0); /* as after a crash between the two files */
-    ck_assert_int_eq(curve_key_keep(in("curve.key"), &again), ERR_OK);
+    ck_assert_int_eq(unlink(folder_path("curve.key")), 0); /* as after a crash between the two files */
+    ck_assert_int_eq(curve_key_keep(folder_path("curve.key"), &again), ERR_OK);
     ck_assert_mem_eq(&first, &again, sizeof first);
-    ck_assert_uint_eq(mode_of(in("curve.key")), 0644);
-    ck_assert_int_eq(unlink(in("curve.key_secret")), 0);
-    ck_assert_int_eq(curve_key_keep(in("curve.key"), &again), ERR_NOT_FOUND);
-    ck_assert_int_ne(access(in("curve.key_secret"), F_OK), 0);
-    ck_assert_int_eq(unlink(in("curve.key")), 0);
-    ck_assert_int_eq(curve_key_keep(in("curve.key"), &again), ERR_OK);
+    ck_assert_uint_eq(mode_of(folder_path("curve.key")), 0644);
+    ck_assert_int_eq(unlink(folder_path("curve.key_secret")), 0);
+    ck_assert_int_eq(curve_key_keep(folder_path("curve.key"), &again), ERR_NOT_FOUND);
+    ck_assert_int_ne(access(folder_path("curve.key_secret"), F_OK), 0);
+    ck_assert_int_eq(unlink(folder_path("curve.key")), 0);
+    ck_assert_int_eq(curve_key_keep(folder_path("curve.key"), &again), ERR_OK);
     ck_assert_str_ne(first.public_key, again.public_key);
 }
 END_TEST
@@ -179,9 +163,9 @@ static void make_worker(const char *name, struct curve_key *key)
 {
     char path[64];
     snprintf(path, sizeof path, "workers/%s", name);
-    ck_assert_int_eq(curve_key_make(in(path), key), ERR_OK);
+    ck_assert_int_eq(curve_key_make(folder_path(path), key), ERR_OK);
     strcat(path, "_secret");
-    ck_assert_int_eq(unlink(in(path)), 0);
+    ck_assert_int_eq(unlink(folder_path(path)), 0);
 }
 
 START_TEST(the_list_follows_the_folder)
@@ -198,14 +182,14 @@ START_TEST(the_list_follows_the_folder)
     ck_assert(!allow_list_look(list));
     ck_assert(!allow_list_look(list));
     /* One that was not let in may go without anybody being cut off. */
-    ck_assert_int_eq(unlink(in("workers/two.key")), 0);
+    ck_assert_int_eq(unlink(folder_path("workers/two.key")), 0);
     ck_assert(!allow_list_look(list));
     ck_assert_ptr_null(allow_list_admit(list, two.public_key));
     /* Another name is no other worker. */
-    ck_assert_int_eq(rename(in("workers/one.key"), in("workers/uno.key")), 0);
+    ck_assert_int_eq(rename(folder_path("workers/one.key"), folder_path("workers/uno.key")), 0);
     ck_assert(!allow_list_look(list));
     ck_assert_str_eq(allow_list_admit(list, one.public_key), "uno");
-    ck_assert_int_eq(unlink(in("workers/uno.key")), 0);
+    ck_assert_int_eq(unlink(folder_path("workers/uno.key")), 0);
     ck_assert(allow_list_look(list));
     ck_assert(!allow_list_look(list));
     ck_assert_ptr_null(allow_list_admit(list, one.public_key));
@@ -221,19 +205,19 @@ START_TEST(a_key_that_is_replaced_or_spoilt_is_revoked)
     make_worker("one.key", &one);
     ck_assert(!allow_list_look(list));
     ck_assert_ptr_nonnull(allow_list_admit(list, one.public_key));
-    ck_assert_int_eq(unlink(in("workers/one.key")), 0);
+    ck_assert_int_eq(unlink(folder_path("workers/one.key")), 0);
     make_worker("one.key", &two);
     ck_assert(allow_list_look(list));
     ck_assert_ptr_null(allow_list_admit(list, one.public_key));
     ck_assert_ptr_nonnull(allow_list_admit(list, two.public_key));
     allow_list_forget(list); /* nobody is in any more */
-    ck_assert_int_eq(chmod(in("workers/one.key"), 0666), 0);
+    ck_assert_int_eq(chmod(folder_path("workers/one.key"), 0666), 0);
     ck_assert(!allow_list_look(list));
     ck_assert_ptr_null(allow_list_admit(list, two.public_key));
-    ck_assert_int_eq(chmod(in("workers/one.key"), 0644), 0);
+    ck_assert_int_eq(chmod(folder_path("workers/one.key"), 0644), 0);
     ck_assert(!allow_list_look(list));
     ck_assert_ptr_nonnull(allow_list_admit(list, two.public_key));
-    write_text(in("workers/one.key"), "curve\n");
+    write_text(folder_path("workers/one.key"), "curve\n");
     ck_assert(allow_list_look(list));
     ck_assert_ptr_null(allow_list_admit(list, two.public_key));
     allow_list_close(&list);
@@ -250,11 +234,12 @@ START_TEST(other_files_let_nobody_in)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[64];
         snprintf(path, sizeof path, "workers/%s", names[i]);
-        ck_assert_int_eq(curve_key_make(in(path), &key), ERR_OK);
+        ck_assert_int_eq(curve_key_make(folder_path(path), &key), ERR_OK);
         allow_list_look(list);
         ck_assert_ptr_null(allow_list_admit(list, key.public_key));
     }
-    ck_assert_int_eq(mkfifo(in("workers/pipe.key"), 0600), 0); /* nobody writes, and nobody waits for it */
+    ck_assert_int_eq(mkfifo(folder_path("workers/pipe.key"), 0600),
+                     0); /* nobody writes, and nobody waits for it */
     ck_assert(!allow_list_look(list));
     allow_list_close(&list);
 }
@@ -272,7 +257,7 @@ START_TEST(a_folder_open_to_others_is_refused_and_one_that_is_gone_lets_nobody_i
     make_worker("one.key", &key);
     ck_assert(!allow_list_look(list));
     ck_assert_ptr_nonnull(allow_list_admit(list, key.public_key));
-    ck_assert_int_eq(rename(keys, in("aside")), 0);
+    ck_assert_int_eq(rename(keys, folder_path("aside")), 0);
     ck_assert(allow_list_look(list));
     ck_assert_ptr_null(allow_list_admit(list, key.public_key));
     allow_list_close(&list);
@@ -288,7 +273,7 @@ START_TEST(a_list_has_an_end)
     for (int i = 0; i < ALLOW_LIST_MAX + 10; i++) {
         char path[64];
         snprintf(path, sizeof path, "workers/w%d.key", i);
-        ck_assert_int_eq(link(in("workers/w.key"), in(path)), 0);
+        ck_assert_int_eq(link(folder_path("workers/w.key"), folder_path(path)), 0);
     }
     ck_assert(!allow_list_look(list));
     ck_assert_ptr_nonnull(allow_list_admit(list, key.public_key));
