@@ -149,6 +149,41 @@ static void give_document(struct assembler *assembler)
         assembler->err = assembler->sink.document(assembler->sink.context, assembler->document);
 }
 
+/* The document, or what of it has come since it was handed on. */
+static void give_all(struct assembler *assembler)
+{
+    static const size_t texts[] = {
+        offsetof(Epcis__V1__Document, schema_version),
+        offsetof(Epcis__V1__Document, creation_date),
+        offsetof(Epcis__V1__Document, sender),
+        offsetof(Epcis__V1__Document, receiver),
+        offsetof(Epcis__V1__Document, query_name),
+        offsetof(Epcis__V1__Document, subscription_id),
+        offsetof(Epcis__V1__Document, instance_identifier),
+    };
+    const Epcis__V1__Document *given = &assembler->given, *document = assembler->document;
+    Epcis__V1__Document late = EPCIS__V1__DOCUMENT__INIT;
+    give_document(assembler);
+    if (assembler->err != ERR_OK)
+        return;
+    late.n_extensions = document->n_extensions - given->n_extensions;
+    if (late.n_extensions > 0) /* else there may be no list at all */
+        late.extensions = document->extensions + given->n_extensions;
+    if (!given->standard_business_document_header)
+        late.standard_business_document_header = document->standard_business_document_header;
+    bool any = late.n_extensions > 0 || late.standard_business_document_header;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char *text = *(char *const *)((const char *)document + texts[i]);
+        if (text == *(char *const *)((const char *)given + texts[i]))
+            continue;
+        *(char **)((char *)&late + texts[i]) = text;
+        any = true;
+    }
+    if (any && assembler->sink.late)
+        assembler->err = assembler->sink.late(assembler->sink.context, &late);
+    assembler->given = *document;
+}
+
 /* What event and vocabulary element share: fresh memory and counts. */
 static void begin_unit(struct assembler *assembler)
 {
@@ -279,7 +314,7 @@ static void start_known(struct assembler *assembler, const struct assembler_name
                            name->local);
         assembler->body_seen |= rule->context == IN_BODY;
         if (rule->context == IN_EVENT_LIST) /* even where it is empty: what is late must not hang on that */
-            give_document(assembler);
+            give_all(assembler);
         push_part(assembler, name, rule->context, message);
         return;
     case SHAPE_MESSAGE:
@@ -520,41 +555,8 @@ void assembler_end(struct assembler *assembler)
     }
 }
 
-/* What of the document came after it was handed on. */
-static void give_late(struct assembler *assembler)
-{
-    static const size_t texts[] = {
-        offsetof(Epcis__V1__Document, schema_version),
-        offsetof(Epcis__V1__Document, creation_date),
-        offsetof(Epcis__V1__Document, sender),
-        offsetof(Epcis__V1__Document, receiver),
-        offsetof(Epcis__V1__Document, query_name),
-        offsetof(Epcis__V1__Document, subscription_id),
-        offsetof(Epcis__V1__Document, instance_identifier),
-    };
-    const Epcis__V1__Document *given = &assembler->given, *document = assembler->document;
-    Epcis__V1__Document late = EPCIS__V1__DOCUMENT__INIT;
-    late.n_extensions = document->n_extensions - given->n_extensions;
-    if (late.n_extensions > 0) /* else there may be no list at all */
-        late.extensions = document->extensions + given->n_extensions;
-    if (!given->standard_business_document_header)
-        late.standard_business_document_header = document->standard_business_document_header;
-    bool any = late.n_extensions > 0 || late.standard_business_document_header;
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        char *text = *(char *const *)((const char *)document + texts[i]);
-        if (text == *(char *const *)((const char *)given + texts[i]))
-            continue;
-        *(char **)((char *)&late + texts[i]) = text;
-        any = true;
-    }
-    if (any && assembler->sink.late)
-        assembler->err = assembler->sink.late(assembler->sink.context, &late);
-}
-
 void assembler_finish(struct assembler *assembler)
 {
     if (assembler->err == ERR_OK)
-        give_document(assembler);
-    if (assembler->err == ERR_OK)
-        give_late(assembler);
+        give_all(assembler);
 }

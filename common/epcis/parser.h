@@ -78,8 +78,8 @@ struct parser_sink {
     enum err (*document)(void *context, const Epcis__V1__Document *document);
     enum err (*vocabulary_element)(void *context, const Epcis__V1__VocabularyElement *element);
     enum err (*event)(void *context, const struct parser_event *event);
-    /* At the end, where what belongs to the document stood behind its first vocabulary element or event:
-     * these fields, and no others. */
+    /* Before the events and at the end, each time where more that belongs to the document has come since it
+     * was handed on: these fields, and no others. */
     enum err (*late)(void *context, const Epcis__V1__Document *fields);
 };
 

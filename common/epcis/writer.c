@@ -232,6 +232,7 @@ enum err writer_document(struct writer *writer, const Epcis__V1__Document *docum
             writer_declare(writer, declared->prefix, declared->uri, 0);
     }
     writer->document_namespaces = writer->namespace_count;
+    writer->master_query = writer->query && strcmp(document->query_name, "SimpleMasterDataQuery") == 0;
     Epcis__V1__Document sayable = *document;
     writer_clear_texts(writer, &sayable);
     sayable.n_extensions = writer_sayable_extensions(writer, document, false, &sayable.extensions);
@@ -248,9 +249,9 @@ enum err writer_vocabulary_element(struct writer *writer, const Epcis__V1__Vocab
                                    const char **reason)
 {
     *reason = NULL;
-    if (writer->bare_event || (writer->query && writer_is_json(writer)))
+    if (writer->bare_event || (writer->query && writer_is_json(writer) && !writer->master_query))
         *reason = "master data has no place in this kind of document";
-    else if (writer->format == WRITER_XML_1 && !writer->header_open)
+    else if (writer->format == WRITER_XML_1 && !writer->header_open && !writer->master_query)
         *reason = "EPCISHeader: EPCIS 1.2 has no master data without a StandardBusinessDocumentHeader";
     else if (writer_is_json(writer) && element->n_extensions > 0)
         *reason = "foreign elements or attributes: JSON has no place for them in master data";
@@ -289,7 +290,9 @@ static void start_events(struct writer *writer)
 
 enum err writer_event(struct writer *writer, const Epcis__V1__Event *event, const char **reason)
 {
-    *reason = writer_unsayable(writer, event);
+    *reason = writer->master_query && !writer_is_json(writer)
+                  ? "an event among the results of a query for master data: XML has none there"
+                  : writer_unsayable(writer, event);
     if (*reason)
         return ERR_INPUT;
     start_events(writer);
@@ -310,7 +313,7 @@ enum err writer_late(struct writer *writer, const Epcis__V1__Document *fields)
     Epcis__V1__Document sayable = *fields;
     if (writer->bare_event)
         return ERR_OK;
-    start_events(writer);
+    writer_clear_texts(writer, &sayable);
     if (fields->standard_business_document_header)
         writer_leave_out(writer, "a StandardBusinessDocumentHeader behind the events or master data");
     sayable.standard_business_document_header = NULL;

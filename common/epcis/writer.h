@@ -32,7 +32,8 @@ enum err writer_vocabulary_element(struct writer *writer, const Epcis__V1__Vocab
  * next event may follow. */
 enum err writer_event(struct writer *writer, const Epcis__V1__Event *event, const char **reason);
 
-/* What stood behind the events of the document that is read, before the end. */
+/* What stood behind the master data or the events of the document that is read: before the first event and
+ * before the end. */
 enum err writer_late(struct writer *writer, const Epcis__V1__Document *fields);
 
 /* The end of the document. */

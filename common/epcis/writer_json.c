@@ -335,6 +335,15 @@ static void business_header(struct writer *writer, const struct writer_header *t
     writer_json_members(writer, tree->nodes, tree->count);
 }
 
+static void render_query_name(struct writer *writer, const Epcis__V1__Document *document)
+{
+    struct buffer *out = &writer->query_name;
+    buffer_clear(out);
+    buffer_append_text(out, "\"queryName\":");
+    json_append_string(out, *document->query_name ? document->query_name : "SimpleEventQuery");
+    writer_json_text_member(out, "subscriptionID", document->subscription_id);
+}
+
 void writer_json_document(struct writer *writer, const Epcis__V1__Document *document)
 {
     struct buffer *out = &writer->out;
@@ -356,22 +365,38 @@ void writer_json_document(struct writer *writer, const Epcis__V1__Document *docu
     writer_json_extension_members(writer, document->extensions, document->n_extensions);
     business_header(writer, &tree);
     writer_header_close(&tree);
-    if (writer->query) {
-        buffer_append_text(out, ",\"epcisBody\":{\"queryResults\":{\"queryName\":");
-        json_append_string(out, *document->query_name ? document->query_name : "SimpleEventQuery");
-        writer_json_text_member(out, "subscriptionID", document->subscription_id);
-        buffer_append_text(out, ",\"resultsBody\":{\"eventList\":[");
+    if (writer->query)
+        render_query_name(writer, document);
+}
+
+static void open_results(struct writer *writer)
+{
+    buffer_append_text(&writer->out, ",\"epcisBody\":{\"queryResults\":{");
+    buffer_append(&writer->out, writer->query_name.data, writer->query_name.length);
+    buffer_append_text(&writer->out, ",\"resultsBody\":{");
+}
+
+static void open_vocabularies(struct writer *writer)
+{
+    struct buffer *out = &writer->out;
+    if (writer->master_query) {
+        open_results(writer);
+        buffer_append_text(out, "\"vocabularyList\":[\n");
+        return;
     }
+    buffer_append_text(out, writer->header_open ? "," : ",\"epcisHeader\":{");
+    buffer_append_text(out, "\"epcisMasterData\":{\"vocabularyList\":[\n");
+    writer->header_open = true;
 }
 
 void writer_json_vocabulary_element(struct writer *writer, const Epcis__V1__VocabularyElement *element)
 {
     struct buffer *out = &writer->out;
     if (!writer->vocabulary || strcmp(writer->vocabulary, element->type) != 0) {
-        if (!writer->vocabulary)
-            buffer_append_text(out, writer->header_open ? "," : ",\"epcisHeader\":{");
-        writer->header_open = true;
-        buffer_append_text(out, writer->vocabulary ? "]},\n" : "\"epcisMasterData\":{\"vocabularyList\":[\n");
+        if (writer->vocabulary)
+            buffer_append_text(out, "]},\n");
+        else
+            open_vocabularies(writer);
         free(writer->vocabulary);
         writer->vocabulary = strdup(element->type);
         out->failed |= !writer->vocabulary;
@@ -418,8 +443,16 @@ void writer_json_vocabulary_element(struct writer *writer, const Epcis__V1__Voca
 
 void writer_json_vocabularies_end(struct writer *writer)
 {
-    if (writer->bare_event || writer->query)
+    if (writer->bare_event)
         return;
+    if (writer->query) {
+        if (writer->vocabulary)
+            buffer_append_text(&writer->out, "]}],");
+        else
+            open_results(writer);
+        buffer_append_text(&writer->out, "\"eventList\":[");
+        return;
+    }
     if (writer->vocabulary)
         buffer_append_text(&writer->out, "]}]}");
     if (writer->header_open)
@@ -437,7 +470,11 @@ void writer_json_late(struct writer *writer, const Epcis__V1__Document *fields)
     writer_json_extension_members(writer, fields->extensions, fields->n_extensions);
     writer->tail = writer->out;
     writer->out = out;
-    if (*fields->query_name || *fields->subscription_id)
+    if (!*fields->query_name && !*fields->subscription_id)
+        return;
+    if (writer->query && writer->place == WRITER_IN_VOCABULARIES && !writer->master_query)
+        render_query_name(writer, fields);
+    else
         writer_leave_out(writer, "queryName or subscriptionID behind the events");
 }
 

@@ -47,16 +47,17 @@ struct writer {
     writer_sink_fn *sink;
     void *context;
     struct buffer out;        /* not yet given to the sink */
-    struct buffer query_name; /* XML: what stands before the results of a query */
+    struct buffer query_name; /* what stands before the results of a query */
     struct buffer tail;       /* XML: what stands behind the body; JSON: behind the events */
     struct buffer tail_local; /* XML: the same, without a namespace: all in one <extension> */
     struct buffer left_out;   /* why something of the document itself was, with a NUL; empty: nothing was */
     bool header_open;         /* EPCISHeader is written and not closed */
     enum { WRITER_AT_START, WRITER_IN_VOCABULARIES, WRITER_IN_EVENTS, WRITER_AT_END } place;
-    bool bare_event;  /* the document is one event */
-    bool query;       /* EPCISQueryDocument */
-    bool first;       /* nothing stands in the list being written */
-    char *vocabulary; /* type of the vocabulary being written; NULL: none */
+    bool bare_event;   /* the document is one event */
+    bool query;        /* EPCISQueryDocument */
+    bool master_query; /* one whose results are master data */
+    bool first;        /* nothing stands in the list being written */
+    char *vocabulary;  /* type of the vocabulary being written; NULL: none */
     struct writer_namespace *namespaces;
     size_t namespace_count, namespace_capacity;
     size_t document_namespaces; /* the first so many hold for all events */

@@ -72,7 +72,13 @@ void writer_xml_document(struct writer *writer, const Epcis__V1__Document *docum
 
 void writer_xml_late(struct writer *writer, const Epcis__V1__Document *fields)
 {
-    if (writer_has_texts(fields))
+    Epcis__V1__Document others = *fields;
+    if (writer->query && writer->place == WRITER_IN_VOCABULARIES && !writer->master_query) {
+        buffer_clear(&writer->query_name);
+        render_query_name(writer, fields);
+        others.query_name = others.subscription_id = (char *)"";
+    }
+    if (writer_has_texts(&others))
         writer_leave_out(writer, "creationDate, sender or the like behind the events: XML has them before");
     render_tail(writer, fields->extensions, fields->n_extensions);
 }
@@ -90,14 +96,33 @@ static void vocabulary_attribute(struct writer *writer, const Epcis__V1__Vocabul
     writer_forget(writer, 2);
 }
 
+static void open_body(struct writer *writer)
+{
+    struct buffer *out = &writer->out;
+    if (writer->header_open)
+        buffer_append_text(out, "</EPCISHeader>\n");
+    buffer_append_text(out, "<EPCISBody>\n");
+    if (!writer->query)
+        return;
+    buffer_append_text(out, "<epcisq:QueryResults>");
+    buffer_append(out, writer->query_name.data, writer->query_name.length);
+    buffer_append_text(out, "<resultsBody>");
+}
+
 void writer_xml_vocabulary(struct writer *writer, const char *type)
 {
     struct buffer *out = &writer->out;
     if (writer->vocabulary && strcmp(writer->vocabulary, type) == 0)
         return;
-    open_header(writer);
-    buffer_append_text(out, writer->vocabulary ? "</VocabularyElementList></Vocabulary>\n"
-                                               : "<extension><EPCISMasterData><VocabularyList>\n");
+    if (writer->vocabulary) {
+        buffer_append_text(out, "</VocabularyElementList></Vocabulary>\n");
+    } else if (writer->master_query) {
+        open_body(writer);
+        buffer_append_text(out, "<VocabularyList>\n");
+    } else {
+        open_header(writer);
+        buffer_append_text(out, "<extension><EPCISMasterData><VocabularyList>\n");
+    }
     free(writer->vocabulary);
     writer->vocabulary = strdup(type);
     out->failed |= !writer->vocabulary;
@@ -133,17 +158,15 @@ void writer_xml_vocabularies_end(struct writer *writer)
     if (writer->bare_event)
         return;
     if (writer->vocabulary)
-        buffer_append_text(
-            out, "</VocabularyElementList></Vocabulary>\n</VocabularyList></EPCISMasterData></extension>");
-    if (writer->header_open)
-        buffer_append_text(out, "</EPCISHeader>\n");
-    buffer_append_text(out, "<EPCISBody>\n");
-    if (writer->query) {
-        buffer_append_text(out, "<epcisq:QueryResults>");
-        buffer_append(out, writer->query_name.data, writer->query_name.length);
-        buffer_append_text(out, "<resultsBody>");
-    }
-    buffer_append_text(out, "<EventList>\n");
+        buffer_append_text(out, "</VocabularyElementList></Vocabulary>\n</VocabularyList>");
+    if (writer->vocabulary && !writer->master_query)
+        buffer_append_text(out, "</EPCISMasterData></extension>");
+    if (!writer->vocabulary || !writer->master_query)
+        open_body(writer);
+    if (!writer->master_query)
+        buffer_append_text(out, "<EventList>\n");
+    else if (!writer->vocabulary)
+        buffer_append_text(out, "<VocabularyList></VocabularyList>");
 }
 
 void writer_xml_end(struct writer *writer)
@@ -151,7 +174,8 @@ void writer_xml_end(struct writer *writer)
     struct buffer *out = &writer->out;
     if (writer->bare_event)
         return;
-    buffer_append_text(out, "</EventList>\n");
+    if (!writer->master_query)
+        buffer_append_text(out, "</EventList>\n");
     if (writer->query)
         buffer_append_text(out, "</resultsBody></epcisq:QueryResults>\n");
     buffer_append_text(out, "</EPCISBody>\n");

@@ -170,6 +170,48 @@ START_TEST(master_data_keeps_its_texts)
 }
 END_TEST
 
+#define RESULTS(header, name, results)                                                                       \
+    "<q:EPCISQueryDocument xmlns:q='urn:epcglobal:epcis-query:xsd:1' schemaVersion='1.2' "                   \
+    "creationDate='2025-01-01T00:00:00Z'>" header "<EPCISBody><q:QueryResults><queryName>" name              \
+    "</queryName><subscriptionID>s</subscriptionID><resultsBody>" results "</resultsBody></q:QueryResults>"  \
+    "</EPCISBody></q:EPCISQueryDocument>"
+#define LIST                                                                                                 \
+    "<VocabularyList><Vocabulary type='urn:v'><VocabularyElementList><VocabularyElement id='urn:e'/>"        \
+    "</VocabularyElementList></Vocabulary></VocabularyList>"
+
+START_TEST(results_of_a_query_for_master_data_are_kept)
+{
+    static const char
+        text[] = RESULTS("", "SimpleMasterDataQuery", LIST),
+        empty[] = RESULTS("", "SimpleMasterDataQuery", "<VocabularyList/>"),
+        written[] = "<queryName>SimpleMasterDataQuery</queryName><subscriptionID>s</subscriptionID>"
+                    "<resultsBody><VocabularyList>\n<Vocabulary type=\"urn:v\"><VocabularyElementList>\n"
+                    "<VocabularyElement id=\"urn:e\"></VocabularyElement>\n</VocabularyElementList>"
+                    "</Vocabulary>\n</VocabularyList></resultsBody>";
+    check(text, WRITER_XML_1, written, NULL);
+    check(text, WRITER_XML_2, written, NULL);
+    check(text, WRITER_JSON_2,
+          "\"queryName\":\"SimpleMasterDataQuery\",\"subscriptionID\":\"s\",\"resultsBody\":{"
+          "\"vocabularyList\":[\n"
+          "{\"type\":\"urn:v\",\"vocabularyElementList\":[\n{\"id\":\"urn:e\"}]}],\"eventList\":[]}}}}",
+          NULL);
+    check(empty, WRITER_XML_1, "<resultsBody><VocabularyList></VocabularyList></resultsBody>", NULL);
+}
+END_TEST
+
+/* It stands behind the master data of the header. */
+START_TEST(a_query_with_master_data_keeps_its_name)
+{
+    static const char text[] = RESULTS("<EPCISHeader><extension><EPCISMasterData>" LIST
+                                       "</EPCISMasterData></extension></EPCISHeader>",
+                                       "Mine", "<EventList/>");
+    check(text, WRITER_XML_2,
+          "<queryName>Mine</queryName><subscriptionID>s</subscriptionID><resultsBody><EventList>", NULL);
+    check(text, WRITER_JSON_2,
+          "\"queryName\":\"Mine\",\"subscriptionID\":\"s\",\"resultsBody\":{\"eventList\":[", NULL);
+}
+END_TEST
+
 /* What is late must not hang on whether there are events. */
 START_TEST(documents_without_events_are_like_others)
 {
@@ -253,6 +295,8 @@ int main(void)
     tcase_add_test(tests, extensions_of_the_document_are_kept);
     tcase_add_test(tests, what_stands_behind_the_events_is_kept_or_named);
     tcase_add_test(tests, master_data_keeps_its_texts);
+    tcase_add_test(tests, results_of_a_query_for_master_data_are_kept);
+    tcase_add_test(tests, a_query_with_master_data_keeps_its_name);
     tcase_add_test(tests, documents_without_events_are_like_others);
     tcase_add_test(tests, the_business_header_is_completed_or_named);
     tcase_add_test(tests, control_characters_outside_of_events_are_named);
