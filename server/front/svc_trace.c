@@ -258,12 +258,9 @@ static const ProtobufCMessage *list_events(struct call *call, const ProtobufCMes
     if (err) {
         if (page_refused(err, &call->reply))
             return NULL;
-        reply_err(&call->reply, err, "%s %s", selection,
-                  query.capture_id ? request->capture_id
-                  : query.lot      ? request->lot
-                                   : request->gln);
-        if (query.capture_id)
-            reply_about(&call->reply, "capture", request->capture_id);
+        const char *name = query.capture_id ? request->capture_id : query.lot ? request->lot : request->gln;
+        reply_err(&call->reply, err, "%s %s", selection, name);
+        reply_about(&call->reply, selection, name);
         return NULL;
     }
     return &response->base;

@@ -163,6 +163,10 @@ class Refusals(EndToEnd):
                 for request in [message.SerializeToString(), *BYTES,
                                 *(other.SerializeToString() for other in changed(message))]:
                     seen.add(self.call(server.client.channel, method, request))
+                if method.name == "ListEvents":
+                    for other in ({"gln": "0614141000012"}, {"gtin": "10614141073464", "lot": "L"}):
+                        request = getattr(module, method.input_type.name)(**other).SerializeToString()
+                        self.assertEqual(self.call(server.client.channel, method, request), "NOT_FOUND")
         self.assertLessEqual({"FIELD_INVALID", "REQUEST_MALFORMED", "NOT_FOUND", "EXISTS", "STREAM_ORDER",
                               "CAPTURE_BEGUN", None}, seen)
         self.assertEqual(server.client.wait(receipt.capture_id).events, 20)
