@@ -56,12 +56,35 @@ START_TEST(spellings_of_one_content)
 }
 END_TEST
 
+/* Each field of the standard, in whole documents. */
+START_TEST(the_syntaxes_agree)
+{
+    static const char *const names[] = {"fields-xml20.xml", "fields-xml12.xml", "fields-json20.json"};
+    struct parser_limits limits = PARSER_LIMITS_DEFAULT;
+    struct reading readings[3] = {{0}};
+    for (int i = 0; i < 3; i++) {
+        char path[512];
+        size_t bytes;
+        snprintf(path, sizeof path, "%s/epcis/%s", FIXTURES, names[i]);
+        char *data = reading_file(path, &bytes);
+        reading_run(&readings[i], &limits, data, bytes, 1000);
+        ck_assert_int_eq(readings[i].err, ERR_OK);
+        ck_assert_uint_eq(readings[i].readable, 4);
+        ck_assert_str_eq((char *)readings[i].prehash.data, (char *)readings[0].prehash.data);
+        free(data);
+    }
+    for (int i = 0; i < 3; i++)
+        reading_free(&readings[i]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("epcis_spellings");
     TCase *tests = tcase_create("epcis_spellings");
     suite_add_tcase(suite, tests);
     tcase_add_loop_test(tests, spellings_of_one_content, 0, sizeof pairs / sizeof pairs[0]);
+    tcase_add_test(tests, the_syntaxes_agree);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

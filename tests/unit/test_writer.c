@@ -14,9 +14,10 @@
 #include "common/epcis/parser.h"
 #include "common/epcis/writer.h"
 
-static const char *const documents[] = {"dscsa-xml12.xml", "kinds-xml20.xml",   "extensions-xml20.xml",
-                                        "query-xml12.xml", "dscsa-json20.json", "kinds-json20.json",
-                                        "header-xml20.xml"};
+static const char *const documents[] = {"dscsa-xml12.xml",   "kinds-xml20.xml",   "extensions-xml20.xml",
+                                        "query-xml12.xml",   "dscsa-json20.json", "kinds-json20.json",
+                                        "header-xml20.xml",  "fields-xml20.xml",  "fields-xml12.xml",
+                                        "fields-json20.json"};
 enum { DOCUMENTS = sizeof documents / sizeof documents[0] };
 
 static void read_file(const char *name, struct buffer *out)
