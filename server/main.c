@@ -84,7 +84,7 @@ static struct settings settings = {
     .converter = {.batch_max_events = 1000,
                   .batch_max_bytes = 4 << 20,
                   .batch_max_wait_ms = 5000,
-                  .partition_max_bytes = 64 << 20,
+                  .partition_max_bytes = 32 << 20,
                   .total_max_bytes = 256 << 20,
                   .rollback_max_bytes = 16 << 20,
                   .limits = PARSER_LIMITS_INIT},
