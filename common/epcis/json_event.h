@@ -31,9 +31,6 @@ enum grammar_name json_names_find(const struct json_names *names, const char *ke
  */
 uint8_t json_names_foreign(struct json_names *names, const char *key, size_t length);
 
-/* True for the lists that have EPCs alone. */
-bool json_event_lists_epcs(enum grammar_name list);
-
 /* The grammar's name of an event's "type", with or without the prefix "epcis:"; NAME_UNKNOWN: no event. */
 enum grammar_name json_event_name(const struct json_names *names, const struct json_value *event);
 

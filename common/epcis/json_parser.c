@@ -10,6 +10,7 @@
 #include <yajl/yajl_parse.h>
 
 #include "common/base/utf8.h"
+#include "common/epcis/json_kind.h"
 #include "common/epcis/json_way.h"
 
 enum {
@@ -221,7 +222,7 @@ static void open_collected(struct json_parser *parser, enum json_kind kind)
     parser->open[++parser->collected] = (struct json_open){
         .value = added,
         .epcs = added && kind == JSON_ARRAY && parser->target == &parser->arena &&
-                json_event_lists_epcs(added->name),
+                json_kind_entry(added->name) == NAME_EPC,
     };
 }
 
