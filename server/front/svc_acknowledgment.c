@@ -13,11 +13,21 @@
 
 /* A turn sends at most TOLD of them and looks at no more than SEEN, so that a watcher far behind, or one that
  * wants few, takes its turns among the others. */
-enum { TOLD = 256, SEEN = 4096, CURSOR = 24 };
+enum { TOLD = 256, SEEN = 4096, CURSOR = 32, CURSOR_CHECK_BYTES = 4 };
+
+/* A cursor is the number of the last news told, and a check of what that was: after a restored backup a
+ * number may stand for other news than it did. */
+struct mark {
+    uint64_t number;
+    bool known; /* what that was */
+    uint8_t capture_id[UUID_BYTES];
+    int64_t noted_ms;
+    uint64_t sequence;
+};
 
 struct watch {
-    uint64_t number; /* up to which all is told */
-    bool begun;      /* the first response is sent */
+    struct mark mark; /* up to which all is told */
+    bool begun;       /* the first response is sent */
     bool one_capture;
     uint8_t capture_id[UUID_BYTES];
     char partner[JOURNAL_PARTNER]; /* "": of any */
@@ -30,27 +40,96 @@ static void watch_drop(struct call *call)
     call->state = NULL;
 }
 
-/* ---- beginning -------------------------------------------------------------------------------------- */
+/* ---- cursors ---------------------------------------------------------------------------------------- */
 
-static enum err read_cursor(struct call *call, const char *cursor, uint64_t *number)
+static void set_mark(struct mark *mark, uint64_t number, const Epcis__Store__V1__NewsRecord *record)
 {
-    uint64_t first, last;
+    *mark = (struct mark){
+        .number = number, .known = true, .noted_ms = record->noted_ms, .sequence = record->sequence};
+    memcpy(mark->capture_id, record->capture_id.data, UUID_BYTES);
+}
+
+/* The number alone where nothing more is known, as of what is no longer kept. */
+static void write_cursor(const struct mark *mark, char out[CURSOR])
+{
+    uint8_t what[UUID_BYTES + 2 * sizeof(uint64_t)], digest[DIGEST_BYTES];
+    int length = snprintf(out, CURSOR, "%" PRIu64, mark->number);
+    if (!mark->known)
+        return;
+    memcpy(what, mark->capture_id, UUID_BYTES);
+    memcpy(what + UUID_BYTES, &mark->noted_ms, sizeof mark->noted_ms);
+    memcpy(what + UUID_BYTES + sizeof mark->noted_ms, &mark->sequence, sizeof mark->sequence);
+    digest_of(what, sizeof what, digest);
+    out[length++] = '-';
+    digest_hex(digest, CURSOR_CHECK_BYTES, out + length);
+}
+
+static enum err take_mark(void *mark, uint64_t number, const Epcis__Store__V1__NewsRecord *record)
+{
+    if (record->capture_id.len != UUID_BYTES)
+        return ERR_CORRUPT;
+    set_mark(mark, number, record);
+    return ERR_OK;
+}
+
+/* What the news of that number are, where they are kept. */
+static enum err find_mark(struct call *call, uint64_t number, uint64_t first, struct arena *arena,
+                          struct mark *mark)
+{
+    uint64_t before = number - 1;
+    *mark = (struct mark){.number = number};
+    if (number < first)
+        return ERR_OK;
+    enum err err = journal_news_read(call->services->journal, &before, 1, arena, take_mark, mark);
+    return err == ERR_ORDER || err == ERR_NOT_FOUND ? ERR_OK : err; /* they went just now */
+}
+
+/* The number and, with or without it, the check. */
+static bool is_cursor(const char *cursor, const struct mark *mark)
+{
+    char expected[CURSOR];
+    size_t digits = strspn(cursor, "0123456789");
+    write_cursor(mark, expected);
+    return !cursor[digits] || !mark->known || strcmp(cursor, expected) == 0;
+}
+
+static enum err refuse_cursor(struct call *call, const char *why)
+{
+    reply_input(&call->reply, "`cursor` is %s: send that of a response, \"begin\" or nothing", why);
+    return ERR_INPUT;
+}
+
+/* ERR_INPUT: answered. */
+static enum err parse_cursor(struct call *call, const char *cursor, uint64_t first, uint64_t last,
+                             uint64_t *number)
+{
     char *end = NULL;
-    enum err err = journal_news_range(call->services->journal, &first, &last);
-    if (err) {
-        reply_err(&call->reply, err, "acknowledgments");
-        return err;
-    }
     *number = cursor[0] ? first - 1 : last;
     if (!cursor[0] || strcmp(cursor, "begin") == 0)
         return ERR_OK;
     errno = 0;
     *number = strtoull(cursor, &end, 10);
-    if (cursor[0] >= '0' && cursor[0] <= '9' && !*end && !errno && *number <= last)
+    if (cursor[0] >= '0' && cursor[0] <= '9' && (!*end || *end == '-') && !errno && *number <= last)
         return ERR_OK;
-    reply_input(&call->reply, "`cursor` is none: send that of a response, \"begin\" or nothing");
-    return ERR_INPUT;
+    return refuse_cursor(call, "none");
 }
+
+static enum err read_cursor(struct call *call, const char *cursor, struct arena *arena, struct mark *mark)
+{
+    uint64_t first, last, number;
+    enum err err = journal_news_range(call->services->journal, &first, &last);
+    if (!err && (err = parse_cursor(call, cursor, first, last, &number)))
+        return err;
+    if (!err)
+        err = find_mark(call, number, first, arena, mark);
+    if (err)
+        reply_err(&call->reply, err, "acknowledgments");
+    else if (cursor[0] && strcmp(cursor, "begin") != 0 && !is_cursor(cursor, mark))
+        err = refuse_cursor(call, "of other news than are here, as after a backup was restored");
+    return err;
+}
+
+/* ---- beginning -------------------------------------------------------------------------------------- */
 
 /* ERR_NOT_FOUND: there is none, or it is another's. */
 static enum err find_capture(const struct call *call, const char *text, struct arena *arena,
@@ -102,7 +181,7 @@ static enum err watch_begin(struct call *call, struct arena *arena)
         reply_err(&call->reply, ERR_MEMORY, "acknowledgments");
         return ERR_MEMORY;
     }
-    enum err err = read_cursor(call, request->cursor, &watch->number);
+    enum err err = read_cursor(call, request->cursor, arena, &watch->mark);
     if (!err)
         err = read_filters(call, request, arena, watch);
     if (err)
@@ -165,24 +244,34 @@ static enum err tell(struct telling *telling, uint64_t number, const Epcis__Stor
     told->duplicates = record->duplicates;
     told->dead_letters = record->dead_letters;
     told->warnings = record->warnings;
-    snprintf(cursor, CURSOR, "%" PRIu64, number);
+    struct mark mark;
+    set_mark(&mark, number, record);
+    write_cursor(&mark, cursor);
     told->cursor = cursor;
     telling->told[telling->response.n_acknowledgments++] = told;
     return ERR_OK;
 }
 
 /* ERR_FULL: the response is. */
-static enum err take(void *context, uint64_t number, const Epcis__Store__V1__NewsRecord *record)
+static enum err take_wanted(struct telling *telling, uint64_t number,
+                            const Epcis__Store__V1__NewsRecord *record)
 {
-    struct telling *telling = context;
-    if (record->capture_id.len != UUID_BYTES)
-        return ERR_CORRUPT;
     if (!is_wanted(telling->call->state, record))
         return ERR_OK;
     enum err err = sees(telling, record->partner);
     if (err)
         return err == ERR_NOT_FOUND ? ERR_OK : err;
     return telling->response.n_acknowledgments == TOLD ? ERR_FULL : tell(telling, number, record);
+}
+
+static enum err take(void *context, uint64_t number, const Epcis__Store__V1__NewsRecord *record)
+{
+    struct telling *telling = context;
+    struct watch *watch = telling->call->state;
+    enum err err = record->capture_id.len == UUID_BYTES ? take_wanted(telling, number, record) : ERR_CORRUPT;
+    if (!err)
+        set_mark(&watch->mark, number, record);
+    return err;
 }
 
 /* Also of a stream that is open: what it has not read may go meanwhile. */
@@ -204,8 +293,8 @@ static enum call_next watch_work(struct call *call, struct arena *arena)
     struct watch *watch = call->state;
     struct telling telling = {
         .call = call, .arena = arena, .response = EPCIS__V1__WATCH_ACKNOWLEDGMENTS_RESPONSE__INIT};
-    uint64_t before = watch->number;
-    enum err err = journal_news_read(call->services->journal, &watch->number, SEEN, arena, take, &telling);
+    uint64_t before = watch->mark.number, number = before;
+    enum err err = journal_news_read(call->services->journal, &number, SEEN, arena, take, &telling);
     if (err && err != ERR_NOT_FOUND && err != ERR_FULL) {
         if (err == ERR_ORDER)
             refuse_pruned(call);
@@ -215,10 +304,10 @@ static enum call_next watch_work(struct call *call, struct arena *arena)
         return CALL_ANSWER;
     }
     /* Of what it does not want it hears after long stretches only. */
-    if (watch->begun && !telling.response.n_acknowledgments && watch->number < before + SEEN)
+    if (watch->begun && !telling.response.n_acknowledgments && number < before + SEEN)
         return CALL_PARK;
     char cursor[CURSOR];
-    snprintf(cursor, sizeof cursor, "%" PRIu64, watch->number);
+    write_cursor(&watch->mark, cursor);
     telling.response.acknowledgments = telling.told;
     telling.response.cursor = cursor;
     watch->begun = true;

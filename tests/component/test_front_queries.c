@@ -466,8 +466,16 @@ START_TEST(watchers_learn_of_what_is_pruned)
     const Epcis__V1__WatchAcknowledgmentsResponse *first =
         (const Epcis__V1__WatchAcknowledgmentsResponse *)message;
     ck_assert_uint_eq(first->n_acknowledgments, 5);
-    ck_assert_str_eq(first->cursor, "5");
+    char other[40];
+    snprintf(other, sizeof other, "%s", first->cursor);
+    ck_assert_msg(strncmp(other, "5-", 2) == 0 && strlen(other) == 10, "%s", other);
+    ck_assert_str_eq(first->acknowledgments[4]->cursor, other);
     protobuf_c_message_free_unpacked(message, NULL);
+    other[9] = other[9] == '0' ? '1' : '0';
+    request.cursor = other;
+    check_query_refused(method, &request.base, GRPC_STATUS_INVALID_ARGUMENT, "other news than are here");
+    request.cursor = "5 ";
+    check_query_refused(method, &request.base, GRPC_STATUS_INVALID_ARGUMENT, "is none");
 
     atomic_store(&fake_news_first, 11);
     atomic_store(&fake_news_last, 20);

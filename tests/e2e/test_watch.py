@@ -174,7 +174,10 @@ class Watch(EndToEnd):
             self.assertEqual(list(rest.acknowledgments), list(everything.acknowledgments[index + 1:]))
         now = first()
         self.assertEqual((list(now.acknowledgments), now.cursor), ([], everything.cursor))
-        for code, wrong in (("INVALID_ARGUMENT", {"cursor": "x"}), ("INVALID_ARGUMENT", {"cursor": "999999"}),
+        number, _, check = now.cursor.partition("-")
+        for code, wrong in (("INVALID_ARGUMENT", {"cursor": "x"}),
+                            # as of a server that was restored from an older backup and went on from there
+                            ("INVALID_ARGUMENT", {"cursor": f"{int(number) - 1}-{check}"}), ("INVALID_ARGUMENT", {"cursor": "999999"}),
                             ("INVALID_ARGUMENT", {"kind": 9}), ("INVALID_ARGUMENT", {"partner": "12"}),
                             ("NOT_FOUND", {"capture_id": "0197c3a2-5b1e-7c44-9d0f-3f6a8f1f2b10"})):
             with self.assertRaises(grpc.RpcError) as caught:
