@@ -51,9 +51,9 @@ const struct option_entry *options_find(const struct option_entry *entries, int 
 
 /* Takes the options out of argv and leaves the rest there, argv[0] first, `--` ended; *argc is their
  * number. `--name value` and `--name=value` are the same. `--help` prints usage, table and exit codes
- * and exits 0; so does `--version`, after the program's name and version; `--complete`, for shells, prints a line for each option, its name, what its value is called
- * and, behind a tab, its help, and exits 0. A wrong option prints what and why to standard error and exits 2.
- */
+ * and exits 0; so does `--version`, after the program's name and version; `--complete`, for shells, prints a
+ * line for each option, its name, what its value is called and, behind a tab, its help, and exits 0. A wrong
+ * option prints what and why to standard error and exits 2. */
 void options_parse(int *argc, char **argv, const struct option_entry *entries, int count, const char *usage);
 
 /* As options_parse; `notes` has as many as there are entries. */
