@@ -316,6 +316,7 @@ static int take_epc(struct json_parser *parser, const char *text, size_t length)
     struct json_value *list = parser->open[parser->collected].value;
     uint32_t end = end_of(parser, JSON_STRING, text, length);
     parser->token_seen = true;
+    parser->no_text |= !is_text(parser, text, length);
     parser->spent = parser->spent || !json_value_add_text(parser->target, list, text, length, end);
     return 1;
 }
